@@ -1,0 +1,49 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""The exception family of the collection. Front doors turn it into fail_json, once."""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class ConntrackError(Exception):
+    """Something an operator can act on.
+
+    :param message: what was given, what is allowed, what to do; shown as ``msg``.
+    :param details: further keys of the module's result, all of plain types.
+    """
+
+    def __init__(self, message: str, **details: t.Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class InvalidInput(ConntrackError):
+    """A value the user gave cannot be meant."""
+
+
+class Refused(ConntrackError):
+    """The request is well formed, but this host in its present state must not be changed that way."""
+
+
+class HostError(ConntrackError):
+    """Reading or changing the host failed.
+
+    :param path: the file or program concerned.
+    :param reason: the system's words for it.
+    :param code: errno, or None where a program failed.
+    """
+
+    def __init__(self, action: str, path: str, reason: str, code: t.Optional[int] = None) -> None:
+        super().__init__("cannot {0} {1}: {2}".format(action, path, reason))
+        self.path = path
+        self.reason = reason
+        self.code = code
+
+
+class ApplyError(ConntrackError):
+    """A change failed after writing had begun; ``details`` tell what was reverted and what could not be."""

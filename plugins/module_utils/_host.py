@@ -1,0 +1,270 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""The only door to the machine.
+
+Every path is absolute and looked up below a root directory, so that a recorded tree of /proc, /sys and /etc is a
+host to every test.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+import typing as t
+
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+
+_MAX_LINKS = 40  # as in the kernel's path walk
+
+_32_BIT_MACHINES = ("i386", "i486", "i586", "i686", "armv5", "armv6", "armv7", "armv8l", "mips", "ppc", "riscv32")
+
+
+def _pointer_bytes(machine: str) -> int:
+    """Bytes of a kernel pointer, which is what one bucket takes, for an ``uname -m`` name."""
+    is_32_bit = machine.startswith(_32_BIT_MACHINES) and "64" not in machine
+    return 4 if is_32_bit else 8
+
+
+class Host:
+    """A machine, or a recorded tree of one.
+
+    :param root: directory that stands for ``/``.
+    :param page_size: bytes of a memory page; by default this machine's.
+    :param pointer_bytes: bytes of a kernel pointer; by default this machine's.
+    """
+
+    def __init__(
+        self, root: str = "/", page_size: t.Optional[int] = None, pointer_bytes: t.Optional[int] = None
+    ) -> None:
+        self._root = root.rstrip("/")
+        self.page_size = page_size or os.sysconf("SC_PAGE_SIZE")
+        self.pointer_bytes = pointer_bytes or _pointer_bytes(os.uname().machine)
+
+    # --- paths
+
+    def _at(self, path: str) -> str:
+        return self._root + path
+
+    def resolve(self, path: str) -> str:
+        """The path with every symbolic link followed inside the root; the last parts need not exist."""
+        done, rest, followed = "/", [part for part in path.split("/") if part], 0
+        while rest:
+            part = rest.pop(0)
+            if part == ".":
+                continue
+            if part == "..":
+                done = os.path.dirname(done)
+                continue
+            here = os.path.join(done, part)
+            try:
+                link = os.readlink(self._at(here))
+            except OSError:
+                done = here
+                continue
+            followed += 1
+            if followed > _MAX_LINKS:
+                raise HostError("follow", path, os.strerror(errno.ELOOP), errno.ELOOP)
+            if link.startswith("/"):
+                done = "/"
+            rest = [piece for piece in link.split("/") if piece] + rest
+        return done
+
+    # --- reading
+
+    def read(self, path: str) -> t.Optional[bytes]:
+        """The content of a file, or None when there is no such file.
+
+        :raises HostError: the file is there but cannot be read.
+        """
+        try:
+            with open(self._at(self.resolve(path)), "rb") as stream:
+                return stream.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise HostError("read", path, error.strerror, error.errno) from error
+
+    def read_value(self, path: str) -> t.Optional[str]:
+        """The content of a kernel file as text without white space around it, or None when there is no such file."""
+        content = self.read(path)
+        return None if content is None else content.decode("utf-8", "replace").strip()
+
+    def lines(self, path: str) -> t.Iterator[bytes]:
+        """The lines of a file, read as a stream, with their ends; nothing when there is no such file.
+
+        :raises HostError: the file is there but cannot be read.
+        """
+        try:
+            with open(self._at(self.resolve(path)), "rb", buffering=1 << 18) as stream:
+                for line in stream:
+                    yield line
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise HostError("read", path, error.strerror, error.errno) from error
+
+    def names(self, path: str) -> t.List[str]:
+        """The sorted names in a directory; none when there is no such directory.
+
+        :raises HostError: the directory is there but cannot be listed.
+        """
+        try:
+            return sorted(os.listdir(self._at(self.resolve(path))))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise HostError("list", path, error.strerror, error.errno) from error
+
+    def exists(self, path: str) -> bool:
+        """Whether there is anything at the path, links followed."""
+        return os.path.lexists(self._at(self.resolve(path)))
+
+    def is_directory(self, path: str) -> bool:
+        """Whether the path is a directory, links followed."""
+        return os.path.isdir(self._at(self.resolve(path)))
+
+    def is_file(self, path: str) -> bool:
+        """Whether the path is a regular file, links followed."""
+        return os.path.isfile(self._at(self.resolve(path)))
+
+    def writable(self, path: str) -> bool:
+        """Whether this process may write the file or into the directory; read-only mounts and sysctls say no."""
+        return os.access(self._at(self.resolve(path)), os.W_OK)
+
+    # --- changing
+
+    def write_value(self, path: str, value: str) -> None:
+        """Write a kernel file with a single write(2), so that the kernel takes the value whole or not at all.
+
+        :raises HostError: with the kernel's reason.
+        """
+        try:
+            descriptor = os.open(self._at(self.resolve(path)), os.O_WRONLY | os.O_TRUNC)
+            try:
+                os.write(descriptor, value.encode("ascii") + b"\n")
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise HostError("write {0} to".format(value), path, error.strerror, error.errno) from error
+
+    def make_directory(self, path: str) -> t.List[str]:
+        """Create a directory with what is missing above it; the paths made, topmost first."""
+        made: t.List[str] = []
+        missing: t.List[str] = []
+        while not self.is_directory(path):
+            missing.append(path)
+            path = os.path.dirname(path)
+        try:
+            for directory in reversed(missing):
+                os.mkdir(self._at(self.resolve(directory)), 0o755)
+                made.append(directory)
+                self._flush_directory(os.path.dirname(directory))
+        except OSError as error:
+            for directory in reversed(made):
+                self.remove_directory(directory)
+            raise HostError("create directory", missing[len(made)], error.strerror, error.errno) from error
+        return made
+
+    def remove_directory(self, path: str) -> None:
+        """Remove an empty directory.
+
+        :raises HostError: it is not empty, or cannot be removed.
+        """
+        try:
+            os.rmdir(self._at(path))
+        except OSError as error:
+            raise HostError("remove directory", path, error.strerror, error.errno) from error
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Replace a file's content so that a power cut leaves the old or the new file, whole.
+
+        Links are followed. An existing file keeps its owner, mode and SELinux context; a new one gets mode 0644.
+        The data and then the directory entry are flushed to disk before this returns.
+
+        :raises HostError: nothing was changed.
+        """
+        target = self._at(self.resolve(path))
+        directory, name = os.path.split(target)
+        temporary = None
+        try:
+            # Neither sysctl.d, modprobe.d nor udev reads a name that starts with a dot and ends in .tmp.
+            descriptor, temporary = tempfile.mkstemp(prefix="." + name + ".", suffix=".tmp", dir=directory)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                _copy_attributes(target, descriptor)
+                os.fsync(descriptor)
+            os.rename(temporary, target)
+            temporary = None
+            self._flush_directory(os.path.dirname(self.resolve(path)))
+        except OSError as error:
+            raise HostError("write", path, error.strerror, error.errno) from error
+        finally:
+            if temporary is not None:
+                os.unlink(temporary)
+
+    def remove(self, path: str) -> None:
+        """Remove a file, durably. A link is followed: its target goes and the link stays.
+
+        :raises HostError: the file cannot be removed.
+        """
+        target = self.resolve(path)
+        try:
+            os.unlink(self._at(target))
+            self._flush_directory(os.path.dirname(target))
+        except OSError as error:
+            raise HostError("remove", path, error.strerror, error.errno) from error
+
+    def _flush_directory(self, path: str) -> None:
+        descriptor = os.open(self._at(path), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def run(self, command: t.Sequence[str]) -> str:
+        """Run a program, without a shell, in the C locale; its standard output.
+
+        :raises HostError: the program is missing or ended with an error; the reason is what it said.
+        """
+        import subprocess
+
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+        try:
+            # stdin is closed so that nothing can ask; check=False because the exit code becomes our own error.
+            result = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                check=False,
+            )
+        except OSError as error:
+            raise HostError("run", command[0], error.strerror, error.errno) from error
+        if result.returncode != 0:
+            said = (result.stderr or result.stdout).decode("utf-8", "replace").strip()
+            raise HostError("run", " ".join(command), said or "exit code {0}".format(result.returncode))
+        return result.stdout.decode("utf-8", "replace")
+
+
+def _copy_attributes(source: str, descriptor: int) -> None:
+    """Give an open file the owner, mode and SELinux context of the file it will replace."""
+    try:
+        status = os.stat(source)
+    except FileNotFoundError:
+        os.fchmod(descriptor, 0o644)
+        return
+    made = os.fstat(descriptor)
+    if (made.st_uid, made.st_gid) != (status.st_uid, status.st_gid):
+        os.fchown(descriptor, status.st_uid, status.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+    try:
+        context = os.getxattr(source, "security.selinux")
+    except OSError:
+        return  # no SELinux, or a file system without contexts
+    os.setxattr(descriptor, "security.selinux", context)

@@ -1,0 +1,65 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""What the running kernel is, as far as connection tracking cares."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import COUNT, DIRECTORY
+
+MODULE = "nf_conntrack"
+
+LOADED = "loaded"
+BUILT_IN = "built_in"
+ABSENT = "absent"
+
+
+def presence(host: Host) -> str:
+    """``loaded`` as a module, ``built_in``, or ``absent`` (not loaded now).
+
+    Only a loadable module has a reference count; a container without /sys still has /proc/modules.
+    """
+    if host.exists("/sys/module/nf_conntrack/refcnt"):
+        return LOADED
+    if any(line.startswith(b"nf_conntrack ") for line in host.lines("/proc/modules")):
+        return LOADED
+    if host.exists("{0}/{1}".format(DIRECTORY, COUNT)) or host.exists("/sys/module/nf_conntrack"):
+        return BUILT_IN
+    return ABSENT
+
+
+def in_initial_namespace(host: Host) -> bool:
+    """Whether this process is in the initial network namespace, the only one that sets max and hashsize.
+
+    ``net.core.dev_weight`` is registered for that namespace alone (net/core/sysctl_net_core.c), on every kernel,
+    and can be seen without root and without nf_conntrack.
+    """
+    return host.exists("/proc/sys/net/core/dev_weight")
+
+
+def release(host: Host) -> str:
+    """The kernel release, as ``uname -r`` prints it."""
+    return host.read_value("/proc/sys/kernel/osrelease") or ""
+
+
+def version(kernel_release: str) -> t.Tuple[int, int]:
+    """(major, minor) of a kernel release; (0, 0) when it has none."""
+    match = re.match(r"(\d+)\.(\d+)", kernel_release)
+    return (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+
+
+def memory_bytes(host: Host) -> int:
+    """Bytes of memory the kernel manages: MemTotal of /proc/meminfo, from which it sizes its own default table.
+
+    :raises HostError: /proc/meminfo has no such line.
+    """
+    for line in host.lines("/proc/meminfo"):
+        if line.startswith(b"MemTotal:"):
+            return int(line.split()[1]) * 1024
+    raise HostError("read", "/proc/meminfo", "it has no MemTotal line")
