@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Every target sets up what it needs; a second run finds it there. `make` alone lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+# A recipe that fails halfway leaves no target behind that looks up to date.
+.DELETE_ON_ERROR:
+
+# Which Debian releases the scenarios run on, and which scenarios: SCENARIOS="incident ..." runs only those.
+SUITES ?= trixie bookworm
+SCENARIOS ?=
+
+VENV := .venv
+BUILD := .build
+# Ansible and Python find the collection by its name through this folder, which holds a link to the work tree.
+COLLECTIONS := $(CURDIR)/$(BUILD)/collections
+LINK := $(COLLECTIONS)/ansible_collections/netops/conntrack
+
+export SUITES
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(COLLECTIONS)
+export PYTHONPATH := $(COLLECTIONS)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# Targets that run side by side are called with BESIDE=1, and then say in front of every line which one speaks.
+# sed outlives Ctrl-C, so that what a target does last still has somewhere to write.
+as_one_of_many = $(if $(BESIDE), 2>&1 | (trap '' INT; exec sed -u 's/^/$@ | /'))
+
+.PHONY: help
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+.PHONY: demo
+demo: $(VENV)/core.stamp $(LINK) vm-tools ## watch a real kernel's full table get fixed, in a throw-away VM
+	@tools/demo
+
+.PHONY: test
+test: ## every test, from nothing: unit, lint, sanity, and the scenarios on SUITES
+	@$(MAKE) --no-print-directory unit lint
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going BESIDE=1 molecule sanity
+
+.PHONY: unit
+unit: $(VENV)/unit.stamp $(LINK) ## the unit tests, in seconds
+	@pytest tests/unit
+
+.PHONY: lint
+lint: $(VENV)/test.stamp $(LINK) lint-tools ## ansible-lint, and shellcheck on the tools
+	@tools/lint
+
+.PHONY: sanity
+sanity: $(VENV)/test.stamp lint-tools ## all of ansible-test sanity
+	@tools/sanity $(as_one_of_many)
+
+.PHONY: molecule
+molecule: $(VENV)/test.stamp $(LINK) vm-tools ## the scenarios on VMs: SUITES="bullseye sid" SCENARIOS="incident"
+	@tools/molecule $(SCENARIOS) $(as_one_of_many)
+
+.PHONY: bench
+bench: $(VENV)/bench.stamp $(LINK) vm-tools ## how long a run takes, beside what you would run instead
+	@tools/bench
+
+.PHONY: build
+build: $(VENV)/core.stamp ## the collection's archive, to install with ansible-galaxy
+	@ansible-galaxy collection build --force --output-path $(BUILD)
+
+.PHONY: destroy
+destroy: ## end and remove every test machine of this work tree
+	@tools/vm destroy --all
+
+.PHONY: clean
+clean: destroy ## remove everything that was built here; base images stay in the cache
+	@rm -rf $(BUILD) $(VENV)
+
+# What is installed: programs by tools/setup, each time, since looking takes no time; Python packages when their list
+# changed. The lists stand on each other, also so that no two pips run at once.
+
+.PHONY: vm-tools lint-tools
+vm-tools:
+	@tools/setup vm
+lint-tools:
+	@tools/setup lint
+
+$(VENV)/bin/pip:
+	@tools/setup python
+	@python3 -m venv $(VENV)
+
+$(VENV)/%.stamp: requirements/%.txt | $(VENV)/bin/pip
+	@echo "pip: installing what $< lists"
+	@pip install --quiet --requirement $<
+	@touch $@
+$(VENV)/unit.stamp: $(VENV)/core.stamp
+$(VENV)/test.stamp: $(VENV)/unit.stamp
+$(VENV)/bench.stamp: $(VENV)/core.stamp
+
+$(LINK):
+	@mkdir -p $(@D)
+	@ln -sfn $(CURDIR) $@
