@@ -1,0 +1,128 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""Directories of drop-in files, which sysctl.d, modprobe.d and modules-load.d read by the same rules.
+
+A file in an earlier directory hides those of the same name in later ones (a link to /dev/null masks them); what is
+left is read in the order of the file names, whatever the directory. Sources: sysctl.d(5), modprobe.d(5),
+modules-load.d(5).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+SUFFIX = ".conf"
+
+
+def directories(kind: str) -> t.Tuple[str, ...]:
+    """The directories of a kind (``sysctl.d``), the one that hides the others first.
+
+    ``/lib`` stands for hosts where it is not yet a link to ``/usr/lib``.
+    """
+    return tuple(
+        "{0}/{1}".format(base, kind) for base in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")
+    )
+
+
+@dataclass(frozen=True)
+class ConfFile:
+    """One file that is read.
+
+    :ivar path: the name it is read by.
+    :ivar target: where its bytes are, links followed.
+    :ivar text: its content; bytes that are no UTF-8 are kept as surrogates.
+    """
+
+    path: str
+    target: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The file name, which decides the order."""
+        return posixpath.basename(self.path)
+
+
+def decode(content: bytes) -> str:
+    """Text of a file; no byte is lost."""
+    return content.decode("utf-8", "surrogateescape")
+
+
+def encode(text: str) -> bytes:
+    """Bytes of a text made by :func:`decode`."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True)
+class DropIns:
+    """All files of a kind that are read, in reading order.
+
+    :ivar kind: ``sysctl.d``, ``modprobe.d`` or ``modules-load.d``.
+    """
+
+    kind: str
+    files: t.Tuple[ConfFile, ...]
+
+    def with_text(self, path: str, text: t.Optional[str]) -> DropIns:
+        """The same with another content at a path, or without the file; pure.
+
+        A new path must not be hidden by a file of the same name in an earlier directory: see :meth:`hidden_by`.
+        """
+        kept, changed = [], False
+        for conf in self.files:
+            if path in (conf.path, conf.target):
+                changed = True
+                if text is None:
+                    continue
+                conf = ConfFile(conf.path, conf.target, text)
+            kept.append(conf)
+        if not changed and text is not None and self.reads(path):
+            kept.append(ConfFile(path, path, text))
+        return DropIns(self.kind, tuple(sorted(kept, key=lambda conf: conf.name)))
+
+    def reads(self, path: str) -> bool:
+        """Whether a file at this path is read, or would be if it were there."""
+        if any(path in (conf.path, conf.target) for conf in self.files):
+            return True
+        return (
+            posixpath.dirname(path) in directories(self.kind)
+            and path.endswith(SUFFIX)
+            and self.hidden_by(path) is None
+        )
+
+    def hidden_by(self, path: str) -> t.Optional[str]:
+        """The file that hides this path by having the same name in an earlier directory; None when none does."""
+        order = directories(self.kind)
+        for conf in self.files:
+            directory = posixpath.dirname(conf.path)
+            if conf.name == posixpath.basename(path) and directory != posixpath.dirname(path):
+                if order.index(directory) < order.index(posixpath.dirname(path)):
+                    return conf.path
+        return None
+
+
+def read(host: Host, kind: str) -> DropIns:
+    """Read all files of a kind that the boot of a host reads.
+
+    :raises HostError: one of them cannot be read.
+    """
+    paths: t.Dict[str, str] = {}
+    for directory in directories(kind):
+        for name in host.names(directory):
+            if name.endswith(SUFFIX):
+                paths.setdefault(name, "{0}/{1}".format(directory, name))
+    files = []
+    for name in sorted(paths):
+        target = host.resolve(paths[name])
+        if host.is_directory(target):
+            continue
+        # A dangling link hides the others just as a mask does.
+        content = b"" if target == "/dev/null" else host.read(target) or b""
+        files.append(ConfFile(paths[name], target, decode(content)))
+    return DropIns(kind, tuple(files))

@@ -1,0 +1,152 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""sysctl.d: parse, tell who wins at boot, and edit without touching any other byte. Pure.
+
+The rules are those of systemd-sysctl: sysctl.d(5) and src/sysctl/sysctl.c.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import DropIns
+
+KIND = "sysctl.d"
+
+_BLANK = " \t\r\n"
+_COMMENT = ("#", ";")
+_GLOB = re.compile(r"[*?\[]")
+_ASSIGNMENT = re.compile(r"(?P<left>[^=]*=[ \t]*)(?P<value>.*?)(?P<right>[ \t\r\n]*)\Z", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line that names a key.
+
+    :ivar number: line number, from 1.
+    :ivar key: the key as a path below /proc/sys, such as ``net/netfilter/nf_conntrack_max``; may hold globs.
+    :ivar value: the value; None for ``-key``, which takes a key out of what globs set.
+    """
+
+    number: int
+    key: str
+    value: t.Optional[str]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What sets a key at boot: a value by a line of a file."""
+
+    value: str
+    path: str
+    number: int
+
+
+def normalise(key: str) -> str:
+    """A key as a path below /proc/sys. The first separator decides which of ``.`` and ``/`` separates."""
+    first = next((char for char in key if char in "./"), "/")
+    if first == "/":
+        return key
+    return key.translate({ord("."): "/", ord("/"): "."})
+
+
+def split_lines(text: str) -> t.List[str]:
+    """The lines with their ends. Only a newline ends a line, so that joining them gives the text back."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
+
+
+def _parse_line(number: int, line: str) -> t.Optional[Entry]:
+    stripped = line.strip(_BLANK)
+    if not stripped or stripped.startswith(_COMMENT):
+        return None
+    key, equals, value = stripped.partition("=")
+    ignores_errors = key.startswith("-")
+    key = key[1:] if ignores_errors else key
+    if not equals and not ignores_errors:
+        return None  # systemd-sysctl complains and goes on
+    return Entry(number, normalise(key.strip(_BLANK)), value.strip(_BLANK) if equals else None)
+
+
+def parse(text: str) -> t.List[Entry]:
+    """The entries of a file in the order of its lines."""
+    entries = []
+    for number, line in enumerate(split_lines(text), 1):
+        entry = _parse_line(number, line)
+        if entry is not None:
+            entries.append(entry)
+    return entries
+
+
+def _glob_matches(pattern: str, key: str) -> bool:
+    import fnmatch
+
+    pattern_parts, key_parts = pattern.split("/"), key.split("/")
+    return len(pattern_parts) == len(key_parts) and all(
+        fnmatch.fnmatchcase(part, glob) for part, glob in zip(key_parts, pattern_parts)
+    )
+
+
+class BootValues:
+    """What the boot sets, from all files that it reads."""
+
+    def __init__(self, drop_ins: DropIns) -> None:
+        # As systemd-sysctl keeps it: a later line replaces an earlier one and moves to the end, unless it says
+        # the same; then the earlier one stays where it is.
+        self._entries: t.Dict[str, t.Tuple[str, Entry]] = {}
+        for conf in drop_ins.files:
+            for entry in parse(conf.text):
+                known = self._entries.get(entry.key)
+                if known is not None and known[1].value == entry.value:
+                    continue
+                self._entries.pop(entry.key, None)
+                self._entries[entry.key] = (conf.path, entry)
+
+    def origin(self, *names: str) -> t.Optional[Origin]:
+        """What sets a variable that has these names (with dots); None when nothing does.
+
+        A glob never overrides a line that names the key, wherever that stands.
+        """
+        keys = [normalise(name) for name in names]
+        found = None
+        for pattern, (path, entry) in self._entries.items():
+            if _GLOB.search(pattern):
+                hit = any(key not in self._entries and _glob_matches(pattern, key) for key in keys)
+            else:
+                hit = pattern in keys
+            if hit and entry.value is not None:
+                found = Origin(entry.value, path, entry.number)
+        return found
+
+
+def edit(text: str, wanted: t.Mapping[str, str], unwanted: t.Collection[str] = ()) -> str:
+    """Set some keys and drop others; every other byte stays as it was.
+
+    A key that stands several times keeps its last line, the one in force, with the value replaced in place.
+
+    :param wanted: values by key with dots.
+    :param unwanted: keys with dots whose lines go.
+    """
+    drop = {normalise(name) for name in unwanted}
+    names = {normalise(name): name for name in wanted}
+    lines = split_lines(text)
+    entries = parse(text)
+    last = {entry.key: entry.number for entry in entries if entry.key in names and entry.value is not None}
+    for entry in reversed(entries):
+        index = entry.number - 1
+        if last.get(entry.key) == entry.number:
+            match = _ASSIGNMENT.match(lines[index])
+            if match is not None:
+                lines[index] = match.group("left") + wanted[names[entry.key]] + match.group("right")
+        elif entry.key in names or entry.key in drop:
+            del lines[index]
+    missing = [key for key in names if key not in last]
+    if missing:
+        end = "\r\n" if lines and lines[-1].endswith("\r\n") else "\n"
+        if lines and not lines[-1].endswith("\n"):
+            lines[-1] += end
+        lines += ["{0} = {1}{2}".format(names[key], wanted[names[key]], end) for key in missing]
+    return "".join(lines)
