@@ -32,6 +32,7 @@ def _pointer_bytes(machine: str) -> int:
 class Host:
     """A machine, or a recorded tree of one.
 
+    :ivar is_root: whether this process has user id 0.
     :param root: directory that stands for ``/``.
     :param page_size: bytes of a memory page; by default this machine's.
     :param pointer_bytes: bytes of a kernel pointer; by default this machine's.
@@ -41,6 +42,7 @@ class Host:
         self, root: str = "/", page_size: t.Optional[int] = None, pointer_bytes: t.Optional[int] = None
     ) -> None:
         self._root = root.rstrip("/")
+        self.is_root = os.geteuid() == 0
         self.page_size = page_size or os.sysconf("SC_PAGE_SIZE")
         self.pointer_bytes = pointer_bytes or _pointer_bytes(os.uname().machine)
 
@@ -132,8 +134,11 @@ class Host:
         return os.path.isfile(self._at(self.resolve(path)))
 
     def writable(self, path: str) -> bool:
-        """Whether this process may write the file or into the directory; read-only mounts and sysctls say no."""
-        return os.access(self._at(self.resolve(path)), os.W_OK)
+        """Whether this process may write or create the file; read-only mounts and read-only sysctls say no."""
+        target = self.resolve(path)
+        while not os.path.lexists(self._at(target)) and target != "/":
+            target = os.path.dirname(target)
+        return os.access(self._at(target), os.W_OK)
 
     # --- changing
 

@@ -1,0 +1,246 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""Observe and plan for what boots, and later loads of nf_conntrack, will set.
+
+A ``net.netfilter`` line in sysctl.d is lost when nf_conntrack is loaded after systemd-sysctl ran, which is the normal
+case. So the sysctl lines go with a udev rule that applies them at every load, and the hashsize is a modprobe.d option.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+
+from ansible_collections.netops.conntrack.plugins.module_utils import _drop_ins, _modprobe_conf, _sysctl_conf
+from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import KEYS, Key
+
+HEADER = "# Written by Ansible: netops.conntrack.conntrack_settings\n"
+
+#: Names that sort after the usual ones, because the last file read wins.
+SYSCTL_FILE = "/etc/sysctl.d/zz-netops-conntrack.conf"
+MODPROBE_FILE = "/etc/modprobe.d/zz-netops-conntrack.conf"
+UDEV_FILE = "/etc/udev/rules.d/99-netops-conntrack.rules"
+MODULES_LOAD_FILE = "/etc/modules-load.d/netops-conntrack.conf"
+
+SYSCTL_CONF = "/etc/sysctl.conf"
+
+_SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
+
+
+@dataclass(frozen=True)
+class BootFiles:
+    """The configuration that was observed.
+
+    :ivar sysctl_d: the files that systemd-sysctl reads.
+    :ivar modprobe_d: the files that modprobe reads.
+    :ivar own: text of the collection's udev rule and modules-load.d file; None where there is none.
+    :ivar unread_sysctl_conf: /etc/sysctl.conf where the boot does not read it, but an operator's ``sysctl -p`` does.
+    :ivar systemd_sysctl: path of the program; None on a host without it.
+    :ivar unwritable: files in question that this process cannot write.
+    :ivar is_directory: whether the requested sysctl file is a directory.
+    """
+
+    sysctl_d: DropIns
+    modprobe_d: DropIns
+    own: t.Mapping[str, t.Optional[str]]
+    unread_sysctl_conf: t.Optional[ConfFile]
+    systemd_sysctl: t.Optional[str]
+    unwritable: t.FrozenSet[str]
+    is_directory: bool
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the boot shall set.
+
+    :ivar sysctl_file: where the sysctl lines go.
+    :ivar values: value by key name.
+    :ivar gone: key names that shall not stand in the sysctl file.
+    :ivar hashsize: parameter of the module, in buckets; None to leave it alone.
+    :ivar at_load: whether the values must be applied at later loads too, so not where conntrack is built in.
+    :ivar load: whether the boot shall load nf_conntrack.
+    """
+
+    sysctl_file: str
+    values: t.Mapping[str, int]
+    gone: t.Sequence[str]
+    hashsize: t.Optional[int]
+    at_load: bool
+    load: bool
+
+
+def observe(host: Host, sysctl_file: str) -> BootFiles:
+    """Read the configuration files, once.
+
+    :raises HostError: one cannot be read.
+    """
+    sysctl_d = _drop_ins.read(host, _sysctl_conf.KIND)
+    modprobe_d = _drop_ins.read(host, _modprobe_conf.KIND)
+    own = {path: _read_text(host, path) for path in (UDEV_FILE, MODULES_LOAD_FILE)}
+    sysctl_conf = None if sysctl_d.reads(SYSCTL_CONF) else _read_text(host, SYSCTL_CONF)
+    candidates = {sysctl_file, SYSCTL_CONF, MODPROBE_FILE, UDEV_FILE, MODULES_LOAD_FILE}
+    candidates.update(conf.path for conf in sysctl_d.files + modprobe_d.files)
+    return BootFiles(
+        sysctl_d=sysctl_d,
+        modprobe_d=modprobe_d,
+        own=own,
+        unread_sysctl_conf=(
+            None if sysctl_conf is None else ConfFile(SYSCTL_CONF, host.resolve(SYSCTL_CONF), sysctl_conf)
+        ),
+        systemd_sysctl=next((path for path in _SYSTEMD_SYSCTL if host.exists(path)), None),
+        unwritable=frozenset(path for path in candidates if _below_etc(path) and not host.writable(path)),
+        is_directory=host.is_directory(sysctl_file),
+    )
+
+
+def _read_text(host: Host, path: str) -> t.Optional[str]:
+    content = host.read(path)
+    return None if content is None else _drop_ins.decode(content)
+
+
+def _below_etc(path: str) -> bool:
+    return path.startswith("/etc/")
+
+
+def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles]:
+    """The files to change, and the configuration as it will then be.
+
+    :raises Refused: the host's boot would not do what is wished.
+    """
+    changes: t.List[FileContent] = []
+    sysctl_d, modprobe_d = files.sysctl_d, files.modprobe_d
+    if wish.values or wish.gone:
+        _check_sysctl_file(files, wish.sysctl_file)
+        sysctl_d = _plan_sysctl_d(files, wish, changes)
+    if wish.hashsize is not None:
+        modprobe_d = _plan_modprobe_d(files, wish.hashsize, changes)
+    if wish.values and wish.at_load:
+        _plan_own(files, UDEV_FILE, udev_rule(files.systemd_sysctl or ""), changes)
+    if wish.load:
+        _plan_own(files, MODULES_LOAD_FILE, HEADER + MODULE + "\n", changes)
+    for change in changes:
+        if change.subject in files.unwritable:
+            raise Refused(
+                "{0} must be changed but cannot be written: a read-only file system, or no root (become: true)."
+                " With scope: runtime no file is written".format(change.subject)
+            )
+    return changes, replace(files, sysctl_d=sysctl_d, modprobe_d=modprobe_d)
+
+
+def udev_rule(systemd_sysctl: str) -> str:
+    """The rule that applies the sysctl lines whenever nf_conntrack is loaded."""
+    return (
+        "{0}# sysctl.d lines for net.netfilter are lost when nf_conntrack is loaded later: apply them at every load.\n"
+        'ACTION=="add", SUBSYSTEM=="module", KERNEL=="{1}", RUN+="{2} --prefix=/net/netfilter"\n'
+    ).format(HEADER, MODULE, systemd_sysctl)
+
+
+def value_origin(files: BootFiles, key: Key) -> t.Optional[Origin]:
+    """What sets a key when the sysctl files are applied."""
+    return _sysctl_conf.BootValues(files.sysctl_d).origin(key.sysctl, *key.aliases)
+
+
+def hashsize_origin(files: BootFiles) -> t.Optional[Origin]:
+    """What sets the hashsize when nf_conntrack is loaded as a module."""
+    return _modprobe_conf.parameter_origin(files.modprobe_d, MODULE, "hashsize")
+
+
+def _check_sysctl_file(files: BootFiles, path: str) -> None:
+    advice = "leave sysctl_file out, or name a file in /etc/sysctl.d that ends in .conf"
+    problem = None
+    hidden_by = files.sysctl_d.hidden_by(path)
+    masked = any(conf.path == path and conf.target == "/dev/null" for conf in files.sysctl_d.files)
+    if files.systemd_sysctl is None:
+        problem = "this host has no systemd-sysctl, so nothing here is known to apply it at boot"
+        advice = "set scope: runtime"
+    elif files.is_directory:
+        problem = "it is a directory"
+    elif path.startswith("/run/"):
+        problem = "/run is empty after a reboot"
+    elif masked:
+        problem = "it is masked by a link to /dev/null"
+    elif hidden_by is not None:
+        problem = "it is hidden by {0}".format(hidden_by)
+    elif path == SYSCTL_CONF and not files.sysctl_d.reads(path):
+        problem = "no file in sysctl.d links to it, as on Debian 13, so it is never read"
+    elif not files.sysctl_d.reads(path):
+        problem = "it is not a .conf file in one of {0}".format(", ".join(_drop_ins.directories(_sysctl_conf.KIND)))
+    if problem is not None:
+        raise Refused("the boot of this host does not read sysctl_file {0}: {1}; {2}".format(path, problem, advice))
+
+
+def _plan_sysctl_d(files: BootFiles, wish: Wish, changes: t.List[FileContent]) -> DropIns:
+    keys = [KEYS[name] for name in sorted(wish.values)]
+    wanted = {key.sysctl: str(wish.values[key.name]) for key in keys}
+    former = [name for key in keys for name in key.former_names]
+    aliases = [name for key in keys for name in key.aliases]
+    target = wish.sysctl_file
+    before = next((conf.text for conf in files.sysctl_d.files if target in (conf.path, conf.target)), None)
+
+    after = files.sysctl_d
+    gone = [KEYS[name].sysctl for name in wish.gone]
+    text = _sysctl_conf.edit(HEADER if before is None else before, wanted, former + aliases + gone)
+    if wanted or before is not None:
+        after = _plan_text(after, target, before, text, changes)
+    target_name = next((conf.name for conf in after.files if target in (conf.path, conf.target)), "")
+    for conf in files.sysctl_d.files:
+        if _below_etc(conf.path) and target not in (conf.path, conf.target):
+            # What stands earlier is outranked; only what would win is taken away.
+            stale = former + (list(wanted) + aliases if conf.name > target_name else [])
+            text = _sysctl_conf.edit(conf.text, {}, stale)
+            after = _plan_text(after, conf.path, conf.text, None if text == HEADER else text, changes)
+    if files.unread_sysctl_conf is not None:
+        text = _sysctl_conf.edit(files.unread_sysctl_conf.text, {}, former + aliases + list(wanted))
+        _plan_text(after, SYSCTL_CONF, files.unread_sysctl_conf.text, text, changes)
+
+    values = _sysctl_conf.BootValues(after)
+    for key in keys:
+        origin = values.origin(key.sysctl, *key.aliases)
+        if origin is None or origin.value != str(wish.values[key.name]):
+            where = "nothing" if origin is None else "{0}:{1} ({2})".format(origin.path, origin.number, origin.value)
+            raise Refused(
+                "{0} would not be {1} after a boot: {2} is in force over {3}. Name a sysctl_file in /etc/sysctl.d that"
+                " sorts after it, or take the line away".format(key.sysctl, wish.values[key.name], where, target)
+            )
+    return after
+
+
+def _plan_modprobe_d(files: BootFiles, hashsize: int, changes: t.List[FileContent]) -> DropIns:
+    after = files.modprobe_d
+    before = next((conf.text for conf in after.files if conf.path == MODPROBE_FILE), None)
+    text = _modprobe_conf.set_parameter(HEADER if before is None else before, MODULE, "hashsize", str(hashsize))
+    after = _plan_text(after, MODPROBE_FILE, before, text, changes)
+    for conf in files.modprobe_d.files:
+        if _below_etc(conf.path) and conf.path != MODPROBE_FILE:
+            text = _modprobe_conf.drop_parameter(conf.text, MODULE, "hashsize")
+            after = _plan_text(after, conf.path, conf.text, text, changes)
+    origin = _modprobe_conf.parameter_origin(after, MODULE, "hashsize")
+    if origin is None or origin.value != str(hashsize):
+        where = "nothing" if origin is None else "{0}:{1} ({2})".format(origin.path, origin.number, origin.value)
+        raise Refused(
+            "nf_conntrack would not get hashsize={0} when it is loaded: {1} is in force over {2}; take that line"
+            " away".format(hashsize, where, MODPROBE_FILE)
+        )
+    return after
+
+
+def _plan_text(
+    drop_ins: DropIns, path: str, before: t.Optional[str], after: t.Optional[str], changes: t.List[FileContent]
+) -> DropIns:
+    """Plan one file, where it changes; the files as they will then be."""
+    if before == after:
+        return drop_ins
+    changes.append(FileContent(path, before, after))
+    return drop_ins.with_text(path, after)
+
+
+def _plan_own(files: BootFiles, path: str, text: str, changes: t.List[FileContent]) -> None:
+    if files.own[path] != text:
+        changes.append(FileContent(path, files.own[path], text))

@@ -1,0 +1,237 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""The changes a plan is made of, and the one flow that carries a plan out.
+
+observe -> plan -> apply -> observe again. A change knows what was there before, so it can be shown, applied and
+reverted; the plan made from the second observation must be empty.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import decode, encode
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError, HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+RUNTIME = "runtime"
+BOOT = "boot"
+
+
+class Change:
+    """One step of a plan.
+
+    :ivar subject: what is changed: a key, a file, a module.
+    :ivar layer: ``runtime`` or ``boot``.
+    :ivar before: what was observed.
+    :ivar after: what is wanted.
+    """
+
+    subject: str
+    layer: str
+    before: t.Any
+    after: t.Any
+
+    def apply(self, host: Host) -> None:
+        """Make it so.
+
+        :raises HostError: it did not work; :meth:`revert` brings back what was there.
+        """
+        raise NotImplementedError
+
+    def revert(self, host: Host) -> None:
+        """Bring back what was there before, from whatever state a failed :meth:`apply` left."""
+        raise NotImplementedError
+
+    def result(self) -> t.Dict[str, t.Any]:
+        """The change as users see it in ``changes``."""
+        return {
+            "subject": self.subject,
+            "layer": self.layer,
+            "before": _printable(self.before),
+            "after": _printable(self.after),
+        }
+
+
+@dataclass
+class RuntimeValue(Change):
+    """A number in a file below /proc/sys or /sys.
+
+    :ivar before: the live value; None when the module that has it is loaded by an earlier change of the plan.
+    """
+
+    subject: str
+    path: str
+    before: t.Optional[int]
+    after: int
+    layer: str = RUNTIME
+
+    def apply(self, host: Host) -> None:
+        if host.read_value(self.path) != str(self.after):
+            host.write_value(self.path, str(self.after))
+
+    def revert(self, host: Host) -> None:
+        # Without a value of before, reverting the load takes the whole key away.
+        if self.before is not None and host.read_value(self.path) != str(self.before):
+            host.write_value(self.path, str(self.before))
+
+
+@dataclass
+class FileContent(Change):
+    """The whole content of a file; None where there is none."""
+
+    subject: str
+    before: t.Optional[str]
+    after: t.Optional[str]
+    layer: str = BOOT
+    _made: t.List[str] = field(default_factory=list)
+
+    def apply(self, host: Host) -> None:
+        self._made += host.make_directory(self.subject.rpartition("/")[0])
+        self._put(host, self.after)
+
+    def revert(self, host: Host) -> None:
+        content = host.read(self.subject)
+        if (None if content is None else decode(content)) != self.before:
+            self._put(host, self.before)
+        while self._made:
+            host.remove_directory(self._made.pop())
+
+    def _put(self, host: Host, text: t.Optional[str]) -> None:
+        if text is None:
+            host.remove(self.subject)
+        else:
+            host.replace(self.subject, encode(text))
+
+
+@dataclass
+class ModuleLoaded(Change):
+    """A kernel module that gets loaded, with what it depends on."""
+
+    subject: str
+    layer: str = RUNTIME
+    before: str = "not loaded"
+    after: str = "loaded"
+
+    def apply(self, host: Host) -> None:
+        host.run(["modprobe", self.subject])
+
+    def revert(self, host: Host) -> None:
+        if host.exists("/sys/module/" + self.subject):
+            host.run(["modprobe", "-r", self.subject])
+
+
+@dataclass
+class Plan:
+    """What has to be changed, in order, and what else the module returns.
+
+    :ivar results: keys of the module's result that describe the state this plan leads to.
+    """
+
+    changes: t.List[Change]
+    results: t.Dict[str, t.Any]
+
+
+def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool) -> t.Dict[str, t.Any]:
+    """The one flow of every change; the module's result.
+
+    :param make_plan: observes the host and plans; called again after the changes.
+    :raises ConntrackError: refused before the first write, or :class:`ApplyError` with everything reverted.
+    """
+    plan = make_plan()
+    if plan.changes and not check_mode:
+        _apply(host, plan.changes, make_plan)
+    return dict(
+        plan.results,
+        changed=bool(plan.changes),
+        changes=[change.result() for change in plan.changes],
+        diff=_diff(plan.changes),
+    )
+
+
+def _apply(host: Host, changes: t.Sequence[Change], make_plan: t.Callable[[], Plan]) -> None:
+    begun: t.List[Change] = []
+    try:
+        for change in changes:
+            begun.append(change)
+            change.apply(host)
+        left = make_plan().changes
+        if left:
+            raise ConntrackError("after all changes were made, the host still differs: " + _describe(left))
+    except BaseException as error:
+        kept = _revert(host, begun)
+        if not isinstance(error, ConntrackError):
+            raise
+        raise _apply_error(error, begun, kept) from error
+
+
+def _revert(host: Host, begun: t.Sequence[Change]) -> t.List[t.Tuple[Change, HostError]]:
+    """Revert in reverse order; what could not be reverted, and why."""
+    kept = []
+    for change in reversed(begun):
+        try:
+            change.revert(host)
+        except HostError as error:
+            kept.append((change, error))
+    return kept
+
+
+def _apply_error(
+    error: ConntrackError, begun: t.Sequence[Change], kept: t.Sequence[t.Tuple[Change, HostError]]
+) -> ApplyError:
+    not_reverted = ["{0} ({1}): {2}".format(change.subject, change.layer, why.message) for change, why in kept]
+    reverted = [change.subject for change in reversed(begun) if all(change is not other for other, _why in kept)]
+    if not_reverted:
+        ending = "Could not be reverted: {0}. Check these by hand.".format("; ".join(not_reverted))
+    else:
+        ending = "The host is as it was before: reverted " + ", ".join(reverted) + "."
+    details = dict(error.details, reverted=reverted, not_reverted=not_reverted)
+    return ApplyError("{0}. {1}".format(error.message.rstrip("."), ending), **details)
+
+
+def _describe(changes: t.Sequence[Change]) -> str:
+    parts = []
+    for change in changes:
+        if isinstance(change, FileContent):
+            parts.append("{0} does not have the content it was given".format(change.subject))
+        else:
+            parts.append("{0} is {1} instead of {2}".format(change.subject, change.before, change.after))
+    return "; ".join(parts)
+
+
+def _diff(changes: t.Sequence[Change]) -> t.List[t.Dict[str, str]]:
+    """What ``--diff`` prints: one block for all that is live, then one for each file."""
+    live = [change for change in changes if not isinstance(change, FileContent)]
+    blocks = []
+    if live:
+        blocks.append(
+            {
+                "before_header": "live kernel",
+                "after_header": "live kernel",
+                "before": "".join("{0} = {1}\n".format(change.subject, _word(change.before)) for change in live),
+                "after": "".join("{0} = {1}\n".format(change.subject, _word(change.after)) for change in live),
+            }
+        )
+    for change in changes:
+        if isinstance(change, FileContent):
+            blocks.append(
+                {
+                    "before_header": change.subject,
+                    "after_header": change.subject,
+                    "before": _printable(change.before) or "",
+                    "after": _printable(change.after) or "",
+                }
+            )
+    return blocks
+
+
+def _printable(value: t.Any) -> t.Any:
+    """The value; bytes of a file that are no UTF-8, which no JSON can carry, become the replacement character."""
+    return encode(value).decode("utf-8", "replace") if isinstance(value, str) else value
+
+
+def _word(value: t.Any) -> str:
+    return "(not loaded)" if value is None else str(value)

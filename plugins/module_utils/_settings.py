@@ -1,0 +1,301 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""Observe and plan for conntrack_settings."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.netops.conntrack.plugins.module_utils import _boot, _kernel, _sizing
+from ansible_collections.netops.conntrack.plugins.module_utils._change import (
+    Change,
+    ModuleLoaded,
+    Plan,
+    RuntimeValue,
+    carry_out,
+)
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import Origin
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, COUNT, DIRECTORY, KEYS, MAX
+from ansible_collections.netops.conntrack.plugins.module_utils._request import AUTO, Request
+from ansible_collections.netops.conntrack.plugins.module_utils._sizing import Hardware
+
+#: The other door to the buckets, for kernels whose sysctl is read-only.
+_HASHSIZE_FILE = "/sys/module/nf_conntrack/parameters/hashsize"
+
+#: A full table above this share of memory needs ``force``.
+_MEMORY_GUARD = 4
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A host as it is.
+
+    :ivar presence: loaded, built_in or absent.
+    :ivar initial_namespace: whether max and hashsize can be set from here.
+    :ivar release: kernel release.
+    :ivar is_root: whether this process may change anything at all.
+    :ivar present: names below /proc/sys/net/netfilter.
+    :ivar live: value of each key in question that the kernel has, and of max, buckets and count.
+    :ivar paths: file of each of those.
+    :ivar read_only: keys that this process cannot write.
+    :ivar boot: configuration files; None where the boot is not to be changed.
+    """
+
+    presence: str
+    initial_namespace: bool
+    release: str
+    hardware: Hardware
+    is_root: bool
+    live: t.Mapping[str, int]
+    paths: t.Mapping[str, str]
+    read_only: t.FrozenSet[str]
+    boot: t.Optional[_boot.BootFiles]
+
+
+@dataclass(frozen=True)
+class Desired:
+    """A request made concrete for one host.
+
+    :ivar values: value by key name, without the hashsize.
+    :ivar hashsize: buckets as the kernel will round them; None to leave it alone.
+    :ivar skipped: names of keys that this kernel does not have.
+    :ivar sizing: how automatic sizes came about.
+    """
+
+    values: t.Mapping[str, int]
+    hashsize: t.Optional[int]
+    skipped: t.Sequence[str]
+    sizing: t.Optional[t.Mapping[str, t.Any]]
+
+
+def run(host: Host, request: Request, check_mode: bool) -> t.Dict[str, t.Any]:
+    """Bring a host to what is requested; the module's result.
+
+    :raises ConntrackError: refused, or failed and reverted.
+    """
+    return carry_out(host, lambda: plan(observe(host, request), request), check_mode)
+
+
+def observe(host: Host, request: Request) -> Observed:
+    """Read the live kernel and, where the boot is to be changed, the configuration files."""
+    release = _kernel.release(host)
+    present = set(host.names(DIRECTORY))
+    names = [name for name in (MAX, BUCKETS, COUNT, *request.values) if name in present]
+    paths = {name: "{0}/{1}".format(DIRECTORY, name) for name in names}
+    if BUCKETS in paths and not host.writable(paths[BUCKETS]) and host.writable(_HASHSIZE_FILE):
+        paths[BUCKETS] = _HASHSIZE_FILE
+    return Observed(
+        presence=_kernel.presence(host),
+        initial_namespace=_kernel.in_initial_namespace(host),
+        release=release,
+        hardware=Hardware(
+            memory_bytes=_kernel.memory_bytes(host),
+            page_bytes=host.page_size,
+            bucket_bytes=host.pointer_bytes,
+            kernel=_kernel.version(release),
+        ),
+        is_root=host.is_root,
+        live={name: int(host.read_value(path) or 0) for name, path in paths.items()},
+        paths=paths,
+        read_only=frozenset(name for name, path in paths.items() if not host.writable(path)),
+        boot=_boot.observe(host, request.sysctl_file or _boot.SYSCTL_FILE) if request.boot else None,
+    )
+
+
+def plan(observed: Observed, request: Request) -> Plan:
+    """The changes that bring an observed host to what is requested; pure.
+
+    :raises Refused: this host cannot or should not be brought there.
+    """
+    _check_namespace(observed, request)
+    desired = _desire(observed, request)
+    _check_sizes(observed, desired, request)
+    pending = request.runtime and observed.presence == _kernel.ABSENT and not request.load
+    if pending and not request.boot:
+        raise Refused(
+            "nf_conntrack is not loaded, so scope: runtime has nothing to set; use load: true, or scope: both, which"
+            " sets the values whenever it is loaded"
+        )
+
+    files, boot_after = _plan_boot(observed, desired, request)
+    loads = request.load and request.runtime and observed.presence == _kernel.ABSENT
+    runtime = _plan_runtime(observed, desired) if request.runtime and not pending else []
+    # The kernel judges values before a file carries them to the next boot; but a load reads its files.
+    changes: t.List[Change] = [*files, ModuleLoaded(_kernel.MODULE), *runtime] if loads else [*runtime, *files]
+    _check_privileges(observed, changes, [change.subject for change in runtime])
+    results = {
+        "pending": pending,
+        "skipped": list(desired.skipped),
+        "sizing": desired.sizing,
+        "settings": _report(observed, desired, runtime, boot_after),
+    }
+    return Plan(changes, results)
+
+
+def _check_namespace(observed: Observed, request: Request) -> None:
+    if observed.initial_namespace:
+        return
+    wanted = [name for name in request.values if KEYS[name].scope == "host"]
+    wanted += [option for option in ("max", "hashsize") if getattr(request, option) is not None]
+    if wanted:
+        raise Refused(
+            "{0} belongs to the whole host and cannot be set in this network namespace (a container?): set it on the"
+            " host itself. Timeouts and most other keys can be set here".format(" and ".join(sorted(wanted)))
+        )
+
+
+def _desire(observed: Observed, request: Request) -> Desired:
+    values = dict(request.values)
+    skipped: t.List[str] = []
+    if observed.presence != _kernel.ABSENT:
+        skipped = sorted(name for name in values if name not in observed.live)
+        if skipped and not request.skip_missing:
+            raise Refused(
+                "this kernel ({0}) does not have {1}. Take it out, or set missing_keys: skip".format(
+                    observed.release,
+                    ", ".join(name + (KEYS[name].kernels and " ({0})".format(KEYS[name].kernels)) for name in skipped),
+                )
+            )
+        for name in skipped:
+            del values[name]
+
+    hardware = observed.hardware
+    per_bucket = request.entries_per_bucket or _sizing.kernel_entries_per_bucket(hardware.kernel)
+    automatic = _sizing.automatic_max(hardware, per_bucket, request.memory_percent)
+    if request.max is not None:
+        values[MAX] = automatic if request.max == AUTO else int(request.max)
+    hashsize = None
+    entries = values.get(MAX, observed.live.get(MAX, _sizing.kernel_max(hardware)))
+    if request.hashsize == AUTO:
+        hashsize = max(_sizing.hashsize_for(entries, per_bucket, hardware), observed.live.get(BUCKETS, 0))
+    elif request.hashsize is not None:
+        hashsize = _sizing.round_hashsize(int(request.hashsize), hardware)
+
+    sizing = None
+    if MAX in values or hashsize is not None:
+        buckets = hashsize or observed.live.get(BUCKETS) or _sizing.kernel_hashsize(hardware)
+        sizing = {
+            "max": entries,
+            "hashsize": buckets,
+            "automatic_max": automatic,
+            "kernel_default_max": _sizing.kernel_max(hardware),
+            "entries_per_bucket": per_bucket,
+            "memory_bytes": hardware.memory_bytes,
+            "memory_percent": request.memory_percent,
+            "entry_bytes": _sizing.ENTRY_BYTES,
+            "bucket_bytes": hardware.bucket_bytes,
+            "table_bytes": _sizing.table_bytes(entries, buckets, hardware),
+        }
+    return Desired(values, hashsize, skipped, sizing)
+
+
+def _check_sizes(observed: Observed, desired: Desired, request: Request) -> None:
+    if request.force or desired.sizing is None:
+        return
+    table, memory = desired.sizing["table_bytes"], observed.hardware.memory_bytes
+    if table > memory // _MEMORY_GUARD:
+        raise Refused(
+            "a full table of {0} entries and {1} buckets would take {2} MiB, more than a quarter of this host's {3}"
+            " MiB of memory. Lower max or hashsize, or set force: true".format(
+                desired.sizing["max"], desired.sizing["hashsize"], table >> 20, memory >> 20
+            )
+        )
+    wanted, in_use = desired.values.get(MAX), observed.live.get(COUNT, 0)
+    if request.runtime and wanted is not None and wanted < in_use and wanted != observed.live.get(MAX):
+        raise Refused(
+            "max {0} is below the {1} entries in use: new connections would be dropped until enough have expired."
+            " Choose a larger max, or set force: true".format(wanted, in_use)
+        )
+
+
+def _plan_boot(
+    observed: Observed, desired: Desired, request: Request
+) -> t.Tuple[t.List[t.Any], t.Optional[_boot.BootFiles]]:
+    if observed.boot is None:
+        return [], None
+    values, hashsize = dict(desired.values), desired.hashsize
+    is_module = observed.presence != _kernel.BUILT_IN and observed.initial_namespace
+    if hashsize is not None and not is_module:
+        values[BUCKETS], hashsize = hashsize, None
+    if hashsize is not None and MAX not in values and _boot.value_origin(observed.boot, KEYS[MAX]) is None:
+        # Loading with a hashsize sets max to eight times that, which nobody asked for.
+        values[MAX] = observed.live.get(MAX, _sizing.kernel_max(observed.hardware))
+    wish = _boot.Wish(
+        sysctl_file=request.sysctl_file or _boot.SYSCTL_FILE,
+        values=values,
+        gone=desired.skipped,
+        hashsize=hashsize,
+        at_load=is_module,
+        load=request.load and is_module,
+    )
+    return _boot.plan(observed.boot, wish)
+
+
+def _plan_runtime(observed: Observed, desired: Desired) -> t.List[RuntimeValue]:
+    """Values to write, in an order that never makes room for more entries than the table has buckets for."""
+    wanted = dict(desired.values)
+    if desired.hashsize is not None:
+        wanted[BUCKETS] = desired.hashsize
+    changes = [
+        RuntimeValue(name, observed.paths.get(name, KEYS[name].path), observed.live.get(name), value)
+        for name, value in sorted(wanted.items())
+        if observed.live.get(name) != value
+    ]
+    grows = wanted.get(MAX, 0) >= observed.live.get(MAX, 0)
+    sizes = [BUCKETS, MAX] if grows else [MAX, BUCKETS]
+
+    def rank(change: RuntimeValue) -> int:
+        if change.subject in sizes:
+            return 1 + sizes.index(change.subject)
+        is_lowered = change.before is not None and change.after < change.before
+        # Timeouts that go down empty the table first.
+        return 0 if KEYS[change.subject].timeout is not None and is_lowered else 3
+
+    return sorted(changes, key=rank)
+
+
+def _check_privileges(observed: Observed, changes: t.Sequence[Change], runtime: t.Sequence[str]) -> None:
+    if changes and not observed.is_root:
+        raise Refused(
+            "changes are needed ({0}), which takes root: use become: true".format(
+                ", ".join(change.subject for change in changes)
+            )
+        )
+    read_only = [observed.paths[name] for name in runtime if name in observed.read_only]
+    if read_only:
+        raise Refused(
+            "{0} cannot be written, not even by root: /proc/sys is mounted read-only here (a container?). Set it on the"
+            " host itself, or use scope: boot".format(", ".join(read_only))
+        )
+
+
+def _report(
+    observed: Observed,
+    desired: Desired,
+    runtime: t.Sequence[RuntimeValue],
+    boot_after: t.Optional[_boot.BootFiles],
+) -> t.Dict[str, t.Dict[str, t.Any]]:
+    """Runtime and boot value of each managed key, as they are once the plan is carried out."""
+    live = dict(observed.live)
+    live.update({change.subject: change.after for change in runtime})
+    names = sorted(desired.values) + ([BUCKETS] if desired.hashsize is not None else [])
+    report = {}
+    for name in names:
+        origin: t.Optional[Origin] = None
+        if boot_after is not None:
+            if name == BUCKETS and observed.presence != _kernel.BUILT_IN:
+                origin = _boot.hashsize_origin(boot_after)
+            else:
+                origin = _boot.value_origin(boot_after, KEYS[name])
+        report[name] = {
+            "runtime": live.get(name),
+            "boot": int(origin.value) if origin is not None else None,
+            "file": origin.path if origin is not None else None,
+            "line": origin.number if origin is not None else None,
+        }
+    return report

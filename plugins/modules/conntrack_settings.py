@@ -1,0 +1,267 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the netops.conntrack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conntrack_settings
+short_description: Size and tune the connection tracking table, live and for every later boot
+description:
+  - Sets the maximum number of entries, the number of buckets (hashsize), timeouts and other C(nf_conntrack) keys in the
+    running kernel, and makes later boots and later loads of C(nf_conntrack) set the same values.
+  - All changes of a call are one transaction. What can be refused is refused before anything is written. When a change
+    fails, those made before it are reverted, and the error says so.
+  - After the changes the host is read again. If a value did not take, the module reverts its changes and fails.
+  - "For boots it writes sysctl lines into a drop-in of its own, C(/etc/sysctl.d/zz-netops-conntrack.conf), the hashsize
+    into C(/etc/modprobe.d/zz-netops-conntrack.conf), and a udev rule, C(/etc/udev/rules.d/99-netops-conntrack.rules),
+    that applies the sysctl lines whenever C(nf_conntrack) is loaded. Without that rule they are lost when the module is
+    loaded after boot, which is the normal case."
+  - Other lines for the same keys that would win at boot, and lines with former names of them, are removed from files
+    below C(/etc). All other bytes of these files stay as they were.
+  - Keys that are not named are left alone.
+version_added: 0.1.0
+author:
+  - the netops.conntrack authors (@netops)
+extends_documentation_fragment:
+  - netops.conntrack.attributes
+  - netops.conntrack.attributes.changing
+options:
+  max:
+    description:
+      - Largest number of entries, C(net.netfilter.nf_conntrack_max). From V(1) to V(2147483647), or V(auto).
+      - V(auto) is the largest power of two whose full table, entries and buckets, fits in O(memory_percent) of the host's
+        memory, and never below the kernel's own default. Memory is spent for each entry in use, not for the limit.
+        An entry is counted with 384 bytes, a bucket with the size of a pointer.
+      - Left alone when not given.
+    type: raw
+  hashsize:
+    description:
+      - Number of buckets of the table, from V(1) to V(2147483647), or V(auto).
+      - V(auto) is O(max) (or the live max) divided by O(entries_per_bucket). An automatic size never shrinks the live
+        table.
+      - The kernel rounds up to whole memory pages of buckets (512 on most hosts). The rounded number is what is compared
+        and kept.
+      - Left alone when not given. When it is given without O(max), the live max is kept for boots too, because loading
+        C(nf_conntrack) with a hashsize would set max to eight times that.
+    type: raw
+  entries_per_bucket:
+    description:
+      - Entries per bucket for O(hashsize=auto), from V(1) to V(1024), or V(auto).
+      - V(auto) is what the running kernel uses for its own default, V(1) from Linux 5.15 on and V(4) before.
+    type: raw
+    default: auto
+  memory_percent:
+    description:
+      - Share of the host's memory that a full table may take with O(max=auto), in percent, from V(1) to V(100).
+    type: raw
+    default: 5
+  timeouts:
+    description:
+      - Timeouts in seconds, from V(1) to V(2147483), by short name such as V(tcp_established), V(tcp_time_wait), V(udp)
+        or V(udp_stream). The short name is the kernel key without C(nf_conntrack_) and C(timeout).
+      - In a network namespace other than the initial one these are the namespace's own.
+    type: dict
+    default: {}
+  sysctls:
+    description:
+      - Values of other conntrack keys, such as C(nf_conntrack_tcp_be_liberal), with or without C(net.netfilter.).
+    type: dict
+    default: {}
+  scope:
+    description:
+      - V(runtime) changes the running kernel alone, V(boot) the configuration files alone.
+    type: str
+    choices: [both, runtime, boot]
+    default: both
+  sysctl_file:
+    description:
+      - File for the sysctl lines, as an absolute path. It must be one that the boot of the host really reads.
+      - C(/etc/sysctl.conf) is read only where a link in C(/etc/sysctl.d) leads to it, so not on Debian 13.
+      - By default C(/etc/sysctl.d/zz-netops-conntrack.conf).
+    type: path
+  missing_keys:
+    description:
+      - What to do with keys that the running kernel does not have. V(skip) leaves them out, also of the files.
+    type: str
+    choices: [fail, skip]
+    default: fail
+  load:
+    description:
+      - V(true) loads C(nf_conntrack) now and at every boot, as O(scope) says.
+      - V(false) loads nothing. Where C(nf_conntrack) is not loaded, the files are written and RV(pending) is V(true).
+    type: bool
+    default: false
+  force:
+    description:
+      - Allow a O(max) below the entries in use, and a full table that takes more than a quarter of the host's memory.
+    type: bool
+    default: false
+seealso:
+  - module: netops.conntrack.conntrack_facts
+"""
+
+EXAMPLES = r"""
+- name: Size the table for the host's memory, live and at boot
+  netops.conntrack.conntrack_settings:
+    max: auto
+    hashsize: auto
+    timeouts:
+      tcp_established: 86400
+      tcp_time_wait: 90
+  become: true
+
+- name: A table of a given size, with nf_conntrack loaded at every boot
+  netops.conntrack.conntrack_settings:
+    max: 1048576
+    hashsize: 262144
+    load: true
+  become: true
+
+- name: Accept out-of-window packets, on kernels of all ages
+  netops.conntrack.conntrack_settings:
+    sysctls:
+      nf_conntrack_tcp_be_liberal: 1
+      nf_conntrack_tcp_ignore_invalid_rst: 1
+    missing_keys: skip
+  become: true
+
+- name: Survive an incident now, and leave the next boot as it is
+  netops.conntrack.conntrack_settings:
+    max: 524288
+    hashsize: auto
+    scope: runtime
+  become: true
+"""
+
+RETURN = r"""
+changes:
+  description: The changes made, or in check mode to be made, in their order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    subject:
+      description: What is changed, a key, a file or a module.
+      type: str
+    layer:
+      description: V(runtime) or V(boot).
+      type: str
+    before:
+      description: The value or the file's content before; null where there was none.
+      type: raw
+    after:
+      description: The value or the file's content after; null where there is none.
+      type: raw
+  sample:
+    - {subject: nf_conntrack_max, layer: runtime, before: 65536, after: 131072}
+settings:
+  description: Runtime and boot value of each key that was asked for, as they are after the changes.
+  returned: success
+  type: dict
+  contains:
+    runtime:
+      description: The live value; null where C(nf_conntrack) is not loaded.
+      type: int
+    boot:
+      description: The value that boots and loads set; null with O(scope=runtime).
+      type: int
+    file:
+      description: The file that sets it.
+      type: str
+    line:
+      description: The line of that file.
+      type: int
+  sample:
+    nf_conntrack_max: {runtime: 131072, boot: 131072, file: /etc/sysctl.d/zz-netops-conntrack.conf, line: 2}
+sizing:
+  description: How the size came about. Null when neither O(max) nor O(hashsize) was given.
+  returned: success
+  type: dict
+  contains:
+    max:
+      description: Entries, as asked for or as they are.
+      type: int
+    hashsize:
+      description: Buckets, as asked for (rounded by the kernel) or as they are.
+      type: int
+    automatic_max:
+      description: What O(max=auto) gives on this host.
+      type: int
+    kernel_default_max:
+      description: What the kernel gives itself.
+      type: int
+    entries_per_bucket:
+      description: Used for O(hashsize=auto).
+      type: int
+    memory_bytes:
+      description: Memory of the host.
+      type: int
+    memory_percent:
+      description: Share of it that an automatic full table may take.
+      type: int
+    entry_bytes:
+      description: Bytes an entry is counted with.
+      type: int
+    bucket_bytes:
+      description: Bytes of a bucket.
+      type: int
+    table_bytes:
+      description: Memory of a full table of RV(sizing.max) entries and RV(sizing.hashsize) buckets.
+      type: int
+pending:
+  description: Whether values wait in the files because C(nf_conntrack) is not loaded.
+  returned: success
+  type: bool
+skipped:
+  description: Keys left out because this kernel does not have them.
+  returned: success
+  type: list
+  elements: str
+reverted:
+  description: What was reverted after a change failed.
+  returned: when a change failed
+  type: list
+  elements: str
+not_reverted:
+  description: What could not be reverted, and why.
+  returned: when a change failed
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.netops.conntrack.plugins.module_utils import _settings
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._request import parse
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "max": {"type": "raw"},
+            "hashsize": {"type": "raw"},
+            "entries_per_bucket": {"type": "raw", "default": "auto"},
+            "memory_percent": {"type": "raw", "default": 5},
+            "timeouts": {"type": "dict", "default": {}},
+            "sysctls": {"type": "dict", "default": {}},
+            "scope": {"type": "str", "choices": ["both", "runtime", "boot"], "default": "both"},
+            "sysctl_file": {"type": "path"},
+            "missing_keys": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},
+            "load": {"type": "bool", "default": False},
+            "force": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = _settings.run(Host(), parse(module.params), module.check_mode)
+    except ConntrackError as error:
+        module.fail_json(msg=error.message, **error.details)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
