@@ -1,0 +1,43 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the documentation of every module says about how it behaves in a playbook."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """``netops.conntrack.attributes`` for every module, ``netops.conntrack.attributes.facts`` for those with facts.
+
+    A module adds C(support) of check_mode, diff_mode and idempotent.
+    """
+
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/netops.conntrack.conntrack) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - netops.conntrack.conntrack
+  check_mode:
+    description: Can run in C(check_mode) and tell what would change without changing it.
+  diff_mode:
+    description: Returns what changed, or in C(check_mode) what would change, when in diff mode.
+  idempotent:
+    description: When run twice in a row with the same arguments, the second run says that nothing changed.
+  platform:
+    description: What it runs on.
+    support: full
+    platforms: linux
+    details: Python 3.7 or newer on the managed host, and nothing beside its standard library.
+"""
+
+    FACTS = r"""
+options: {}
+attributes:
+  facts:
+    description: Returns an C(ansible_facts) dictionary that updates the facts of the host.
+    support: full
+"""

@@ -1,0 +1,325 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the netops.conntrack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Read the state of connection tracking into facts."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conntrack_facts
+short_description: Read the state of connection tracking into facts
+version_added: 1.0.0
+description:
+  - Reads the state of connection tracking on a Linux host into C(ansible_facts.conntrack). It tells how full the
+    table is, its timeouts and settings, its counters, the host's TCP sockets by state, who logs packets, and which
+    kernel modules are loaded.
+  - It starts no command and loads no kernel module, so a host without connection tracking stays without it.
+  - It works without root. What cannot be read is V(null) and listed in C(unreadable).
+options:
+  gather_subset:
+    description:
+      - The parts to read. Parts are V(table), V(timeouts), V(settings), V(statistics), V(sockets), V(logging) and
+        V(modules).
+      - V(all), and an empty list too, picks every part.
+      - A name with V(!) in front leaves that part out. If only such names are given, every other part is read.
+      - V(!all) leaves out every part that is not named.
+      - RV(ansible_facts.conntrack.state), RV(ansible_facts.conntrack.initial_namespace),
+        RV(ansible_facts.conntrack.kernel) and RV(ansible_facts.conntrack.unreadable) are always there.
+    type: list
+    elements: str
+    default: [all]
+extends_documentation_fragment:
+  - netops.conntrack.attributes
+  - netops.conntrack.attributes.facts
+attributes:
+  check_mode:
+    support: full
+    details: It changes nothing in any mode.
+  diff_mode:
+    support: N/A
+    details: It changes nothing.
+  idempotent:
+    support: N/A
+    details: It changes nothing. The values are those of the moment.
+notes:
+  - The number of entries, the timeouts, the settings, the counters and the sockets are those of the network namespace
+    in which the module runs. The kernel checks the number of entries of each namespace against one maximum for all.
+seealso:
+  - name: Netfilter conntrack sysctl variables
+    description: What each setting does.
+    link: https://docs.kernel.org/networking/nf_conntrack-sysctl.html
+author:
+  - The netops.conntrack authors (@netops)
+"""
+
+EXAMPLES = r"""
+# ansible all -m netops.conntrack.conntrack_facts
+# ansible all -m netops.conntrack.conntrack_facts -a gather_subset=table,statistics
+
+- name: Read everything about connection tracking
+  netops.conntrack.conntrack_facts:
+
+- name: Say how full the table is
+  ansible.builtin.debug:
+    msg: "{{ ansible_facts.conntrack.entries }} of {{ ansible_facts.conntrack.max }} entries in use"
+  when: ansible_facts.conntrack.state != 'absent'
+
+- name: Read the table and the counters only
+  netops.conntrack.conntrack_facts:
+    gather_subset: [table, statistics]
+
+- name: Stop where packets were dropped for want of room
+  ansible.builtin.assert:
+    that: (ansible_facts.conntrack.statistics | default({}, true)).drop | default(0) == 0
+    fail_msg: "{{ ansible_facts.conntrack.statistics.drop }} packets dropped since boot"
+
+- name: Read everything but the sockets, which takes longest on a host with very many of them
+  netops.conntrack.conntrack_facts:
+    gather_subset: ["!sockets"]
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: The facts, under one key.
+  returned: success
+  type: dict
+  contains:
+    conntrack:
+      description: The state of connection tracking.
+      returned: success
+      type: dict
+      contains:
+        state:
+          description:
+            - V(loaded) if connection tracking is loaded as a module, V(built_in) if it is a fixed part of the kernel,
+              V(absent) if it is not loaded now.
+          returned: success
+          type: str
+          sample: loaded
+        initial_namespace:
+          description:
+            - Whether the module ran in the initial network namespace, the only one in which the maximum and the
+              number of buckets can be set. A container has a namespace of its own.
+          returned: success
+          type: bool
+          sample: true
+        kernel:
+          description: The kernel's release.
+          returned: success
+          type: str
+          sample: 6.12.57+deb13-amd64
+        unreadable:
+          description: What is there but could not be read; empty when all could.
+          returned: success
+          type: list
+          elements: dict
+          contains:
+            path:
+              description: The file or directory.
+              returned: always
+              type: str
+              sample: /proc/modules
+            reason:
+              description: The system's words for it.
+              returned: always
+              type: str
+              sample: Permission denied
+          sample: []
+        entries:
+          description:
+            - Entries in the table now. V(null) if connection tracking is absent.
+          returned: if O(gather_subset) has V(table)
+          type: int
+          sample: 51200
+        max:
+          description:
+            - The most entries the table takes. V(0) is no limit, on kernels that allow it. V(null) if connection
+              tracking is absent.
+          returned: if O(gather_subset) has V(table)
+          type: int
+          sample: 262144
+        usage_percent:
+          description:
+            - Entries in percent of the maximum, to two decimals. V(null) if there is no maximum.
+          returned: if O(gather_subset) has V(table)
+          type: float
+          sample: 19.53
+        buckets:
+          description: Buckets of the hash table. V(null) if connection tracking is absent.
+          returned: if O(gather_subset) has V(table)
+          type: int
+          sample: 262144
+        entries_per_bucket:
+          description:
+            - Entries that a full table has per bucket, that is the maximum divided by the buckets, to two decimals.
+              V(null) if connection tracking is absent.
+          returned: if O(gather_subset) has V(table)
+          type: float
+          sample: 1.0
+        timeouts:
+          description:
+            - Every timeout of this kernel in seconds, by short name. V(tcp_established) is the key
+              C(nf_conntrack_tcp_timeout_established), V(flowtable_udp) is C(nf_flowtable_udp_timeout).
+            - Empty if connection tracking is absent.
+          returned: if O(gather_subset) has V(timeouts)
+          type: dict
+          sample:
+            tcp_established: 432000
+            tcp_time_wait: 120
+            udp: 30
+            udp_stream: 120
+        settings:
+          description:
+            - Every other key of connection tracking that this kernel has, by its full name below C(net.netfilter).
+            - Empty if connection tracking is absent.
+          returned: if O(gather_subset) has V(settings)
+          type: dict
+          sample:
+            nf_conntrack_acct: 0
+            nf_conntrack_tcp_be_liberal: 0
+            nf_conntrack_tcp_loose: 1
+        statistics:
+          description:
+            - Counters since the network namespace was made or connection tracking was loaded, summed over all CPUs.
+              Which there are depends on the kernel.
+            - C(drop) counts packets dropped, above all because the table was full. C(early_drop) counts entries given
+              up to make room, C(insert_failed) entries that could not be inserted, C(clash_resolve) clashes of two
+              packets of one flow that were resolved, C(chain_too_long) entries refused because their bucket was too
+              full.
+            - C(new), C(ignore), C(delete) and C(delete_list) stay 0 on recent kernels.
+            - V(null) if connection tracking is absent or the kernel has no C(/proc/net/stat/nf_conntrack).
+          returned: if O(gather_subset) has V(statistics)
+          type: dict
+          sample:
+            chain_too_long: 0
+            clash_resolve: 3
+            drop: 17
+            early_drop: 17
+            found: 204
+            insert: 0
+            insert_failed: 1
+            invalid: 12
+            search_restart: 0
+        sockets:
+          description:
+            - TCP sockets of the host itself by state, for C(ipv4) and C(ipv6). An IPv6 socket that serves IPv4 counts
+              as IPv6. V(null) in place of the states if the host has no such protocol.
+          returned: if O(gather_subset) has V(sockets)
+          type: dict
+          contains:
+            ipv4:
+              description: IPv4 sockets by state. All eleven states are there.
+              returned: always
+              type: dict
+              sample:
+                close: 0
+                close_wait: 0
+                closing: 0
+                established: 12
+                fin_wait1: 0
+                fin_wait2: 0
+                last_ack: 0
+                listen: 4
+                syn_recv: 0
+                syn_sent: 0
+                time_wait: 87
+            ipv6:
+              description: IPv6 sockets by state, as C(ipv4).
+              returned: always
+              type: dict
+              sample:
+                close: 0
+                close_wait: 0
+                closing: 0
+                established: 1
+                fin_wait1: 0
+                fin_wait2: 0
+                last_ack: 0
+                listen: 3
+                syn_recv: 0
+                syn_sent: 0
+                time_wait: 0
+        logging:
+          description: Who logs packets.
+          returned: if O(gather_subset) has V(logging)
+          type: dict
+          contains:
+            log_invalid:
+              description:
+                - The protocol whose invalid packets are logged, as its IP protocol number. V(0) is none, V(255) all.
+                  V(null) if connection tracking is absent.
+              returned: always
+              type: int
+              sample: 0
+            loggers:
+              description:
+                - The logger of each protocol family, such as C(nf_log_ipv4) or C(nfnetlink_log). V(null) where nobody
+                  logs. Families are V(unspec), V(inet), V(ipv4), V(arp), V(netdev), V(bridge), V(ipv6) and on older
+                  kernels V(decnet).
+              returned: always
+              type: dict
+              sample:
+                arp: null
+                bridge: null
+                inet: null
+                ipv4: nf_log_ipv4
+                ipv6: nf_log_ipv6
+                netdev: null
+                unspec: null
+        modules:
+          description:
+            - Loaded kernel modules of connection tracking, NAT, iptables and nftables, and every other that holds
+              C(nf_conntrack) or C(nf_nat), such as C(openvswitch) or C(ip_vs). By name.
+            - Empty where nothing is loaded, and where the kernel has no modules.
+          returned: if O(gather_subset) has V(modules)
+          type: dict
+          contains:
+            NAME:
+              description: One module, under its own name.
+              returned: always
+              type: dict
+              contains:
+                size:
+                  description: Bytes of memory it takes.
+                  returned: always
+                  type: int
+                refcount:
+                  description:
+                    - How many use it, its holders included. V(null) if the kernel cannot unload modules.
+                  returned: always
+                  type: int
+                holders:
+                  description: The loaded modules that use it.
+                  returned: always
+                  type: list
+                  elements: str
+          sample:
+            nf_conntrack:
+              holders: [nf_nat, xt_conntrack]
+              refcount: 2
+              size: 200704
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
+from ansible_collections.netops.conntrack.plugins.module_utils._facts import gather, select
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+
+def main() -> None:
+    """Read the facts and return them."""
+    module = AnsibleModule(
+        argument_spec={"gather_subset": {"type": "list", "elements": "str", "default": ["all"]}},
+        supports_check_mode=True,
+    )
+    try:
+        facts = gather(Host(), select(module.params["gather_subset"]))
+    except ConntrackError as error:
+        module.fail_json(msg=error.message, **error.details)
+    module.exit_json(changed=False, ansible_facts={"conntrack": facts})
+
+
+if __name__ == "__main__":
+    main()
