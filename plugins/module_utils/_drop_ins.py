@@ -49,6 +49,15 @@ class ConfFile:
         return posixpath.basename(self.path)
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What sets something at boot or at a module's load: a value, by a line of a file."""
+
+    value: str
+    path: str
+    number: int
+
+
 def decode(content: bytes) -> str:
     """Text of a file; no byte is lost."""
     return content.decode("utf-8", "surrogateescape")

@@ -13,22 +13,13 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import DropIns
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import DropIns, Origin
 
 KIND = "modprobe.d"
 
 # A line and those it continues on: a backslash right before a newline joins them, also in a comment.
 _LOGICAL_LINE = re.compile(r"(?:[^\n\\]|\\\n|\\(?!\n))*(?:\n|\Z)")
 _WORD = re.compile(r"[^ \t\n]+")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What gives a module its parameter: a value by a line of a file."""
-
-    value: str
-    path: str
-    number: int
 
 
 @dataclass(frozen=True)
@@ -72,6 +63,11 @@ def _value_of(word: str, parameter: str) -> t.Optional[str]:
     return value.strip('"') if equals and _same_name(name, parameter) else None
 
 
+def _anywhere_continued(word: str) -> str:
+    """A pattern of a word as it stands in a file, where a continuation may cut it."""
+    return r"(?:\\\n)*".join(re.escape(char) for char in word)
+
+
 def parameter_origin(drop_ins: DropIns, module: str, parameter: str) -> t.Optional[Origin]:
     """What gives a module a parameter when it is loaded: options add up, and the last one wins."""
     found = None
@@ -95,7 +91,7 @@ def drop_parameter(text: str, module: str, parameter: str) -> str:
         elif len(values) < len(command.words) - 2:
             raw = command.raw
             for word in values:
-                raw = re.sub(r"[ \t]+" + re.escape(word) + r"(?![^ \t\n\\])", "", raw, count=1)
+                raw = re.sub(r"[ \t]+(?:\\\n)*" + _anywhere_continued(word) + r"(?![^ \t\n\\])", "", raw, count=1)
             kept.append(raw)
     return "".join(kept)
 

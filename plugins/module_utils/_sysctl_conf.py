@@ -13,7 +13,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import DropIns
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import DropIns, Origin
 
 KIND = "sysctl.d"
 
@@ -35,15 +35,6 @@ class Entry:
     number: int
     key: str
     value: t.Optional[str]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What sets a key at boot: a value by a line of a file."""
-
-    value: str
-    path: str
-    number: int
 
 
 def normalise(key: str) -> str:
