@@ -1,0 +1,277 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The whole module against recorded hosts."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from conftest import HOST_NAMES
+from ansible_collections.netops.conntrack.plugins.module_utils._facts import SUBSETS
+from ansible_collections.netops.conntrack.plugins.modules import conntrack_facts
+
+KEYS = "/proc/sys/net/netfilter/"
+
+ALWAYS = {"state", "initial_namespace", "kernel", "unreadable"}
+
+KEYS_OF = {
+    "table": {"entries", "max", "usage_percent", "buckets", "entries_per_bucket"},
+    "timeouts": {"timeouts"},
+    "settings": {"settings"},
+    "statistics": {"statistics"},
+    "sockets": {"sockets"},
+    "logging": {"logging"},
+    "modules": {"modules"},
+}
+
+ABSENT = [name for name in HOST_NAMES if name.endswith("-absent")]
+PRESENT = [name for name in HOST_NAMES if name not in ABSENT]
+
+
+@pytest.fixture
+def facts_of(run_module):
+    """``facts_of(host, gather_subset)``: the facts that the module returns."""
+
+    def run(host, gather_subset=("all",)):
+        result = run_module("conntrack_facts", host, {"gather_subset": list(gather_subset)})
+        assert not result.get("failed") and result["changed"] is False
+        assert host.ran == []
+        return result["ansible_facts"]["conntrack"]
+
+    return run
+
+
+@pytest.mark.parametrize("name, state, initial_namespace, kernel", [
+    ("bookworm-6.1-absent", "absent", True, "6.1.0-"),
+    ("bookworm-6.1-nat", "loaded", True, "6.1.0-"),
+    ("bullseye-5.10-absent", "absent", True, "5.10.0-"),
+    ("bullseye-5.10-nat", "loaded", True, "5.10.0-"),
+    ("el8-4.18-by-hand", "loaded", True, "4.18.0-"),
+    ("linux-6.18-built-in", "built_in", True, "6.18."),
+    ("linux-6.18-netns", "built_in", False, "6.18."),
+    ("sid-7.2-absent", "absent", True, "7.2."),
+    ("sid-7.2-nat", "loaded", True, "7.2."),
+    ("trixie-6.12-absent", "absent", True, "6.12."),
+    ("trixie-6.12-full", "loaded", True, "6.12."),
+    ("trixie-6.12-nat", "loaded", True, "6.12."),
+])
+def test_state_namespace_and_kernel_are_always_told(recorded_host, facts_of, name, state, initial_namespace, kernel):
+    facts = facts_of(recorded_host(name), ["!all"])
+    assert set(facts) == ALWAYS
+    assert facts["state"] == state
+    assert facts["initial_namespace"] is initial_namespace
+    assert facts["kernel"].startswith(kernel)
+    assert facts["unreadable"] == []
+
+
+@pytest.mark.parametrize("name", HOST_NAMES)
+def test_every_recorded_host_gives_every_fact_and_can_be_read_whole(recorded_host, facts_of, name):
+    facts = facts_of(recorded_host(name))
+    assert set(facts) == ALWAYS.union(*KEYS_OF.values())
+    assert facts["unreadable"] == []
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_a_host_without_connection_tracking_has_null_for_its_values(recorded_host, facts_of, name):
+    facts = facts_of(recorded_host(name))
+    assert [facts[key] for key in sorted(KEYS_OF["table"])] == [None] * 5
+    assert facts["timeouts"] == {} and facts["settings"] == {}
+    assert facts["statistics"] is None
+    assert facts["logging"]["log_invalid"] is None
+    assert facts["sockets"]["ipv4"]["listen"] == 1
+
+
+@pytest.mark.parametrize("name", PRESENT)
+def test_every_key_of_the_kernel_is_reported_exactly_once(recorded_host, facts_of, name):
+    host = recorded_host(name)
+    facts = facts_of(host)
+    keys = [key for key in host.names(KEYS[:-1]) if key.startswith(("nf_conntrack_", "nf_flowtable_"))]
+    keys = [key for key in keys if not key.startswith("nf_conntrack_frag6_")]
+    assert len(keys) == len(facts["timeouts"]) + len(facts["settings"]) + 3  # and count, max, buckets
+    assert all(isinstance(value, int) for value in list(facts["timeouts"].values()) + list(facts["settings"].values()))
+
+
+@pytest.mark.parametrize("name", [name for name in PRESENT if not name.startswith("el8")])
+def test_timeouts_have_short_names_and_are_seconds(recorded_host, facts_of, name):
+    timeouts = facts_of(recorded_host(name))["timeouts"]
+    assert {key: timeouts[key] for key in ("tcp_established", "tcp_time_wait", "udp", "udp_stream", "generic")} == {
+        "tcp_established": 432000, "tcp_time_wait": 120, "udp": 30, "udp_stream": 120, "generic": 600,
+    }
+
+
+def test_flow_table_timeouts_do_not_hide_those_of_tcp_and_udp(recorded_host, facts_of):
+    timeouts = facts_of(recorded_host("trixie-6.12-nat"))["timeouts"]
+    assert timeouts["flowtable_udp"] == 30 and timeouts["flowtable_tcp"] == 30
+
+
+def test_a_full_table_shows_in_usage_and_drops(recorded_host, facts_of):
+    facts = facts_of(recorded_host("trixie-6.12-full"))
+    assert (facts["entries"], facts["max"], facts["usage_percent"]) == (100, 100, 100.0)
+    assert facts["statistics"]["drop"] == 657
+    assert facts["statistics"]["early_drop"] == 151
+
+
+@pytest.mark.parametrize("count, limit, buckets, usage, per_bucket", [
+    ("0", "262144", "262144", 0.0, 1.0),
+    ("1", "3", "65536", 33.33, 0.0),
+    ("51200", "262144", "65536", 19.53, 4.0),
+    ("7", "0", "1024", None, 0.0),
+    ("7", "8", "0", 87.5, None),
+    ("12", "8", "4", 150.0, 2.0),
+])
+def test_usage_and_entries_per_bucket_have_two_decimals_and_no_division_by_zero(
+    recorded_host, facts_of, count, limit, buckets, usage, per_bucket
+):
+    facts = facts_of(recorded_host("linux-6.18-built-in", {
+        KEYS + "nf_conntrack_count": count + "\n",
+        KEYS + "nf_conntrack_max": limit + "\n",
+        KEYS + "nf_conntrack_buckets": buckets + "\n",
+    }), ["table"])
+    assert facts["usage_percent"] == usage
+    assert facts["entries_per_bucket"] == per_bucket
+
+
+def test_counters_of_an_old_kernel_keep_the_names_it_gives_them(recorded_host, facts_of):
+    statistics = facts_of(recorded_host("el8-4.18-by-hand"))["statistics"]
+    assert (statistics["found"], statistics["drop"], statistics["search_restart"]) == (511, 9, 78)
+    assert "searched" in statistics and "clash_resolve" not in statistics
+
+
+def test_a_kernel_without_the_statistics_file_has_null_counters(recorded_host, facts_of):
+    facts = facts_of(recorded_host("trixie-6.12-nat", {"/proc/net/stat/nf_conntrack": None}))
+    assert facts["statistics"] is None
+    assert facts["unreadable"] == []
+
+
+def test_sockets_are_counted_by_state_for_both_protocols(recorded_host, facts_of):
+    sockets = facts_of(recorded_host("el8-4.18-by-hand"))["sockets"]
+    assert {state: count for state, count in sockets["ipv4"].items() if count} == {
+        "listen": 2, "established": 3, "time_wait": 2, "close_wait": 1,
+    }
+    assert (sockets["ipv6"]["listen"], sockets["ipv6"]["established"]) == (1, 1)
+
+
+def test_a_host_without_ipv6_has_null_in_its_place(recorded_host, facts_of):
+    sockets = facts_of(recorded_host("trixie-6.12-nat", {"/proc/net/tcp6": None}))["sockets"]
+    assert sockets["ipv6"] is None
+    assert sockets["ipv4"]["listen"] == 1
+
+
+def test_loggers_are_told_by_protocol_family(recorded_host, facts_of):
+    logging = facts_of(recorded_host("trixie-6.12-nat"))["logging"]
+    assert logging == {
+        "log_invalid": 0,
+        "loggers": {
+            "unspec": None, "inet": None, "ipv4": "nf_log_ipv4", "arp": "nf_log_arp", "netdev": "nf_log_netdev",
+            "bridge": "nf_log_bridge", "ipv6": "nf_log_ipv6",
+        },
+    }
+
+
+def test_modules_of_the_stack_are_told_with_who_holds_them(recorded_host, facts_of):
+    modules = facts_of(recorded_host("trixie-6.12-nat"))["modules"]
+    assert modules["nf_nat"] == {
+        "size": 65536, "refcount": 3, "holders": ["ip6table_nat", "iptable_nat", "xt_MASQUERADE"],
+    }
+    assert set(modules) == {
+        "ip6_tables", "ip6table_nat", "ip_tables", "iptable_filter", "iptable_nat", "nf_conntrack", "nf_conntrack_ftp",
+        "nf_defrag_ipv4", "nf_defrag_ipv6", "nf_nat", "x_tables", "xt_LOG", "xt_MASQUERADE", "xt_conntrack",
+        "xt_tcpudp",
+    }
+
+
+def test_a_kernel_without_modules_has_none(recorded_host, facts_of):
+    assert facts_of(recorded_host("linux-6.18-built-in"))["modules"] == {}
+
+
+@pytest.mark.parametrize("subset", SUBSETS)
+def test_each_part_can_be_read_alone_and_left_out(recorded_host, facts_of, subset):
+    host = recorded_host("bookworm-6.1-nat")
+    assert set(facts_of(host, [subset])) == ALWAYS | KEYS_OF[subset]
+    assert set(facts_of(host, ["!" + subset])) == ALWAYS.union(*KEYS_OF.values()) - KEYS_OF[subset]
+
+
+def test_a_wrong_part_is_one_clear_error(recorded_host, run_module):
+    result = run_module("conntrack_facts", recorded_host("trixie-6.12-nat"), {"gather_subset": ["tables"]})
+    assert result["failed"]
+    assert result["msg"] == (
+        "gather_subset: there is no 'tables'; allowed are all, table, timeouts, settings, statistics, sockets, logging, "
+        "modules, and each with '!' in front to leave it out"
+    )
+    assert "exception" not in result
+
+
+def test_what_cannot_be_read_is_null_and_listed_with_the_reason(recorded_host, facts_of):
+    host = recorded_host("trixie-6.12-nat")
+    host.denied = {
+        KEYS + "nf_conntrack_count", KEYS + "nf_conntrack_udp_timeout", KEYS + "nf_conntrack_acct", KEYS + "nf_log/2",
+        "/proc/net/stat/nf_conntrack", "/proc/net/tcp", "/proc/modules",
+    }
+    facts = facts_of(host)
+    assert facts["unreadable"] == [{"path": path, "reason": "Permission denied"} for path in sorted(host.denied)]
+    assert facts["entries"] is None and facts["usage_percent"] is None
+    assert facts["max"] == 4096
+    assert facts["timeouts"]["udp"] is None and facts["timeouts"]["udp_stream"] == 120
+    assert facts["settings"]["nf_conntrack_acct"] is None
+    assert facts["statistics"] is None
+    assert facts["sockets"]["ipv4"] is None and facts["sockets"]["ipv6"]["listen"] == 1
+    assert facts["logging"]["loggers"]["ipv4"] is None
+    assert facts["modules"] == {}
+
+
+def test_a_directory_of_keys_that_cannot_be_listed_leaves_the_rest(recorded_host, facts_of):
+    host = recorded_host("trixie-6.12-nat")
+    host.denied = {KEYS[:-1]}
+    facts = facts_of(host)
+    assert facts["timeouts"] == {} and facts["settings"] == {}
+    assert [entry["path"] for entry in facts["unreadable"]] == [KEYS[:-1]]
+    assert facts["max"] == 4096
+
+
+def test_a_key_that_is_no_number_is_listed_as_such(recorded_host, facts_of):
+    path = KEYS + "nf_conntrack_tcp_loose"
+    facts = facts_of(recorded_host("trixie-6.12-nat", {path: "1\t2\n"}))
+    assert facts["settings"]["nf_conntrack_tcp_loose"] is None
+    assert facts["unreadable"] == [{"path": path, "reason": "not a number: '1\\t2'"}]
+
+
+def test_a_machine_without_proc_and_sys_is_an_absent_one(recorded_host, facts_of):
+    host = recorded_host("trixie-6.12-absent")
+    host._root += "/no/such/tree"
+    facts = facts_of(host)
+    assert facts["state"] == "absent"
+    assert facts["unreadable"] == []
+    assert facts["sockets"] == {"ipv4": None, "ipv6": None}
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("diff", [True, False])
+def test_check_mode_and_diff_mode_give_the_same_facts_and_write_nothing(recorded_host, run_module, check, diff):
+    host = recorded_host("trixie-6.12-nat")
+    before = host.snapshot()
+    result = run_module("conntrack_facts", host, {}, check=check, diff=diff)
+    assert result["ansible_facts"]["conntrack"]["max"] == 4096
+    assert "diff" not in result
+    assert host.snapshot() == before
+
+
+def test_every_returned_key_is_documented_and_nothing_else(recorded_host, facts_of):
+    documented = yaml.safe_load(conntrack_facts.RETURN)["ansible_facts"]["contains"]["conntrack"]["contains"]
+    facts = facts_of(recorded_host("trixie-6.12-nat"))
+    assert set(documented) == set(facts)
+    types = {"str": str, "bool": bool, "list": list, "int": int, "float": float, "dict": dict}
+    for name, value in facts.items():
+        assert isinstance(value, types[documented[name]["type"]]), name
+    assert set(documented["sockets"]["contains"]) == set(facts["sockets"])
+    assert set(documented["sockets"]["contains"]["ipv4"]["sample"]) == set(facts["sockets"]["ipv4"])
+    assert set(documented["logging"]["contains"]) == set(facts["logging"])
+    assert set(documented["modules"]["contains"]["NAME"]["contains"]) == set(facts["modules"]["nf_nat"])
+    assert set(documented["statistics"]["sample"]) <= set(facts["statistics"])
+
+
+def test_the_documentation_names_every_part():
+    option = yaml.safe_load(conntrack_facts.DOCUMENTATION)["options"]["gather_subset"]
+    for name in SUBSETS:
+        assert "V({0})".format(name) in " ".join(option["description"])
