@@ -8,9 +8,10 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """``netops.conntrack.attributes`` for every module, ``netops.conntrack.attributes.facts`` for those with facts.
+    """``netops.conntrack.attributes`` for every module, with one of the others.
 
-    A module adds C(support) of check_mode, diff_mode and idempotent.
+    ``netops.conntrack.attributes.changing`` is for a module that changes the host, ``netops.conntrack.attributes.facts``
+    for one that returns facts and says itself why the three do not apply.
     """
 
     DOCUMENTATION = r"""
@@ -32,6 +33,17 @@ attributes:
     support: full
     platforms: linux
     details: Python 3.7 or newer on the managed host, and nothing beside its standard library.
+"""
+
+    CHANGING = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
 """
 
     FACTS = r"""

@@ -70,10 +70,10 @@ EXAMPLES = r"""
   netops.conntrack.conntrack_facts:
     gather_subset: [table, statistics]
 
-- name: Stop where packets were dropped for want of room
+- name: Stop where packets were dropped
   ansible.builtin.assert:
     that: (ansible_facts.conntrack.statistics | default({}, true)).drop | default(0) == 0
-    fail_msg: "{{ ansible_facts.conntrack.statistics.drop }} packets dropped since boot"
+    fail_msg: "{{ ansible_facts.conntrack.statistics.drop }} packets dropped since the counters began"
 
 - name: Read everything but the sockets, which takes longest on a host with very many of them
   netops.conntrack.conntrack_facts:
