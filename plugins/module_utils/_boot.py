@@ -31,6 +31,13 @@ MODULES_LOAD_FILE = "/etc/modules-load.d/netops-conntrack.conf"
 
 SYSCTL_CONF = "/etc/sysctl.conf"
 
+# udevd looks for changed rules at most every three seconds (manager_reload() in src/udev/udev-manager.c), so a module
+# loaded right after the rule was written could miss it.
+_UDEV_RELOAD = ("udevadm", "control", "--reload")
+
+#: Sockets of a running udevd: of systemd up to 257, and since.
+_UDEV_SOCKETS = ("/run/udev/control", "/run/udev/io.systemd.Udev")
+
 _SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
 
 
@@ -43,6 +50,7 @@ class BootFiles:
     :ivar own: text of the collection's udev rule and modules-load.d file; None where there is none.
     :ivar unread_sysctl_conf: /etc/sysctl.conf where the boot does not read it, but an operator's ``sysctl -p`` does.
     :ivar systemd_sysctl: path of the program; None on a host without it.
+    :ivar udev_runs: whether a udevd runs that has to be told of new rules; not so in an image that is being built.
     :ivar unwritable: files in question that this process cannot write.
     :ivar is_directory: whether the requested sysctl file is a directory.
     """
@@ -52,6 +60,7 @@ class BootFiles:
     own: t.Mapping[str, t.Optional[str]]
     unread_sysctl_conf: t.Optional[ConfFile]
     systemd_sysctl: t.Optional[str]
+    udev_runs: bool
     unwritable: t.FrozenSet[str]
     is_directory: bool
 
@@ -95,6 +104,7 @@ def observe(host: Host, sysctl_file: str) -> BootFiles:
             None if sysctl_conf is None else ConfFile(SYSCTL_CONF, host.resolve(SYSCTL_CONF), sysctl_conf)
         ),
         systemd_sysctl=next((path for path in _SYSTEMD_SYSCTL if host.exists(path)), None),
+        udev_runs=any(host.exists(path) for path in _UDEV_SOCKETS),
         unwritable=frozenset(path for path in candidates if _below_etc(path) and not host.writable(path)),
         is_directory=host.is_directory(sysctl_file),
     )
@@ -122,7 +132,8 @@ def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles
     if wish.hashsize is not None:
         modprobe_d = _plan_modprobe_d(files, wish.hashsize, changes)
     if wish.values and wish.at_load:
-        _plan_own(files, UDEV_FILE, udev_rule(files.systemd_sysctl or ""), changes)
+        rule = udev_rule(files.systemd_sysctl or "")
+        _plan_own(files, UDEV_FILE, rule, changes, _UDEV_RELOAD if files.udev_runs else ())
     if wish.load:
         _plan_own(files, MODULES_LOAD_FILE, HEADER + MODULE + "\n", changes)
     for change in changes:
@@ -241,6 +252,8 @@ def _plan_text(
     return drop_ins.with_text(path, after)
 
 
-def _plan_own(files: BootFiles, path: str, text: str, changes: t.List[FileContent]) -> None:
+def _plan_own(
+    files: BootFiles, path: str, text: str, changes: t.List[FileContent], reload: t.Sequence[str] = ()
+) -> None:
     if files.own[path] != text:
-        changes.append(FileContent(path, files.own[path], text))
+        changes.append(FileContent(path, files.own[path], text, reload))

@@ -81,11 +81,15 @@ class RuntimeValue(Change):
 
 @dataclass
 class FileContent(Change):
-    """The whole content of a file; None where there is none."""
+    """The whole content of a file; None where there is none.
+
+    :ivar reload: command that makes a running service read the file; empty when none does.
+    """
 
     subject: str
     before: t.Optional[str]
     after: t.Optional[str]
+    reload: t.Sequence[str] = ()
     layer: str = BOOT
     _made: t.List[str] = field(default_factory=list)
 
@@ -105,6 +109,8 @@ class FileContent(Change):
             host.remove(self.subject)
         else:
             host.replace(self.subject, encode(text))
+        if self.reload:
+            host.run(self.reload)
 
 
 @dataclass
