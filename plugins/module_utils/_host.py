@@ -77,13 +77,17 @@ class Host:
 
     # --- reading
 
+    def _readable(self, path: str) -> str:
+        """What to open for a path. Without a root the kernel follows the links, in a tenth of the time."""
+        return self._at(self.resolve(path)) if self._root else path
+
     def read(self, path: str) -> t.Optional[bytes]:
         """The content of a file, or None when there is no such file.
 
         :raises HostError: the file is there but cannot be read.
         """
         try:
-            with open(self._at(self.resolve(path)), "rb") as stream:
+            with open(self._readable(path), "rb", buffering=0) as stream:
                 return stream.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -101,9 +105,8 @@ class Host:
         :raises HostError: the file is there but cannot be read.
         """
         try:
-            with open(self._at(self.resolve(path)), "rb", buffering=1 << 18) as stream:
-                for line in stream:
-                    yield line
+            with open(self._readable(path), "rb", buffering=1 << 18) as stream:
+                yield from stream
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
@@ -115,7 +118,7 @@ class Host:
         :raises HostError: the directory is there but cannot be listed.
         """
         try:
-            return sorted(os.listdir(self._at(self.resolve(path))))
+            return sorted(os.listdir(self._readable(path)))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
