@@ -1,0 +1,160 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns
+from ansible_collections.netops.conntrack.plugins.module_utils._modprobe_conf import (
+    drop_parameter,
+    parameter_origin,
+    set_parameter,
+)
+
+MODPROBE = shutil.which("modprobe", path="/usr/sbin:/sbin:/usr/bin:/bin")
+
+
+def origin(*texts):
+    paths = ["/etc/modprobe.d/{0}.conf".format(number) for number in range(len(texts))]
+    files = tuple(ConfFile(path, path, text) for path, text in zip(paths, texts))
+    return parameter_origin(DropIns("modprobe.d", files), "nf_conntrack", "hashsize")
+
+
+def value(*texts):
+    found = origin(*texts)
+    return None if found is None else found.value
+
+
+CASES = [
+    ("5", "options nf_conntrack hashsize=5\n"),
+    ("5", "options nf_conntrack hashsize=5"),
+    ("5", " \toptions\tnf_conntrack\t hashsize=5 \n"),
+    ("5", "options nf-conntrack hashsize=5\n"),
+    ("5", "options nf_conntrack acct=1 hashsize=5 tstamp=1\n"),
+    ("6", "options nf_conntrack hashsize=5 hashsize=6\n"),
+    ("6", "options nf_conntrack hashsize=5\noptions nf_conntrack hashsize=6\n"),
+    ("5", "options nf_conntrack hashsize=5\noptions nf_conntrack acct=1\n"),
+    ("5", "options nf_conntrack \\\nhashsize=5\n"),
+    ("55", "options nf_conntrack hashsize=5\\\n5\n"),
+    ("5", "opti\\\nons nf_con\\\nntrack hash\\\nsize=5\n"),
+    ("5", "options nf_conntrack hash\\size=5\n"),
+    ("5", "options nf_conntrack acct=1 # hashsize=4 hashsize=5\n"),
+    (None, "options nf_conntrack\n"),
+    (None, "# options nf_conntrack hashsize=5\n"),
+    (None, "# comment \\\noptions nf_conntrack hashsize=5\n"),
+    ("5", "# comment \\\\\noptions nf_conntrack hashsize=5\n"),
+    (None, "options nf_conntrack_ftp hashsize=5\n"),
+    (None, "options nf_conntrack expect_hashsize=5\n"),
+    (None, "options nf_conntrack hashsize 5\n"),
+    (None, "install nf_conntrack hashsize=5\n"),
+    (None, "Options nf_conntrack hashsize=5\n"),
+    (None, ""),
+]
+
+# How the kernel, which gets the parameters as they stand, takes them apart.
+KERNEL_CASES = [
+    ("5", 'options nf_conntrack hashsize="5"\n'),
+    ("5", 'options nf_conntrack "hashsize=5"\n'),
+    ("5", "options nf_conntrack hashsize=5\r\n"),
+    (None, 'options nf_conntrack x="a hashsize=5 b"\n'),
+    ("6", 'options nf_conntrack x="a hashsize=5 b" hashsize=6\n'),
+]
+
+
+@pytest.mark.parametrize("wanted, text", CASES + KERNEL_CASES)
+def test_a_parameter_is_read_as_kmod_and_the_kernel_read_it(wanted, text):
+    assert value(text) == wanted
+
+
+@pytest.mark.skipif(MODPROBE is None, reason="no modprobe here to compare with")
+@pytest.mark.parametrize("wanted, text", CASES)
+def test_modprobe_of_this_machine_reads_it_so(tmp_path, wanted, text):
+    (tmp_path / "a.conf").write_text(text, encoding="utf-8")
+    shown = subprocess.run(
+        [MODPROBE, "--showconfig", "-C", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
+    ).stdout.decode("utf-8", "replace")
+    given_values = [
+        word.partition("=")[2]
+        for line in shown.splitlines() if line.startswith("options nf_conntrack ")
+        for word in line.split()[2:] if word.startswith("hashsize=")
+    ]
+    assert (given_values or [None])[-1] == wanted
+
+
+def test_the_last_file_wins_and_the_line_in_force_is_named():
+    found = origin("options nf_conntrack hashsize=5\n", "\n# a \\\nb\noptions nf_conntrack \\\n hashsize=6\n", "# c\n")
+    assert (found.value, found.path, found.number) == ("6", "/etc/modprobe.d/1.conf", 4)
+
+
+@pytest.mark.parametrize("before, after", [
+    ("", "options nf_conntrack hashsize=7\n"),
+    ("# a", "# a\noptions nf_conntrack hashsize=7\n"),
+    ("options nf_conntrack hashsize=5\n", "options nf_conntrack hashsize=7\n"),
+    (
+        "options nf_conntrack hashsize=5 acct=1\n# b\n",
+        "options nf_conntrack acct=1\n# b\noptions nf_conntrack hashsize=7\n",
+    ),
+    ("options nf-conntrack acct=1 hashsize=7\n", "options nf-conntrack acct=1 hashsize=7\n"),
+    # A file that ends within a line would swallow the new one.
+    ("options snd x=1\\", "options snd x=1\\\n\noptions nf_conntrack hashsize=7\n"),
+    ("options snd x=1 \\\n", "options snd x=1 \\\n\noptions nf_conntrack hashsize=7\n"),
+])
+def test_setting_a_parameter(before, after):
+    assert set_parameter(before, "nf_conntrack", "hashsize", "7") == after
+
+
+@pytest.mark.parametrize("before, after", [
+    ("options nf_conntrack hashsize=5\n# b", "# b"),
+    ("options nf_conntrack hashsize=5 hashsize=6\n", ""),
+    ("options nf_conntrack \\\n hashsize=5 \\\n acct=1\n", "options nf_conntrack \\\n acct=1\n"),
+    ("options nf_conntrack acct=1 \\\n hash\\\nsize=5\n", "options nf_conntrack acct=1\n"),
+    (
+        'options nf_conntrack x="a hashsize=5 b" hashsize=5\n',
+        'options nf_conntrack x="a hashsize=5 b"\n',
+    ),
+    ("options nf_conntrack expect_hashsize=5\n", "options nf_conntrack expect_hashsize=5\n"),
+    ("options other hashsize=5\n", "options other hashsize=5\n"),
+])
+def test_dropping_a_parameter(before, after):
+    assert drop_parameter(before, "nf_conntrack", "hashsize") == after
+
+
+PIECES = st.lists(
+    st.sampled_from([
+        "options", "options nf_conntrack", " hashsize=5", "hash", "size=66", " acct=1", ' "', "nf-conntrack", " ", "\t",
+        "\\\n", "\\", "\n", "#", "\r\n", "options nf_conntrack hashsize=4\n", "options snd index=-2\n", "\udcff", "é",
+    ]),
+    max_size=14,
+).map("".join)
+
+
+@given(PIECES)
+def test_after_setting_a_parameter_it_has_that_value_and_no_other(text):
+    after = set_parameter(text, "nf_conntrack", "hashsize", "4242")
+    assert value(after) == "4242"
+    assert set_parameter(after, "nf_conntrack", "hashsize", "4242") == after
+    assert value(drop_parameter(after, "nf_conntrack", "hashsize")) is None
+
+
+@given(PIECES)
+def test_dropping_a_parameter_leaves_none_and_every_line_without_it(text):
+    after = drop_parameter(text, "nf_conntrack", "hashsize")
+    assert value(after) is None
+    assert drop_parameter(after, "nf_conntrack", "hashsize") == after
+    if value(text) is None:
+        assert after == text
+
+
+@given(PIECES, PIECES)
+def test_other_lines_stay_byte_for_byte(before, after):
+    if before and not before.endswith("\n") or before.endswith("\\\n"):
+        before += "\n\n"
+    if value(before) is None and value(after) is None:
+        text = before + "options nf_conntrack hashsize=5\n" + after
+        assert drop_parameter(text, "nf_conntrack", "hashsize") == before + after
