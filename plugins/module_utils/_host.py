@@ -78,7 +78,7 @@ class Host:
     # --- reading
 
     def _readable(self, path: str) -> str:
-        """What to open for a path. Without a root the kernel follows the links, in a tenth of the time."""
+        """What to open for a path. Without a root the kernel follows the links itself."""
         return self._at(self.resolve(path)) if self._root else path
 
     def read(self, path: str) -> t.Optional[bytes]:
