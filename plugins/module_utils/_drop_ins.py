@@ -17,7 +17,10 @@ from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
-SUFFIX = ".conf"
+
+def _is_conf(name: str) -> bool:
+    """Whether files of this name are read at all; hidden ones are not."""
+    return name.endswith(".conf") and not name.startswith(".")
 
 
 def directories(kind: str) -> t.Tuple[str, ...]:
@@ -101,17 +104,17 @@ class DropIns:
             return True
         return (
             posixpath.dirname(path) in directories(self.kind)
-            and path.endswith(SUFFIX)
+            and _is_conf(posixpath.basename(path))
             and self.hidden_by(path) is None
         )
 
     def hidden_by(self, path: str) -> t.Optional[str]:
         """The file that hides this path by having the same name in an earlier directory; None when none does."""
         order = directories(self.kind)
-        for conf in self.files:
-            directory = posixpath.dirname(conf.path)
-            if conf.name == posixpath.basename(path) and directory != posixpath.dirname(path):
-                if order.index(directory) < order.index(posixpath.dirname(path)):
+        directory, name = posixpath.split(path)
+        if directory in order:
+            for conf in self.files:
+                if conf.name == name and posixpath.dirname(conf.path) in order[:order.index(directory)]:
                     return conf.path
         return None
 
@@ -124,7 +127,7 @@ def read(host: Host, kind: str) -> DropIns:
     paths: t.Dict[str, str] = {}
     for directory in directories(kind):
         for name in host.names(directory):
-            if name.endswith(SUFFIX):
+            if _is_conf(name):
                 paths.setdefault(name, "{0}/{1}".format(directory, name))
     files = []
     for name in sorted(paths):
