@@ -40,14 +40,13 @@ class Entry:
 def normalise(key: str) -> str:
     """A key as a path below /proc/sys. The first separator decides which of ``.`` and ``/`` separates."""
     first = next((char for char in key if char in "./"), "/")
-    if first == "/":
-        return key
-    return key.translate({ord("."): "/", ord("/"): "."})
+    path = key if first == "/" else key.translate({ord("."): "/", ord("/"): "."})
+    return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
 def split_lines(text: str) -> t.List[str]:
-    """The lines with their ends. Only a newline ends a line, so that joining them gives the text back."""
-    return re.findall(r"[^\n]*\n|[^\n]+", text)
+    """The lines with their ends, so that joining them gives the text back. A carriage return alone ends a line too."""
+    return re.findall(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+", text)
 
 
 def _parse_line(number: int, line: str) -> t.Optional[Entry]:
@@ -75,7 +74,8 @@ def parse(text: str) -> t.List[Entry]:
 def _glob_matches(pattern: str, key: str) -> bool:
     import fnmatch
 
-    pattern_parts, key_parts = pattern.split("/"), key.split("/")
+    # glob(7) writes a negated set [!...] or [^...], Python only the first.
+    pattern_parts, key_parts = pattern.replace("[^", "[!").split("/"), key.split("/")
     return len(pattern_parts) == len(key_parts) and all(
         fnmatch.fnmatchcase(part, glob) for part, glob in zip(key_parts, pattern_parts)
     )
