@@ -17,9 +17,26 @@ from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import 
 
 KIND = "modprobe.d"
 
-# A line and those it continues on: a backslash right before a newline joins them, also in a comment.
-_LOGICAL_LINE = re.compile(r"(?:[^\n\\]|\\\n|\\(?!\n))*(?:\n|\Z)")
-_WORD = re.compile(r"[^ \t\n]+")
+# A line and those it continues on, also in a comment. A backslash takes the character after it as it is, and a newline
+# away; kmod does not know any other meaning of it (getline_wrapped in shared/util.c).
+_LOGICAL_LINE = re.compile(r"(?:[^\n\\]|\\[\s\S]?)*(?:\n|\Z)")
+_CHARACTER = re.compile(r"\\?[\s\S]")
+# Quotes and white space are those of the kernel (next_arg in lib/cmdline.c), which gets the parameters as they stand.
+_WORD = re.compile(r'(?:"[^"]*"?|[^ \t\n\r\v\f"])+')
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a command.
+
+    :ivar text: the word as kmod reads it.
+    :ivar start: where it starts in the command's ``raw``.
+    :ivar end: where it ends there.
+    """
+
+    text: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -28,16 +45,29 @@ class Command:
 
     :ivar number: number of its first line, from 1.
     :ivar raw: its lines as they stand in the file.
-    :ivar words: what kmod reads: the command, the module, what follows.
+    :ivar words: the command, the module, what follows.
+    :ivar is_ended: whether a newline ends it, so that another can follow.
     """
 
     number: int
     raw: str
-    words: t.Tuple[str, ...]
+    words: t.Tuple[Word, ...]
+    is_ended: bool
 
-    def is_options_of(self, module: str) -> bool:
-        """Whether this is an ``options`` line of a module; kmod takes ``-`` and ``_`` for the same."""
-        return len(self.words) >= 2 and self.words[0] == "options" and _same_name(self.words[1], module)
+    def given(self, module: str, parameter: str) -> t.List[t.Tuple[int, str]]:
+        """Where among the words a module's parameter is given, and its value; empty where it is not.
+
+        kmod and the kernel take ``-`` and ``_`` for the same.
+        """
+        is_options = len(self.words) > 2 and self.words[0].text == "options"
+        if not is_options or not _same_name(self.words[1].text, module):
+            return []
+        found = []
+        for index, word in enumerate(self.words[2:], 2):
+            name, equals, value = word.text.strip('"').partition("=")
+            if equals and _same_name(name, parameter):
+                found.append((index, value.strip('"')))
+        return found
 
 
 def _same_name(one: str, other: str) -> bool:
@@ -49,23 +79,22 @@ def _commands(text: str) -> t.List[Command]:
     commands, number = [], 1
     for match in _LOGICAL_LINE.finditer(text):
         raw = match.group()
-        if not raw:
-            continue
-        joined = raw.replace("\\\n", "")
-        words = () if joined.startswith("#") else tuple(_WORD.findall(joined))
-        commands.append(Command(number, raw, words))
-        number += raw.count("\n")
+        if raw:
+            commands.append(_command(number, raw))
+            number += raw.count("\n")
     return commands
 
 
-def _value_of(word: str, parameter: str) -> t.Optional[str]:
-    name, equals, value = word.partition("=")
-    return value.strip('"') if equals and _same_name(name, parameter) else None
-
-
-def _anywhere_continued(word: str) -> str:
-    """A pattern of a word as it stands in a file, where a continuation may cut it."""
-    return r"(?:\\\n)*".join(re.escape(char) for char in word)
+def _command(number: int, raw: str) -> Command:
+    characters = [match for match in _CHARACTER.finditer(raw) if match.group() != "\\\n"]
+    line = "".join(match.group()[-1] for match in characters)
+    words: t.Tuple[Word, ...] = ()
+    if not line.startswith("#"):
+        words = tuple(
+            Word(match.group(), characters[match.start()].start(), characters[match.end() - 1].end())
+            for match in _WORD.finditer(line)
+        )
+    return Command(number, raw, words, line.endswith("\n"))
 
 
 def parameter_origin(drop_ins: DropIns, module: str, parameter: str) -> t.Optional[Origin]:
@@ -73,11 +102,8 @@ def parameter_origin(drop_ins: DropIns, module: str, parameter: str) -> t.Option
     found = None
     for conf in drop_ins.files:
         for command in _commands(conf.text):
-            if command.is_options_of(module):
-                for word in command.words[2:]:
-                    value = _value_of(word, parameter)
-                    if value is not None:
-                        found = Origin(value, conf.path, command.number)
+            for _index, value in command.given(module, parameter):
+                found = Origin(value, conf.path, command.number)
     return found
 
 
@@ -85,13 +111,11 @@ def drop_parameter(text: str, module: str, parameter: str) -> str:
     """A file without a module's parameter. A line that gave only that goes; every other byte stays."""
     kept = []
     for command in _commands(text):
-        values = [word for word in command.words[2:] if _value_of(word, parameter) is not None]
-        if not command.is_options_of(module) or not values:
-            kept.append(command.raw)
-        elif len(values) < len(command.words) - 2:
-            raw = command.raw
-            for word in values:
-                raw = re.sub(r"[ \t]+(?:\\\n)*" + _anywhere_continued(word) + r"(?![^ \t\n\\])", "", raw, count=1)
+        indices = [index for index, _value in command.given(module, parameter)]
+        raw = command.raw
+        for index in reversed(indices):
+            raw = raw[:command.words[index - 1].end] + raw[command.words[index].end:]
+        if len(indices) < len(command.words) - 2 or not indices:
             kept.append(raw)
     return "".join(kept)
 
@@ -101,16 +125,10 @@ def set_parameter(text: str, module: str, parameter: str, value: str) -> str:
 
     A file that does so already stays as it is.
     """
-    given = [
-        found
-        for command in _commands(text)
-        if command.is_options_of(module)
-        for found in (_value_of(word, parameter) for word in command.words[2:])
-        if found is not None
-    ]
+    given = [found for command in _commands(text) for _index, found in command.given(module, parameter)]
     if given == [value]:
         return text
     text = drop_parameter(text, module, parameter)
-    if text and not text.endswith("\n"):
+    while text and not _commands(text)[-1].is_ended:
         text += "\n"
     return "{0}options {1} {2}={3}\n".format(text, module, parameter, value)
