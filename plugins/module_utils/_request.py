@@ -131,9 +131,9 @@ def _sysctls(wanted: t.Mapping[str, t.Any]) -> t.Dict[str, int]:
         name = _PREFIX.match(given).group("name")  # type: ignore[union-attr]
         option = "sysctls." + given
         key = KEYS.get(name)
-        if name in (MAX, BUCKETS):
+        if name in (MAX, BUCKETS) or name in KEYS[MAX].aliases + KEYS[MAX].former_names:
             raise InvalidInput(
-                "{0} has an option of its own: use {1}".format(option, "max" if name == MAX else "hashsize")
+                "{0} has an option of its own: use {1}".format(option, "hashsize" if name == BUCKETS else "max")
             )
         if name == COUNT:
             raise InvalidInput("{0} cannot be set: it is the number of entries in use".format(option))
@@ -173,4 +173,4 @@ def _sysctl_file(path: t.Optional[str]) -> t.Optional[str]:
         raise InvalidInput(
             "sysctl_file is {0!r}, but must be an absolute path such as /etc/sysctl.d/90-conntrack.conf".format(path)
         )
-    return posixpath.normpath(path)
+    return posixpath.normpath("/" + path.lstrip("/"))  # normpath keeps two leading slashes

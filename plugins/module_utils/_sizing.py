@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import INT_MAX
+
 #: Bytes an entry is counted with: the slab object (256, measured with a million entries on Linux 5.10 to 7.2) and
 #: what NAT, helpers, accounting and labels may add to it (up to 128).
 ENTRY_BYTES = 384
@@ -81,10 +83,17 @@ def hashsize_for(entries: int, entries_per_bucket: int, hardware: Hardware) -> i
 def automatic_max(hardware: Hardware, entries_per_bucket: int, memory_percent: int) -> int:
     """The largest power of two whose full table fits in a share of memory, and never below the kernel's own default.
 
+    Nor is it more than the kernel takes.
+
     :param memory_percent: share of the host's memory that a full table may take, in percent.
     """
     budget = hardware.memory_bytes * memory_percent // 100
+
+    def fits(entries: int) -> bool:
+        buckets = hashsize_for(entries, entries_per_bucket, hardware)
+        return entries <= INT_MAX and table_bytes(entries, buckets, hardware) <= budget
+
     entries = 1
-    while table_bytes(2 * entries, hashsize_for(2 * entries, entries_per_bucket, hardware), hardware) <= budget:
+    while fits(2 * entries):
         entries *= 2
     return max(entries, kernel_max(hardware))
