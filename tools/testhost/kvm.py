@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether this computer can run a machine in hardware, found out by running one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from . import qemu
+from .errors import TestHostError
+from .image import CACHE, Image, locked
+
+_VERDICT = CACHE / "kvm"
+_SECONDS = 20
+
+
+def accelerator(image: Image) -> tuple[str, ...]:
+    """Return QEMU's arguments for the fastest way there is to run this image.
+
+    A /dev/kvm that can be opened may still fail: inside another virtual machine a guest may die at once or never get
+    anywhere. Trying takes long when it fails, so the answer is kept until this computer boots again.
+    """
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return qemu.EMULATED
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    with locked("kvm"):
+        known = _VERDICT.read_text(encoding="ascii").split() if _VERDICT.exists() else []
+        if known[:1] == [boot]:
+            works = known[1:] == ["works"]
+        else:
+            print("kvm: trying whether a machine comes up with it", flush=True)
+            works = _guest_comes_up(image)
+            _VERDICT.write_text(f"{boot} {'works' if works else 'fails'}\n", encoding="ascii")
+            print(f"kvm: {'it does' if works else 'it does not, so machines are emulated'}", flush=True)
+    return qemu.HARDWARE if works else qemu.EMULATED
+
+
+def _guest_comes_up(image: Image) -> bool:
+    """Boot without a disk as far as the initrd, whose complaint shows that kernel and user space both run."""
+    with tempfile.TemporaryDirectory() as directory:
+        console, pidfile = Path(directory, "console"), Path(directory, "pid")
+        arguments = ["-kernel", str(image.kernel), "-initrd", str(image.initrd)]
+        arguments += ["-append", "console=ttyS0 quiet panic=-1", "-no-reboot", "-serial", f"file:{console}"]
+        try:
+            qemu.launch([*qemu.HARDWARE, *arguments], pidfile)
+            end = time.monotonic() + _SECONDS
+            while time.monotonic() < end and qemu.running(pidfile) is not None:
+                if "No root device specified" in console.read_text(errors="replace"):
+                    return True
+                time.sleep(0.2)
+            return "No root device specified" in console.read_text(errors="replace")
+        except (TestHostError, OSError):
+            return False
+        finally:
+            qemu.kill(pidfile)
