@@ -10,6 +10,7 @@ case. So the sysctl lines go with a udev rule that applies them at every load, a
 
 from __future__ import annotations
 
+import posixpath
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -139,8 +140,8 @@ def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles
     for change in changes:
         if change.subject in files.unwritable:
             raise Refused(
-                "{0} must be changed but cannot be written: a read-only file system, or no root (become: true)."
-                " With scope: runtime no file is written".format(change.subject)
+                "{0} must be changed but cannot be written: a read-only file system, no root (become: true), or a link"
+                " to /dev/null. With scope: runtime no file is written".format(change.subject)
             )
     return changes, replace(files, sysctl_d=sysctl_d, modprobe_d=modprobe_d)
 
@@ -229,7 +230,8 @@ def _plan_modprobe_d(files: BootFiles, hashsize: int, changes: t.List[FileConten
     text = _modprobe_conf.set_parameter(HEADER if before is None else before, MODULE, "hashsize", str(hashsize))
     after = _plan_text(after, MODPROBE_FILE, before, text, changes)
     for conf in files.modprobe_d.files:
-        if _below_etc(conf.path) and conf.path != MODPROBE_FILE:
+        # Options add up and the last one wins, so what stands earlier is outranked.
+        if _below_etc(conf.path) and conf.name > posixpath.basename(MODPROBE_FILE):
             text = _modprobe_conf.drop_parameter(conf.text, MODULE, "hashsize")
             after = _plan_text(after, conf.path, conf.text, text, changes)
     origin = _modprobe_conf.parameter_origin(after, MODULE, "hashsize")

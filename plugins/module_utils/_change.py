@@ -96,19 +96,25 @@ class FileContent(Change):
     def apply(self, host: Host) -> None:
         self._made += host.make_directory(self.subject.rpartition("/")[0])
         self._put(host, self.after)
+        self._tell(host)
 
     def revert(self, host: Host) -> None:
         content = host.read(self.subject)
-        if (None if content is None else decode(content)) != self.before:
+        differs = (None if content is None else decode(content)) != self.before
+        if differs:
             self._put(host, self.before)
         while self._made:
             host.remove_directory(self._made.pop())
+        if differs:
+            self._tell(host)
 
     def _put(self, host: Host, text: t.Optional[str]) -> None:
         if text is None:
             host.remove(self.subject)
         else:
             host.replace(self.subject, encode(text))
+
+    def _tell(self, host: Host) -> None:
         if self.reload:
             host.run(self.reload)
 

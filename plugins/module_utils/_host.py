@@ -10,6 +10,7 @@ host to every test.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -137,8 +138,13 @@ class Host:
         return os.path.isfile(self._at(self.resolve(path)))
 
     def writable(self, path: str) -> bool:
-        """Whether this process may write or create the file; read-only mounts and read-only sysctls say no."""
+        """Whether this process may write or create the file; read-only mounts and read-only sysctls say no.
+
+        So does what is no regular file, above all a link to /dev/null, which masks a configuration file.
+        """
         target = self.resolve(path)
+        if os.path.lexists(self._at(target)) and not os.path.isfile(self._at(target)):
+            return False
         while not os.path.lexists(self._at(target)) and target != "/":
             target = os.path.dirname(target)
         return os.access(self._at(target), os.W_OK)
@@ -160,21 +166,24 @@ class Host:
             raise HostError("write {0} to".format(value), path, error.strerror, error.errno) from error
 
     def make_directory(self, path: str) -> t.List[str]:
-        """Create a directory with what is missing above it; the paths made, topmost first."""
-        made: t.List[str] = []
+        """Create a directory with what is missing above it; the paths made, topmost first.
+
+        :raises HostError: none was made.
+        """
         missing: t.List[str] = []
         while not self.is_directory(path):
-            missing.append(path)
+            missing.insert(0, path)
             path = os.path.dirname(path)
+        made: t.List[str] = []
         try:
-            for directory in reversed(missing):
+            for directory in missing:
                 os.mkdir(self._at(self.resolve(directory)), 0o755)
                 made.append(directory)
                 self._flush_directory(os.path.dirname(directory))
         except OSError as error:
-            for directory in reversed(made):
-                self.remove_directory(directory)
-            raise HostError("create directory", missing[len(made)], error.strerror, error.errno) from error
+            for parent in reversed(made):
+                self.remove_directory(parent)
+            raise HostError("create directory", directory, error.strerror, error.errno) from error
         return made
 
     def remove_directory(self, path: str) -> None:
@@ -193,11 +202,14 @@ class Host:
         Links are followed. An existing file keeps its owner, mode and SELinux context; a new one gets mode 0644.
         The data and then the directory entry are flushed to disk before this returns.
 
-        :raises HostError: nothing was changed.
+        :raises HostError: the file is as it was, or, where flushing the directory failed, is the new one.
         """
         target = self._at(self.resolve(path))
         directory, name = os.path.split(target)
         temporary = None
+        if os.path.lexists(target) and not os.path.isfile(target):
+            # A link to /dev/null leads here, and renaming over that would take it from the whole host.
+            raise HostError("write", path, "it is no regular file")
         try:
             # Neither sysctl.d, modprobe.d nor udev reads a name that starts with a dot and ends in .tmp.
             descriptor, temporary = tempfile.mkstemp(prefix="." + name + ".", suffix=".tmp", dir=directory)
@@ -213,7 +225,8 @@ class Host:
             raise HostError("write", path, error.strerror, error.errno) from error
         finally:
             if temporary is not None:
-                os.unlink(temporary)
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
 
     def remove(self, path: str) -> None:
         """Remove a file, durably. A link is followed: its target goes and the link stays.

@@ -1,0 +1,299 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+import pytest
+
+from ansible_collections.netops.conntrack.plugins.module_utils import _host
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+
+@pytest.fixture
+def host(tmp_path):
+    (tmp_path / "etc").mkdir()
+    return Host(str(tmp_path))
+
+
+def names(tmp_path):
+    return sorted(path.name for path in (tmp_path / "etc").iterdir())
+
+
+def fail(code):
+    def call(*_arguments, **_options):
+        raise OSError(code, os.strerror(code))
+
+    return call
+
+
+# --- paths
+
+@pytest.mark.parametrize("link, resolved", [
+    ("b", "/etc/b"),
+    ("/b", "/b"),
+    ("../b", "/b"),
+    ("../../../../b", "/b"),
+    ("./x/../b", "/etc/b"),
+    ("/proc/self/root/b", "/proc/self/root/b"),
+])
+def test_links_are_followed_inside_the_root(host, tmp_path, link, resolved):
+    (tmp_path / "etc" / "a").symlink_to(link)
+    assert host.resolve("/etc/a") == resolved
+    assert host.resolve("/etc/./a/c") == resolved + "/c"
+
+
+def test_links_to_links_and_to_directories_are_followed(host, tmp_path):
+    (tmp_path / "lib").symlink_to("/usr/lib")
+    (tmp_path / "usr").symlink_to("etc")
+    assert host.resolve("/lib/a") == "/etc/lib/a"
+
+
+def test_a_loop_of_links_is_an_error(host, tmp_path):
+    (tmp_path / "etc" / "a").symlink_to("b")
+    (tmp_path / "etc" / "b").symlink_to("a")
+    with pytest.raises(HostError) as raised:
+        host.resolve("/etc/a")
+    assert raised.value.code == errno.ELOOP
+
+
+# --- reading
+
+@pytest.mark.parametrize("path", ["/etc/none", "/none/none", "/etc/file/none"])
+def test_what_is_not_there_reads_as_nothing(host, tmp_path, path):
+    (tmp_path / "etc" / "file").write_bytes(b"")
+    assert host.read(path) is None
+    assert host.read_value(path) is None
+    assert list(host.lines(path)) == []
+    assert host.names(path) == []
+    assert not host.exists(path)
+
+
+def test_a_directory_cannot_be_read_and_a_file_cannot_be_listed(host, tmp_path):
+    with pytest.raises(HostError, match="cannot read /etc: "):
+        host.read("/etc")
+    (tmp_path / "file").write_bytes(b"")
+    assert host.names("/file") == []
+
+
+def test_a_value_is_text_without_white_space_around_it(host, tmp_path):
+    (tmp_path / "etc" / "value").write_bytes(b" 65536\t1 \n")
+    assert host.read_value("/etc/value") == "65536\t1"
+
+
+# --- replacing
+
+def test_a_new_file_can_be_read_by_all_whatever_the_umask(host, tmp_path):
+    before = os.umask(0o077)
+    try:
+        host.replace("/etc/a.conf", b"new")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "etc" / "a.conf").read_bytes() == b"new"
+    assert stat.S_IMODE((tmp_path / "etc" / "a.conf").stat().st_mode) == 0o644
+    assert names(tmp_path) == ["a.conf"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755, 0o444])
+def test_a_replaced_file_keeps_its_mode(host, tmp_path, mode):
+    place = tmp_path / "etc" / "a.conf"
+    place.write_bytes(b"old")
+    place.chmod(mode)
+    host.replace("/etc/a.conf", b"new")
+    assert place.read_bytes() == b"new"
+    assert stat.S_IMODE(place.stat().st_mode) == mode
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_replaced_file_keeps_its_owner(host, tmp_path):
+    place = tmp_path / "etc" / "a.conf"
+    place.write_bytes(b"old")
+    os.chown(str(place), 12, 34)
+    place.chmod(0o2640)
+    host.replace("/etc/a.conf", b"new")
+    assert (place.stat().st_uid, place.stat().st_gid, stat.S_IMODE(place.stat().st_mode)) == (12, 34, 0o2640)
+
+
+def test_a_link_stays_and_its_target_is_replaced(host, tmp_path):
+    (tmp_path / "etc" / "sysctl.d").mkdir()
+    (tmp_path / "etc" / "sysctl.conf").write_bytes(b"old")
+    link = tmp_path / "etc" / "sysctl.d" / "99-sysctl.conf"
+    link.symlink_to("../sysctl.conf")
+    host.replace("/etc/sysctl.d/99-sysctl.conf", b"new")
+    assert os.readlink(str(link)) == "../sysctl.conf"
+    assert (tmp_path / "etc" / "sysctl.conf").read_bytes() == b"new"
+    assert names(tmp_path) == ["sysctl.conf", "sysctl.d"]
+
+
+def test_an_absolute_link_is_replaced_inside_the_root(host, tmp_path):
+    (tmp_path / "etc" / "a.conf").symlink_to("/etc/b.conf")
+    host.replace("/etc/a.conf", b"new")
+    assert (tmp_path / "etc" / "b.conf").read_bytes() == b"new"
+
+
+def test_what_is_no_regular_file_is_never_replaced(host, tmp_path):
+    # As a link to /dev/null would lead to.
+    os.mkfifo(str(tmp_path / "null"))
+    (tmp_path / "etc" / "a.conf").symlink_to("/null")
+    assert not host.writable("/etc/a.conf")
+    with pytest.raises(HostError, match="cannot write /etc/a.conf: it is no regular file"):
+        host.replace("/etc/a.conf", b"new")
+    assert stat.S_ISFIFO((tmp_path / "null").stat().st_mode)
+
+
+@pytest.mark.parametrize("call, code", [
+    ("mkstemp", errno.ENOSPC), ("mkstemp", errno.EROFS), ("fsync", errno.ENOSPC), ("fsync", errno.EIO),
+    ("fchmod", errno.EPERM), ("fchown", errno.EPERM), ("rename", errno.EIO), ("rename", errno.EXDEV),
+])
+def test_a_failure_leaves_the_old_file_and_no_other(host, tmp_path, monkeypatch, call, code):
+    place = tmp_path / "etc" / "a.conf"
+    place.write_bytes(b"old")
+    if call == "fchown":
+        monkeypatch.setattr(_host.os, "fstat", lambda _descriptor: os.stat_result((0, 0, 0, 0, -1, -1, 0, 0, 0, 0)))
+    monkeypatch.setattr(_host.tempfile if call == "mkstemp" else _host.os, call, fail(code))
+    with pytest.raises(HostError) as raised:
+        host.replace("/etc/a.conf", b"new")
+    assert raised.value.message == "cannot write /etc/a.conf: " + os.strerror(code)
+    assert raised.value.code == code
+    assert place.read_bytes() == b"old"
+    assert names(tmp_path) == ["a.conf"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_full_disk_leaves_the_old_file_and_no_other(host, tmp_path, monkeypatch):
+    place = tmp_path / "etc" / "a.conf"
+    place.write_bytes(b"old")
+    make = _host.tempfile.mkstemp
+
+    def mkstemp(**options):
+        descriptor, path = make(**options)
+        os.close(descriptor)
+        return os.open("/dev/full", os.O_WRONLY), path
+
+    monkeypatch.setattr(_host.tempfile, "mkstemp", mkstemp)
+    with pytest.raises(HostError, match="No space left on device"):
+        host.replace("/etc/a.conf", b"new")
+    assert place.read_bytes() == b"old"
+    assert names(tmp_path) == ["a.conf"]
+
+
+def test_a_failure_that_also_keeps_the_temporary_file_is_still_one_clear_error(host, monkeypatch):
+    monkeypatch.setattr(_host.os, "rename", fail(errno.EIO))
+    monkeypatch.setattr(_host.os, "unlink", fail(errno.EIO))
+    with pytest.raises(HostError, match="cannot write /etc/a.conf"):
+        host.replace("/etc/a.conf", b"new")
+
+
+def test_data_reaches_the_disk_before_the_name_does(host, monkeypatch):
+    calls = []
+    fsync, rename = os.fsync, os.rename
+
+    def kind(descriptor):
+        return "directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+
+    monkeypatch.setattr(_host.os, "fsync", lambda fd: (calls.append("fsync " + kind(fd)), fsync(fd)))
+    monkeypatch.setattr(_host.os, "rename", lambda *paths: (calls.append("rename"), rename(*paths)))
+    host.replace("/etc/a.conf", b"new")
+    assert calls == ["fsync file", "rename", "fsync directory"]
+
+
+def test_no_reader_of_drop_ins_takes_the_temporary_file(host, monkeypatch):
+    made = []
+    monkeypatch.setattr(_host.os, "rename", lambda old, new: made.append(os.path.basename(old)))
+    host.replace("/etc/a.conf", b"new")
+    assert made[0].startswith(".") and not made[0].endswith((".conf", ".rules"))
+
+
+# --- kernel files, directories, removing
+
+def test_a_value_is_written_with_one_write(host, tmp_path, monkeypatch):
+    (tmp_path / "etc" / "key").write_bytes(b"a longer value\n")
+    writes = []
+    write = os.write
+    monkeypatch.setattr(_host.os, "write", lambda fd, data: (writes.append(data), write(fd, data)))
+    host.write_value("/etc/key", "12")
+    assert writes == [b"12\n"]
+    assert (tmp_path / "etc" / "key").read_bytes() == b"12\n"
+
+
+def test_a_refused_value_is_named_with_the_kernels_reason(host, tmp_path, monkeypatch):
+    (tmp_path / "etc" / "key").write_bytes(b"1\n")
+    monkeypatch.setattr(_host.os, "write", fail(errno.EINVAL))
+    with pytest.raises(HostError, match="^cannot write 12 to /etc/key: Invalid argument$"):
+        host.write_value("/etc/key", "12")
+
+
+def test_writing_a_value_never_makes_a_file(host, tmp_path):
+    with pytest.raises(HostError, match="No such file"):
+        host.write_value("/etc/key", "12")
+    assert names(tmp_path) == []
+
+
+def test_making_a_directory_makes_what_is_missing_above_it(host, tmp_path):
+    assert host.make_directory("/etc/a/b/c") == ["/etc/a", "/etc/a/b", "/etc/a/b/c"]
+    assert (tmp_path / "etc" / "a" / "b" / "c").is_dir()
+    assert host.make_directory("/etc/a/b/c") == []
+    assert host.make_directory("") == []
+
+
+def test_a_directory_that_cannot_be_made_leaves_none_of_those_above_it(host, tmp_path, monkeypatch):
+    mkdir = os.mkdir
+
+    def make(path, mode):
+        if path.endswith("c"):
+            fail(errno.ENOSPC)()
+        mkdir(path, mode)
+
+    monkeypatch.setattr(_host.os, "mkdir", make)
+    with pytest.raises(HostError, match="cannot create directory /etc/a/b/c: No space left"):
+        host.make_directory("/etc/a/b/c")
+    assert names(tmp_path) == []
+
+
+def test_a_file_in_the_place_of_a_directory_is_an_error(host, tmp_path):
+    (tmp_path / "etc" / "a").write_bytes(b"")
+    with pytest.raises(HostError, match="/etc/a"):
+        host.make_directory("/etc/a/b")
+    assert (tmp_path / "etc" / "a").is_file()
+
+
+def test_removing_follows_a_link_and_reports_what_is_not_there(host, tmp_path):
+    (tmp_path / "etc" / "b").write_bytes(b"")
+    (tmp_path / "etc" / "a").symlink_to("b")
+    host.remove("/etc/a")
+    assert names(tmp_path) == ["a"]
+    with pytest.raises(HostError, match="cannot remove /etc/a: No such file"):
+        host.remove("/etc/a")
+
+
+def test_only_an_empty_directory_is_removed(host, tmp_path):
+    (tmp_path / "etc" / "a").write_bytes(b"")
+    with pytest.raises(HostError, match="cannot remove directory /etc: "):
+        host.remove_directory("/etc")
+
+
+# --- programs
+
+def test_a_program_that_fails_is_named_with_what_it_said(host):
+    with pytest.raises(HostError, match="cannot run sh -c echo no >&2; exit 3: no"):
+        host.run(["sh", "-c", "echo no >&2; exit 3"])
+    with pytest.raises(HostError, match="exit code 3"):
+        host.run(["sh", "-c", "exit 3"])
+    with pytest.raises(HostError, match="cannot run /no/such/program"):
+        host.run(["/no/such/program"])
+
+
+def test_a_program_runs_in_the_c_locale_and_cannot_ask(host):
+    assert host.run(["sh", "-c", "cat; echo $LC_ALL"]) == "C\n"
+
+
+@pytest.mark.parametrize("machine, size", [
+    ("x86_64", 8), ("aarch64", 8), ("ppc64le", 8), ("s390x", 8), ("riscv64", 8), ("mips64", 8), ("loongarch64", 8),
+    ("i686", 4), ("armv7l", 4), ("armv8l", 4), ("ppc", 4), ("mips", 4), ("riscv32", 4),
+])
+def test_the_size_of_a_bucket_by_machine(machine, size):
+    assert _host._pointer_bytes(machine) == size
