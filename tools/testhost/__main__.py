@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import sys
-from typing import Sequence
 
 from . import image, machine
 from .errors import TestHostError
@@ -47,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     cut = command("cut", "cut the power of these machines and start them again", "+", _cut)
     cut.add_argument("--append", default="", metavar="ARGUMENTS", help="more for the kernel's command line")
     cut.add_argument("--timeout", type=float, default=machine.BOOT_SECONDS, metavar="SECONDS")
-    command("stop", "cut the power of these machines", "+", lambda a: [Machine(name).power_cut() for name in a.names])
+    command("stop", "cut the power of these machines", "+", _stop)
     destroy = command("destroy", "end these machines and remove them", "*", _destroy)
     destroy.add_argument("--all", action="store_true", help="all machines of this work tree")
     command("list", "list the machines", None, _list)
@@ -61,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _start(arguments: argparse.Namespace) -> None:
     machine.start({name: arguments.suite or name for name in arguments.names})
+
+
+def _stop(arguments: argparse.Namespace) -> None:
+    for name in arguments.names:
+        Machine(name).power_cut()
 
 
 def _cut(arguments: argparse.Namespace) -> None:
@@ -88,7 +92,7 @@ def _console(arguments: argparse.Namespace) -> None:
 
 
 def _ssh(arguments: argparse.Namespace) -> None:
-    command: Sequence[str] = Machine(arguments.name).ssh(*arguments.command)
+    command = Machine(arguments.name).ssh(*arguments.command)
     os.execvp(command[0], command)
 
 

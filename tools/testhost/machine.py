@@ -54,7 +54,7 @@ class Machine:
 
     @property
     def suite(self) -> str:
-        return str(self._read("suite"))
+        return self._read("suite")
 
     @property
     def port(self) -> int:
@@ -73,7 +73,7 @@ class Machine:
         self.directory.mkdir(parents=True)
         overlay = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(base.disk), str(self.disk)]
         subprocess.run(overlay, check=True)
-        made = {"suite": base.suite, "image": str(base.directory), "port": _free_port()}
+        made = {"suite": base.suite, "image": str(base.directory), "port": str(_free_port())}
         self._made.write_text(json.dumps(made), encoding="ascii")
 
     def power_on(self, append: str = "") -> None:
@@ -127,11 +127,12 @@ class Machine:
     def _pidfile(self) -> Path:
         return self.directory / "pid"
 
-    def _read(self, key: str) -> str | int:
+    def _read(self, key: str) -> str:
         try:
-            return json.loads(self._made.read_text(encoding="ascii"))[key]
+            made: dict[str, str] = json.loads(self._made.read_text(encoding="ascii"))
         except FileNotFoundError as error:
             raise TestHostError(f"there is no machine {self.name}; tools/vm list names those there are") from error
+        return made[key]
 
     def _console_text(self) -> str:
         text = self.console.read_text(errors="replace") if self.console.exists() else ""
