@@ -15,6 +15,7 @@ import sys
 import typing as t
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -26,6 +27,10 @@ collection_path.make_importable()
 from ansible.module_utils import basic
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+# Time limits on single examples fail on a machine that is busy with something else.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 RECORDED = Path(__file__).resolve().parent / "fixtures" / "hosts"
 
