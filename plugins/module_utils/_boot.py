@@ -132,7 +132,7 @@ def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles
         sysctl_d = _plan_sysctl_d(files, wish, changes)
     if wish.hashsize is not None:
         modprobe_d = _plan_modprobe_d(files, wish.hashsize, changes)
-    if wish.values and wish.at_load:
+    if (wish.values or wish.hashsize is not None) and wish.at_load:
         rule = udev_rule(files.systemd_sysctl or "")
         _plan_own(files, UDEV_FILE, rule, changes, _UDEV_RELOAD if files.udev_runs else ())
     if wish.load:
@@ -157,6 +157,17 @@ def udev_rule(systemd_sysctl: str) -> str:
 def value_origin(files: BootFiles, key: Key) -> t.Optional[Origin]:
     """What sets a key when the sysctl files are applied."""
     return _sysctl_conf.BootValues(files.sysctl_d).origin(key.sysctl, *key.aliases)
+
+
+def number_set(files: BootFiles, key: Key) -> t.Optional[int]:
+    """The number that the sysctl files set a key to; None when they set none."""
+    origin = value_origin(files, key)
+    return int(origin.value) if origin is not None and origin.value.isdecimal() else None
+
+
+def is_set_at_load(files: BootFiles, key: Key) -> bool:
+    """Whether the udev rule would set a key, which it does by no other name than the one in net.netfilter."""
+    return _sysctl_conf.BootValues(files.sysctl_d).origin(key.sysctl) is not None
 
 
 def hashsize_origin(files: BootFiles) -> t.Optional[Origin]:
@@ -204,8 +215,9 @@ def _plan_sysctl_d(files: BootFiles, wish: Wish, changes: t.List[FileContent]) -
     target_name = next((conf.name for conf in after.files if target in (conf.path, conf.target)), "")
     for conf in files.sysctl_d.files:
         if _below_etc(conf.path) and target not in (conf.path, conf.target):
-            # What stands earlier is outranked; only what would win is taken away.
-            stale = former + (list(wanted) + aliases if conf.name > target_name else [])
+            # What stands earlier is outranked; only what would win is taken away. Another name of the same variable
+            # may win from anywhere: a line that repeats a value is applied where that stood first.
+            stale = former + aliases + (list(wanted) if conf.name > target_name else [])
             text = _sysctl_conf.edit(conf.text, {}, stale)
             after = _plan_text(after, conf.path, conf.text, None if text == HEADER else text, changes)
     if files.unread_sysctl_conf is not None:
@@ -216,12 +228,25 @@ def _plan_sysctl_d(files: BootFiles, wish: Wish, changes: t.List[FileContent]) -
     for key in keys:
         origin = values.origin(key.sysctl, *key.aliases)
         if origin is None or origin.value != str(wish.values[key.name]):
-            where = "nothing" if origin is None else "{0}:{1} ({2})".format(origin.path, origin.number, origin.value)
+            where = _exclusion(after, key) if origin is None else "{0}:{1} ({2})".format(
+                origin.path, origin.number, origin.value
+            )
             raise Refused(
                 "{0} would not be {1} after a boot: {2} is in force over {3}. Name a sysctl_file in /etc/sysctl.d that"
                 " sorts after it, or take the line away".format(key.sysctl, wish.values[key.name], where, target)
             )
     return after
+
+
+def _exclusion(sysctl_d: DropIns, key: Key) -> str:
+    """The last line that takes a key out, for messages."""
+    lines = [
+        "{0}:{1} (-{2})".format(conf.path, entry.number, key.sysctl)
+        for conf in sysctl_d.files
+        for entry in _sysctl_conf.parse(conf.text)
+        if entry.value is None and entry.key == _sysctl_conf.normalise(key.sysctl)
+    ]
+    return lines[-1] if lines else "nothing"
 
 
 def _plan_modprobe_d(files: BootFiles, hashsize: int, changes: t.List[FileContent]) -> DropIns:

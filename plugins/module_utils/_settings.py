@@ -170,7 +170,7 @@ def _desire(observed: Observed, request: Request) -> Desired:
     if request.max is not None:
         values[MAX] = automatic if request.max == AUTO else int(request.max)
     hashsize = None
-    entries = values.get(MAX, observed.live.get(MAX, _sizing.kernel_max(hardware)))
+    entries = values.get(MAX) or _expected_max(observed)
     if request.hashsize == AUTO:
         hashsize = max(_sizing.hashsize_for(entries, per_bucket, hardware), observed.live.get(BUCKETS, 0))
     elif request.hashsize is not None:
@@ -192,6 +192,12 @@ def _desire(observed: Observed, request: Request) -> Desired:
             "table_bytes": _sizing.table_bytes(entries, buckets, hardware),
         }
     return Desired(values, hashsize, skipped, sizing)
+
+
+def _expected_max(observed: Observed) -> int:
+    """The max of a host where nobody asks for another: the live one, else the one that a load will set."""
+    at_boot = None if observed.boot is None else _boot.number_set(observed.boot, KEYS[MAX])
+    return observed.live.get(MAX) or at_boot or _sizing.kernel_max(observed.hardware)
 
 
 def _check_sizes(observed: Observed, desired: Desired, request: Request) -> None:
@@ -222,9 +228,12 @@ def _plan_boot(
     is_module = observed.presence != _kernel.BUILT_IN and observed.initial_namespace
     if hashsize is not None and not is_module:
         values[BUCKETS], hashsize = hashsize, None
-    if hashsize is not None and MAX not in values and _boot.value_origin(observed.boot, KEYS[MAX]) is None:
+    if hashsize is not None and MAX not in values and not _boot.is_set_at_load(observed.boot, KEYS[MAX]):
         # Loading with a hashsize sets max to eight times that, which nobody asked for.
-        values[MAX] = observed.live.get(MAX, _sizing.kernel_max(observed.hardware))
+        values[MAX] = _expected_max(observed)
+    if hashsize is not None and _boot.is_set_at_load(observed.boot, KEYS[BUCKETS]):
+        # Such a line comes after the module's option, and would win.
+        values[BUCKETS] = hashsize
     wish = _boot.Wish(
         sysctl_file=request.sysctl_file or _boot.SYSCTL_FILE,
         values=values,

@@ -1,0 +1,347 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host in memory whose kernel answers as a real one: the only test double that takes writes.
+
+It starts as a recorded host. How it reads configuration files at a boot or load is written anew here, simply, so that
+it can prove the collection's own readers wrong.
+"""
+
+from __future__ import annotations
+
+import copy
+import errno
+import fnmatch
+import json
+import os
+import posixpath
+import typing as t
+from pathlib import Path
+
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+RECORDED = Path(__file__).resolve().parent / "fixtures" / "hosts"
+
+NETFILTER = "/proc/sys/net/netfilter/"
+MAX = NETFILTER + "nf_conntrack_max"
+ALIAS = "/proc/sys/net/nf_conntrack_max"
+BUCKETS = NETFILTER + "nf_conntrack_buckets"
+COUNT = NETFILTER + "nf_conntrack_count"
+HASHSIZE = "/sys/module/nf_conntrack/parameters/hashsize"
+REFCOUNT = "/sys/module/nf_conntrack/refcnt"
+UDEV_SOCKET = "/run/udev/control"
+
+INT_MAX = 2**31 - 1
+
+#: A directory is None, a link a string, a file bytes.
+Entry = t.Union[None, str, bytes]
+
+#: The loaded kernel that tells which keys an absent one will have.
+_LOADED = {
+    "bullseye-5.10-absent": "bullseye-5.10-nat",
+    "bookworm-6.1-absent": "bookworm-6.1-nat",
+    "trixie-6.12-absent": "trixie-6.12-nat",
+}
+
+
+def _error(action: str, path: str, code: int) -> HostError:
+    return HostError(action, path, os.strerror(code), code)
+
+
+def _recorded(name: str) -> t.Tuple[t.Dict[str, t.Any], t.Dict[str, Entry]]:
+    recorded = json.loads((RECORDED / (name + ".json")).read_text(encoding="utf-8"))
+    tree: t.Dict[str, Entry] = {}
+    for path, entry in recorded["tree"].items():
+        if isinstance(entry, str):
+            entry = {"content": entry}
+        tree[path] = entry.get("link") or (
+            entry["content"].encode("utf-8", "surrogateescape") if "content" in entry else None
+        )
+        if entry.get("mode", "").startswith("04") and path.startswith("/proc/sys/net/"):
+            recorded.setdefault("read_only", set()).add(path)
+    return recorded, tree
+
+
+class FakeKernel(Host):
+    """A recorded host that takes writes as its kernel would.
+
+    :ivar tree: every path and what is there.
+    :ivar read_only: paths that even root cannot write.
+    :ivar writes: every runtime value written, as (name, value), in order.
+    :ivar ran: every command run.
+    :ivar steps: how many operations that change anything were begun.
+    :ivar fails: error by the number of the operation (from 0) it comes at.
+    :ivar fails_late: whether such an operation takes effect before it fails.
+    :ivar clamps: by name, the value that the kernel silently makes of any other.
+    """
+
+    def __init__(self, name: str, changes: t.Optional[t.Mapping[str, Entry]] = None) -> None:
+        recorded, self.tree = _recorded(name)
+        super().__init__("/nonexistent", recorded["page_size"], recorded["pointer_bytes"])
+        self.is_root = True
+        self.read_only: t.Set[str] = recorded.get("read_only", set())
+        self.writes: t.List[t.Tuple[str, str]] = []
+        self.ran: t.List[str] = []
+        self.steps = 0
+        self.fails: t.Dict[int, BaseException] = {}
+        self.fails_late = False
+        self.clamps: t.Dict[str, int] = {}
+        for path in ("/proc/sys/net", "/sys/module"):
+            self.put(path, None)
+        for path, entry in (changes or {}).items():
+            self.put(path, entry)
+        _about, loaded = _recorded(_LOADED.get(name, name))
+        self._appears = {
+            path: entry for path, entry in loaded.items()
+            if path.startswith((NETFILTER + "nf_conntrack_", "/sys/module/nf_conntrack")) or path == ALIAS
+        }
+        self._appears[COUNT] = b"0\n"
+        self._built_in = {
+            path: entry for path, entry in self.tree.items() if path in self._appears and path != "/sys/module"
+        }
+
+    # --- the tree
+
+    def put(self, path: str, entry: Entry) -> None:
+        """Make a path be this, with the directories above it."""
+        above = posixpath.dirname(path)
+        while above != "/" and above not in self.tree:
+            self.tree[above] = None
+            above = posixpath.dirname(above)
+        self.tree[path] = entry
+
+    def state(self) -> t.Dict[str, Entry]:
+        """All that is there, to compare."""
+        return copy.copy(self.tree)
+
+    def value(self, name: str) -> t.Optional[int]:
+        """The live value of a key by its file name."""
+        content = self.tree.get(NETFILTER + name)
+        return int(content) if isinstance(content, bytes) else None
+
+    def text(self, path: str) -> t.Optional[str]:
+        content = self.read(path)
+        return None if content is None else content.decode("utf-8", "surrogateescape")
+
+    def resolve(self, path: str) -> str:
+        done, rest, followed = "/", [part for part in path.split("/") if part], 0
+        while rest:
+            here = posixpath.normpath(posixpath.join(done, rest.pop(0)))
+            link = self.tree.get(here)
+            if isinstance(link, str):
+                followed += 1
+                if followed > 40:
+                    raise _error("follow", path, errno.ELOOP)
+                done = "/" if link.startswith("/") else done
+                rest = [part for part in link.split("/") if part] + rest
+            else:
+                done = here
+        return done
+
+    def read(self, path: str) -> t.Optional[bytes]:
+        target = self.resolve(path)
+        if target == "/dev/null":
+            return b""
+        content = self.tree.get(target)
+        if content is None and target in self.tree:
+            raise _error("read", path, errno.EISDIR)
+        return t.cast(t.Optional[bytes], content)
+
+    def lines(self, path: str) -> t.Iterator[bytes]:
+        return iter((self.read(path) or b"").splitlines(True))
+
+    def names(self, path: str) -> t.List[str]:
+        above = self.resolve(path)
+        return sorted(posixpath.basename(found) for found in self.tree if posixpath.dirname(found) == above != found)
+
+    def exists(self, path: str) -> bool:
+        return self.resolve(path) in self.tree or self.resolve(path) == "/dev/null"
+
+    def is_directory(self, path: str) -> bool:
+        target = self.resolve(path)
+        return target == "/" or target in self.tree and self.tree[target] is None
+
+    def is_file(self, path: str) -> bool:
+        return isinstance(self.tree.get(self.resolve(path)), bytes)
+
+    def writable(self, path: str) -> bool:
+        target = self.resolve(path)
+        if target == "/dev/null" or not self.is_root:
+            return False
+        return not any(target == path or target.startswith(path + "/") for path in self.read_only)
+
+    # --- changing
+
+    def _step(self, effect: t.Callable[[], t.Any]) -> t.Any:
+        error = self.fails.get(self.steps)
+        self.steps += 1
+        if error is not None and not self.fails_late:
+            raise error
+        result = effect()
+        if error is not None:
+            raise error
+        return result
+
+    def _check_writable(self, action: str, path: str) -> None:
+        if not self.writable(path):
+            raise _error(action, path, errno.EROFS if self.is_root else errno.EACCES)
+
+    def replace(self, path: str, content: bytes) -> None:
+        self._check_writable("write", path)
+        target = self.resolve(path)
+        if not self.is_directory(posixpath.dirname(target)):
+            raise _error("write", path, errno.ENOENT)
+        self._step(lambda: self.put(target, content))
+
+    def remove(self, path: str) -> None:
+        self._check_writable("remove", path)
+        target = self.resolve(path)
+        if target not in self.tree:
+            raise _error("remove", path, errno.ENOENT)
+        self._step(lambda: self.tree.pop(target))
+
+    def make_directory(self, path: str) -> t.List[str]:
+        missing: t.List[str] = []
+        while not self.is_directory(path):
+            missing.insert(0, path)
+            path = posixpath.dirname(path)
+        if missing:
+            self._check_writable("create directory", missing[0])
+            # The real one leaves no directory when it fails.
+            if self.fails_late and self.steps in self.fails:
+                self.steps += 1
+                raise self.fails[self.steps - 1]
+            self._step(lambda: [self.put(directory, None) for directory in missing])
+        return missing
+
+    def remove_directory(self, path: str) -> None:
+        if self.names(path):
+            raise _error("remove directory", path, errno.ENOTEMPTY)
+        self._step(lambda: self.tree.pop(path))
+
+    def write_value(self, path: str, value: str) -> None:
+        action = "write {0} to".format(value)
+        target = self.resolve(path)
+        if target not in self.tree:
+            raise _error(action, path, errno.ENOENT)
+        self._check_writable(action, path)
+        self._step(lambda: self._kernel_write(action, target, value))
+
+    def _kernel_write(self, action: str, path: str, value: str) -> None:
+        name = posixpath.basename(path)
+        self.writes.append((name, value))
+        number = int(value)
+        if not -INT_MAX <= number <= INT_MAX:
+            raise _error(action, path, errno.EINVAL)
+        if path in (BUCKETS, HASHSIZE):
+            if number < 1:
+                raise _error(action, path, errno.EINVAL)
+            self._set_buckets(self.clamps.get(name, self._rounded(number)))
+        elif path in (MAX, ALIAS):
+            if number < 0:
+                raise _error(action, path, errno.EINVAL)
+            self._set_max(self.clamps.get(name, number))
+        else:
+            is_byte = path.startswith(NETFILTER) and "timeout" not in name and name != "nf_conntrack_expect_max"
+            if is_byte and not 0 <= number <= 255:
+                raise _error(action, path, errno.EINVAL)
+            self.tree[path] = b"%d\n" % self.clamps.get(name, number)
+
+    def _rounded(self, buckets: int) -> int:
+        per_page = self.page_size // self.pointer_bytes
+        return (buckets + per_page - 1) // per_page * per_page
+
+    def _set_buckets(self, buckets: int) -> None:
+        for path in (BUCKETS, HASHSIZE):
+            if path in self.tree:
+                self.tree[path] = b"%d\n" % buckets
+
+    def _set_max(self, entries: int) -> None:
+        for path in (MAX, ALIAS):
+            if path in self.tree:
+                self.tree[path] = b"%d\n" % entries
+
+    # --- modules and boots
+
+    def run(self, command: t.Sequence[str]) -> str:
+        words = " ".join(command)
+        self.ran.append(words)
+        effects = {"modprobe nf_conntrack": self.load, "modprobe -r nf_conntrack": self.unload}
+        self._step(effects.get(words, lambda: None))
+        return ""
+
+    @property
+    def is_loaded(self) -> bool:
+        return COUNT in self.tree
+
+    def load(self) -> None:
+        """What ``modprobe nf_conntrack`` does, and udevd after it."""
+        if self.is_loaded:
+            return
+        for path, entry in self._appears.items():
+            self.put(path, entry)
+        given = self._hashsize_option()
+        if given is not None:
+            self._set_buckets(self._rounded(given))
+            self._set_max(8 * self._rounded(given))
+        rules = self.text("/etc/udev/rules.d/99-netops-conntrack.rules") or ""
+        if 'KERNEL=="nf_conntrack"' in rules and "systemd-sysctl --prefix=/net/netfilter" in rules:
+            self._systemd_sysctl("/proc/sys/net/netfilter/")
+
+    def unload(self) -> None:
+        """What ``modprobe -r nf_conntrack`` does."""
+        if REFCOUNT in self.tree:
+            for path in self._appears:
+                self.tree.pop(path, None)
+            self.put(NETFILTER.rstrip("/"), None)
+
+    def reboot(self, then_load: bool = True) -> None:
+        """A reboot, after which something makes the kernel load nf_conntrack, later than systemd-sysctl ran."""
+        self.unload()
+        self.tree.update(self._built_in if self.is_loaded else {})
+        for path in [path for path in self.tree if path.startswith("/run/") and self.tree[path] is not None]:
+            del self.tree[path]
+        if any("nf_conntrack" in text.split("\n") for _path, text in self._files("modules-load.d")):
+            self.load()
+        self._systemd_sysctl("/proc/sys/")
+        if then_load:
+            self.load()
+
+    def _files(self, kind: str) -> t.List[t.Tuple[str, str]]:
+        found: t.Dict[str, str] = {}
+        for base in ("/usr/lib", "/usr/local/lib", "/run", "/etc"):
+            for name in self.names(posixpath.join(base, kind)):
+                if name.endswith(".conf"):
+                    found[name] = posixpath.join(base, kind, name)
+        return [(found[name], self.text(found[name]) or "") for name in sorted(found)]
+
+    def _hashsize_option(self) -> t.Optional[int]:
+        given = None
+        for _path, text in self._files("modprobe.d"):
+            for line in text.split("\n"):
+                words = line.split()
+                if words[:2] in (["options", "nf_conntrack"], ["options", "nf-conntrack"]):
+                    for word in words[2:]:
+                        if word.startswith("hashsize="):
+                            given = int(word[len("hashsize="):])
+        return given
+
+    def _systemd_sysctl(self, prefix: str) -> None:
+        settings: t.Dict[str, t.Optional[str]] = {}
+        for _path, text in self._files("sysctl.d"):
+            for line in text.split("\n"):
+                line = line.strip()
+                if line and line[0] not in "#;":
+                    key, equals, value = line.partition("=")
+                    key = "/proc/sys/" + key.strip().lstrip("-").replace(".", "/")
+                    if settings.get(key, "") != value.strip():
+                        settings.pop(key, None)
+                    settings[key] = value.strip() if equals else None
+        for key, value in settings.items():
+            targets = [key]
+            if "*" in key or "?" in key:
+                targets = [path for path in self.tree if fnmatch.fnmatchcase(path, key) and path not in settings]
+            for path in targets:
+                if value is not None and path in self.tree and path.startswith(prefix):
+                    self._kernel_write("write", path, value)

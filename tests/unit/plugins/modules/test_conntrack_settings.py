@@ -1,0 +1,87 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The whole module: what the controller gets. What it does to a host is in test_settings.py."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fake_kernel import FakeKernel
+
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+from ansible_collections.netops.conntrack.plugins.modules import conntrack_settings
+
+WANTED = {"max": 60000, "hashsize": "20000", "timeouts": {"udp": 20}, "sysctls": {"nf_conntrack_acct": True}}
+
+
+@pytest.mark.parametrize("name", ["trixie-6.12-nat", "bookworm-6.1-nat", "trixie-6.12-absent"])
+def test_files_of_a_recorded_host_are_changed_as_check_mode_says(recorded_host, run_module, name):
+    host = recorded_host(name)
+    before = host.snapshot()
+    arguments = dict(WANTED, scope="boot")
+    predicted = run_module("conntrack_settings", host, arguments, check=True, diff=True)
+    assert predicted["changed"] and host.snapshot() == before
+    done = run_module("conntrack_settings", host, arguments, diff=True)
+    assert done["changes"] == predicted["changes"] and done["diff"] == predicted["diff"]
+    after = host.snapshot()
+    assert {path for path in after if after[path] != before.get(path)} == {
+        change["subject"] for change in done["changes"]
+    }
+    again = run_module("conntrack_settings", host, arguments, diff=True)
+    assert not again["changed"] and again["changes"] == again["diff"] == []
+    assert host.snapshot() == after
+
+
+def test_returned_keys_are_those_documented(run_module):
+    yaml = pytest.importorskip("yaml")
+    documented = yaml.safe_load(conntrack_settings.RETURN)
+    result = run_module("conntrack_settings", FakeKernel("trixie-6.12-nat"), WANTED)
+    returned = set(result) - {"changed", "diff", "invocation"}
+    assert returned == {key for key, about in documented.items() if about["returned"] == "success"}
+    assert set(result["sizing"]) == set(documented["sizing"]["contains"])
+    assert set(result["changes"][0]) == set(documented["changes"]["contains"])
+    for value in result["settings"].values():
+        assert set(value) == set(documented["settings"]["contains"])
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ({"max": 0}, "max is 0"),
+    ({"timeouts": {"udp": "30\n"}}, "timeouts.udp is '30\\n'"),
+    ({"sysctls": {"nf_conntrack_max": 5}}, "use max"),
+    ({"sysctl_file": "sysctl.conf"}, "absolute path"),
+    ({"sysctls": {"nf_conntrack_helper": 1}}, "this kernel"),
+    ({"scope": "now"}, "must be one of"),
+    ({"timeouts": "abc"}, "timeouts"),
+    ({"nonsense": 1}, "nonsense"),
+])
+def test_a_bad_request_is_one_message_and_changes_nothing(run_module, arguments, words):
+    kernel = FakeKernel("trixie-6.12-nat")
+    before = kernel.state()
+    result = run_module("conntrack_settings", kernel, arguments)
+    assert result["failed"] and words in result["msg"] and "exception" not in result
+    assert kernel.state() == before
+
+
+def test_a_null_size_or_file_is_as_if_not_given(run_module):
+    arguments = dict.fromkeys(["max", "hashsize", "sysctl_file"])
+    result = run_module("conntrack_settings", FakeKernel("trixie-6.12-nat"), arguments)
+    assert not result.get("failed") and not result["changed"]
+
+
+def test_what_was_reverted_is_returned(run_module):
+    kernel = FakeKernel("trixie-6.12-nat")
+    kernel.fails = {1: HostError("write 60000 to", "/proc/x", "Input/output error")}
+    result = run_module("conntrack_settings", kernel, {"max": 60000, "timeouts": {"udp": 20}})
+    assert result["failed"] and "Input/output error" in result["msg"]
+    assert result["reverted"] == ["nf_conntrack_max", "nf_conntrack_udp_timeout"]
+    assert result["not_reverted"] == []
+
+
+def test_files_of_any_bytes_can_be_returned(run_module):
+    kernel = FakeKernel("trixie-6.12-nat", {"/etc/sysctl.d/zz-netops-conntrack.conf": b"# \xff\n"})
+    result = run_module("conntrack_settings", kernel, {"max": 60000}, diff=True)
+    assert "# \N{REPLACEMENT CHARACTER}\n" in json.dumps(result, ensure_ascii=False).replace("\\n", "\n")
+    assert kernel.tree["/etc/sysctl.d/zz-netops-conntrack.conf"].startswith(b"# \xff\n")
