@@ -789,7 +789,7 @@ def outcome(call):
         return type(error), error.message
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(HOSTS, TREES, REQUESTS)
 def test_check_mode_writes_nothing_and_predicts_the_run_which_repeated_changes_nothing(name, entries, params):
     kernel = FakeKernel(name, tree(entries))
@@ -806,7 +806,7 @@ def test_check_mode_writes_nothing_and_predicts_the_run_which_repeated_changes_n
         assert kernel.state() == before
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(HOSTS, TREES, REQUESTS)
 def test_values_hold_after_a_reboot_and_a_reload(name, entries, params):
     params = {option: value for option, value in params.items() if option != "scope"}
@@ -833,7 +833,7 @@ def test_values_hold_after_a_reboot_and_a_reload(name, entries, params):
         assert live(kernel, "max") == kept
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(HOSTS, TREES, REQUESTS, st.integers(0, 12), st.booleans())
 def test_a_failure_anywhere_leaves_any_host_as_it_was(name, entries, params, position, late):
     kernel = FakeKernel(name, tree(entries))
