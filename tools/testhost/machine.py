@@ -65,7 +65,7 @@ class Machine:
         """Return the command that runs a command in the machine as root, or a shell when there is none."""
         options = [f"-oIdentityFile={image.ssh_key()}", "-oIdentitiesOnly=yes", f"-oPort={self.port}", "-oUser=root"]
         options += ["-oStrictHostKeyChecking=no", "-oUserKnownHostsFile=/dev/null", "-oLogLevel=ERROR"]
-        options += ["-oConnectTimeout=20", "-oBatchMode=yes"]
+        options += ["-oConnectTimeout=60", "-oBatchMode=yes"]
         return ["ssh", *options, "127.0.0.1", *command]
 
     def make(self, base: image.Image) -> None:
@@ -103,10 +103,6 @@ class Machine:
         self.power_cut()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def answers(self) -> bool:
-        """Say whether a command can be run in the machine."""
-        return self._sshd_greets() and subprocess.run(self.ssh("true"), check=False, capture_output=True).returncode == 0
-
     def trouble(self) -> str | None:
         """Say why this machine is not going to answer, if that is certain."""
         if not self.running:
@@ -138,14 +134,6 @@ class Machine:
         text = self.console.read_text(errors="replace") if self.console.exists() else ""
         # Colours and cursor movements would be carried out by the terminal that shows this.
         return re.sub(r"\x1b(\[[0-9;?!]*[A-Za-z]|[c78])|\r", "", text)
-
-    def _sshd_greets(self) -> bool:
-        """Look for sshd's first line, which costs the machine far less than a login. QEMU itself always accepts."""
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
-                return connection.recv(4) == b"SSH-"
-        except OSError:
-            return False
 
 
 def every() -> list[Machine]:
@@ -182,19 +170,34 @@ def start(wanted: dict[str, str]) -> None:
 def wait(machines: Sequence[Machine], seconds: float = BOOT_SECONDS) -> None:
     """Wait until all of these answer; raise with the end of its console when one does not."""
     began = time.monotonic()
-    silent = list(machines)
-    while silent:
-        for machine in list(silent):
-            if machine.answers():
-                print(f"{machine.name}: up after {time.monotonic() - began:.0f} s", flush=True)
-                silent.remove(machine)
-                continue
-            trouble = machine.trouble()
-            if trouble is None and time.monotonic() - began > seconds:
-                trouble = f"no answer in {seconds:.0f} s"
-            if trouble is not None:
-                raise TestHostError(f"{machine.name} does not come up: {trouble}\n{machine.last_words()}")
-        time.sleep(0.5)
+    logins = {machine: _login(machine) for machine in machines}
+    try:
+        while logins:
+            time.sleep(0.5)
+            for machine, login in list(logins.items()):
+                status = login.poll()
+                if status == 0:
+                    print(f"{machine.name}: up after {time.monotonic() - began:.0f} s", flush=True)
+                    del logins[machine]
+                    continue
+                trouble = machine.trouble()
+                if trouble is None and time.monotonic() - began > seconds:
+                    trouble = f"no answer in {seconds:.0f} s"
+                if trouble is not None:
+                    raise TestHostError(f"{machine.name} does not come up: {trouble}\n{machine.last_words()}")
+                if status is not None:
+                    logins[machine] = _login(machine)
+    finally:
+        for login in logins.values():
+            login.kill()
+            login.wait()
+
+
+def _login(machine: Machine) -> subprocess.Popen[bytes]:
+    """Begin to find out whether a command can be run in the machine, which takes one that is busy booting a while."""
+    return subprocess.Popen(
+        machine.ssh("true"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
 
 def _make_and_power_on(machine: Machine, base: image.Image) -> None:
