@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Sequence
 
+from . import qemu
 from .errors import TestHostError
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netops-conntrack"
@@ -105,7 +106,8 @@ def _build(image: Image) -> None:
     finally:
         _remove(unfinished)
     for old in CACHE.glob(f"image-{image.suite}-*"):
-        if old != image.directory and old.is_dir():
+        # One that a machine of another work tree runs on stays until the next build.
+        if old != image.directory and not qemu.using(old):
             shutil.rmtree(old)
     print(f"image {image.suite}: built in {time.monotonic() - began:.0f} s", flush=True)
 

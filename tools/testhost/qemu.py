@@ -58,3 +58,13 @@ def kill(pidfile: Path) -> None:
         while running(pidfile) is not None:
             time.sleep(0.05)
     pidfile.unlink(missing_ok=True)
+
+
+def using(directory: Path) -> bool:
+    """Say whether any process, of whichever work tree, was called with a file of this directory."""
+    part = os.fsencode(f"{directory}{os.sep}")
+    for arguments in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if part in arguments.read_bytes():
+                return True
+    return False
