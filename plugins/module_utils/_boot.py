@@ -30,6 +30,9 @@ MODPROBE_FILE = "/etc/modprobe.d/zz-netops-conntrack.conf"
 UDEV_FILE = "/etc/udev/rules.d/99-netops-conntrack.rules"
 MODULES_LOAD_FILE = "/etc/modules-load.d/netops-conntrack.conf"
 
+#: What that last one holds.
+MODULES_LOAD_TEXT = HEADER + MODULE + "\n"
+
 SYSCTL_CONF = "/etc/sysctl.conf"
 
 # udevd looks for changed rules at most every three seconds (manager_reload() in src/udev/udev-manager.c), so a module
@@ -136,7 +139,7 @@ def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles
         rule = udev_rule(files.systemd_sysctl or "")
         _plan_own(files, UDEV_FILE, rule, changes, _UDEV_RELOAD if files.udev_runs else ())
     if wish.load:
-        _plan_own(files, MODULES_LOAD_FILE, HEADER + MODULE + "\n", changes)
+        _plan_own(files, MODULES_LOAD_FILE, MODULES_LOAD_TEXT, changes)
     for change in changes:
         if change.subject in files.unwritable:
             raise Refused(

@@ -27,8 +27,8 @@ def test_a_line_gives_size_references_and_holders():
 
 @pytest.mark.parametrize("line, expected", [
     (b"ip_tables 28672 0 - Live 0x0\n", Module("ip_tables", 28672, 0, ())),
-    (b"x 4096 1 [permanent], Live 0x0\n", Module("x", 4096, 1, ())),
-    (b"x 4096 2 y,[permanent], Live 0x0\n", Module("x", 4096, 2, ("y",))),
+    (b"x 4096 1 [permanent], Live 0x0\n", Module("x", 4096, 1, (), True)),
+    (b"x 4096 2 y,[permanent], Live 0x0\n", Module("x", 4096, 2, ("y",), True)),
     (b"x 4096 - - Live 0x0\n", Module("x", 4096, None, ())),
     (b"x 4096 0 - Live 0x0 (OE)\n", Module("x", 4096, 0, ())),
     (b"x 4096 -1 - Unloading 0x0\n", Module("x", 4096, -1, ())),
