@@ -19,6 +19,9 @@ NAT_TABLES = {"iptables-legacy": "iptable_nat", "ip6tables-legacy": "ip6table_na
 
 _EXTENSION = re.compile(r"(?:^| )(?:-m|-j|-g|--match|--jump|--goto) (\S+)")
 
+#: The helper of a connection, whose module is named after its protocol.
+_HELPER = re.compile(r" --helper (\S+)")
+
 #: Extensions whose module has another name. All are compared in lower case, as xt_connmark is xt_CONNMARK too.
 _OTHER_MODULES = {
     "snat": ("xt_nat",),
@@ -50,4 +53,5 @@ def _modules(line: str) -> t.Set[str]:
         name = name.lower()
         modules.update(prefix + name for prefix in ("xt_", "ipt_", "ip6t_"))
         modules.update(_OTHER_MODULES.get(name, ()))
+    modules.update("nf_conntrack_" + name.strip('"').lower().replace("-", "_") for name in _HELPER.findall(line))
     return modules

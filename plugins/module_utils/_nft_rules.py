@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to the collection: names and behaviour may change in any release.
 
-"""What ``nft list ruleset`` prints: the rules, chains and objects that need connection tracking or NAT. Pure.
+"""What ``nft -s list ruleset`` prints: the rules, chains and objects that need connection tracking or NAT. Pure.
 
 The text is read, not ``nft -j``: not every nft has JSON, rules of iptables-nft are not in it, and the text is what an
 operator knows a rule by.
@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import re
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils._rules import Rule, without_quoted
 
-COMMAND = ("nft", "list", "ruleset")
+#: Without counters.
+COMMAND = ("nft", "-s", "list", "ruleset")
 
 #: Tables that iptables-nft makes; it keeps the matches and targets of iptables, and nft may print them as its own.
 _IPTABLES = re.compile(r"(ip|ip6) (filter|nat|mangle|raw|security)")
@@ -45,6 +47,9 @@ _OBJECTS = {
     "flowtable": "nf_flow_table_inet nf_flow_table_ipv4 nf_flow_table_ipv6 nf_flow_table",
 }
 
+#: What a ct helper object is: the modules of helpers are named after their protocol.
+_HELPER = re.compile(r'type "([\w.-]+)" protocol .*')
+
 #: An extension of iptables as nft prints it where it cannot translate it.
 _EXTENSION = re.compile(r'\bxt (?:match|target) "([^"]+)"')
 
@@ -71,10 +76,17 @@ def parse(text: str) -> t.List[Rule]:
         elif depth and depth[-1] == "chain" and not line.startswith("#"):
             modules = _modules(line, _IPTABLES.fullmatch(table) is not None)
             if modules:
-                found.append(Rule("nft", table, chain, line, modules))
+                found.append(Rule("nft", table, chain, line.rstrip("; "), modules))
+        elif depth and depth[-1] == "ct helper":
+            for helper in _HELPER.findall(line):
+                found[-1] = replace(found[-1], modules=found[-1].modules | {_helper_module(helper)})
         elif line.endswith("{") and "}" not in line:
             depth.append("")  # elements over more than one line
     return found
+
+
+def _helper_module(helper: str) -> str:
+    return "nf_conntrack_" + helper.lower().replace("-", "_").replace(".", "")
 
 
 def _modules(rule: str, is_iptables: bool) -> t.FrozenSet[str]:
