@@ -35,6 +35,8 @@ MODULES_LOAD_TEXT = HEADER + MODULE + "\n"
 
 SYSCTL_CONF = "/etc/sysctl.conf"
 
+COMMAND_LINE = "/proc/cmdline"
+
 # udevd looks for changed rules at most every three seconds (manager_reload() in src/udev/udev-manager.c), so a module
 # loaded right after the rule was written could miss it.
 _UDEV_RELOAD = ("udevadm", "control", "--reload")
@@ -51,6 +53,7 @@ class BootFiles:
 
     :ivar sysctl_d: the files that systemd-sysctl reads.
     :ivar modprobe_d: the files that modprobe reads.
+    :ivar command_line: the kernel's, which modprobe reads for parameters after all files.
     :ivar own: text of the collection's udev rule and modules-load.d file; None where there is none.
     :ivar unread_sysctl_conf: /etc/sysctl.conf where the boot does not read it, but an operator's ``sysctl -p`` does.
     :ivar systemd_sysctl: path of the program; None on a host without it.
@@ -61,6 +64,7 @@ class BootFiles:
 
     sysctl_d: DropIns
     modprobe_d: DropIns
+    command_line: str
     own: t.Mapping[str, t.Optional[str]]
     unread_sysctl_conf: t.Optional[ConfFile]
     systemd_sysctl: t.Optional[str]
@@ -103,6 +107,7 @@ def observe(host: Host, sysctl_file: str) -> BootFiles:
     return BootFiles(
         sysctl_d=sysctl_d,
         modprobe_d=modprobe_d,
+        command_line=host.read_value(COMMAND_LINE) or "",
         own=own,
         unread_sysctl_conf=(
             None if sysctl_conf is None else ConfFile(SYSCTL_CONF, host.resolve(SYSCTL_CONF), sysctl_conf)
@@ -164,7 +169,15 @@ def value_origin(files: BootFiles, key: Key) -> t.Optional[Origin]:
 
 def number_set(files: BootFiles, key: Key) -> t.Optional[int]:
     """The number that the sysctl files set a key to; None when they set none."""
-    origin = value_origin(files, key)
+    return _number(value_origin(files, key))
+
+
+def number_given(files: BootFiles) -> t.Optional[int]:
+    """The hashsize that nf_conntrack will be loaded with, before rounding; None when it is given none."""
+    return _number(hashsize_origin(files))
+
+
+def _number(origin: t.Optional[Origin]) -> t.Optional[int]:
     return int(origin.value) if origin is not None and origin.value.isdecimal() else None
 
 
@@ -175,6 +188,9 @@ def is_set_at_load(files: BootFiles, key: Key) -> bool:
 
 def hashsize_origin(files: BootFiles) -> t.Optional[Origin]:
     """What sets the hashsize when nf_conntrack is loaded as a module."""
+    given = _modprobe_conf.command_line_parameter(files.command_line, MODULE, "hashsize")
+    if given is not None:
+        return Origin(given, COMMAND_LINE, 1)
     return _modprobe_conf.parameter_origin(files.modprobe_d, MODULE, "hashsize")
 
 
@@ -190,6 +206,8 @@ def _check_sysctl_file(files: BootFiles, path: str) -> None:
         problem = "it is a directory"
     elif path.startswith("/run/"):
         problem = "/run is empty after a reboot"
+    elif path.startswith(("/usr/lib/", "/lib/")):
+        problem = "files there belong to packages, whose updates replace them"
     elif masked:
         problem = "it is masked by a link to /dev/null"
     elif hidden_by is not None:
@@ -199,7 +217,7 @@ def _check_sysctl_file(files: BootFiles, path: str) -> None:
     elif not files.sysctl_d.reads(path):
         problem = "it is not a .conf file in one of {0}".format(", ".join(_drop_ins.directories(_sysctl_conf.KIND)))
     if problem is not None:
-        raise Refused("the boot of this host does not read sysctl_file {0}: {1}; {2}".format(path, problem, advice))
+        raise Refused("sysctl_file {0} would not hold at boot: {1}; {2}".format(path, problem, advice))
 
 
 def _plan_sysctl_d(files: BootFiles, wish: Wish, changes: t.List[FileContent]) -> DropIns:
@@ -217,7 +235,7 @@ def _plan_sysctl_d(files: BootFiles, wish: Wish, changes: t.List[FileContent]) -
         after = _plan_text(after, target, before, text, changes)
     target_name = next((conf.name for conf in after.files if target in (conf.path, conf.target)), "")
     for conf in files.sysctl_d.files:
-        if _below_etc(conf.path) and target not in (conf.path, conf.target):
+        if _below_etc(conf.target) and target not in (conf.path, conf.target):
             # What stands earlier is outranked; only what would win is taken away. Another name of the same variable
             # may win from anywhere: a line that repeats a value is applied where that stood first.
             stale = former + aliases + (list(wanted) if conf.name > target_name else [])
@@ -231,12 +249,11 @@ def _plan_sysctl_d(files: BootFiles, wish: Wish, changes: t.List[FileContent]) -
     for key in keys:
         origin = values.origin(key.sysctl, *key.aliases)
         if origin is None or origin.value != str(wish.values[key.name]):
-            where = _exclusion(after, key) if origin is None else "{0}:{1} ({2})".format(
-                origin.path, origin.number, origin.value
-            )
             raise Refused(
                 "{0} would not be {1} after a boot: {2} is in force over {3}. Name a sysctl_file in /etc/sysctl.d that"
-                " sorts after it, or take the line away".format(key.sysctl, wish.values[key.name], where, target)
+                " sorts after it, or take the line away".format(
+                    key.sysctl, wish.values[key.name], origin or _exclusion(after, key), target
+                )
             )
     return after
 
@@ -259,15 +276,14 @@ def _plan_modprobe_d(files: BootFiles, hashsize: int, changes: t.List[FileConten
     after = _plan_text(after, MODPROBE_FILE, before, text, changes)
     for conf in files.modprobe_d.files:
         # Options add up and the last one wins, so what stands earlier is outranked.
-        if _below_etc(conf.path) and conf.name > posixpath.basename(MODPROBE_FILE):
+        if _below_etc(conf.target) and conf.name > posixpath.basename(MODPROBE_FILE):
             text = _modprobe_conf.drop_parameter(conf.text, MODULE, "hashsize")
             after = _plan_text(after, conf.path, conf.text, text, changes)
-    origin = _modprobe_conf.parameter_origin(after, MODULE, "hashsize")
+    origin = hashsize_origin(replace(files, modprobe_d=after))
     if origin is None or origin.value != str(hashsize):
-        where = "nothing" if origin is None else "{0}:{1} ({2})".format(origin.path, origin.number, origin.value)
         raise Refused(
-            "nf_conntrack would not get hashsize={0} when it is loaded: {1} is in force over {2}; take that line"
-            " away".format(hashsize, where, MODPROBE_FILE)
+            "nf_conntrack would not get hashsize={0} when it is loaded: {1} is in force over {2}. Take it away from"
+            " there, or ask for that hashsize".format(hashsize, origin or "nothing", MODPROBE_FILE)
         )
     return after
 

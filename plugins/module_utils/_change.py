@@ -70,7 +70,10 @@ class RuntimeValue(Change):
     layer: str = RUNTIME
 
     def apply(self, host: Host) -> None:
-        if host.read_value(self.path) != str(self.after):
+        live = host.read_value(self.path)
+        if live is None and self.before is None:
+            return  # the module is loaded and has no such key: for the next plan to say what follows
+        if live != str(self.after):
             host.write_value(self.path, str(self.after))
 
     def revert(self, host: Host) -> None:
@@ -177,30 +180,43 @@ def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool) -> 
     :raises ConntrackError: refused before the first write, or :class:`ApplyError` with everything reverted.
     """
     plan = make_plan()
-    if plan.changes and not check_mode:
-        _apply(host, plan.changes, make_plan)
+    changes, last = plan.changes, plan
+    if changes and not check_mode:
+        changes, last = _apply(host, changes, make_plan)
     return dict(
-        plan.results,
-        changed=bool(plan.changes),
-        changes=[change.result() for change in plan.changes],
-        diff=_diff(plan.changes),
+        last.results,
+        changed=bool(changes),
+        changes=[change.result() for change in changes],
+        diff=_diff(changes),
     )
 
 
-def _apply(host: Host, changes: t.Sequence[Change], make_plan: t.Callable[[], Plan]) -> None:
+def _apply(
+    host: Host, changes: t.List[Change], make_plan: t.Callable[[], Plan]
+) -> t.Tuple[t.List[Change], Plan]:
+    """Make the changes; all that were made, and the empty plan that shows that nothing is left to do."""
     begun: t.List[Change] = []
     try:
-        for change in changes:
-            begun.append(change)
-            change.apply(host)
-        left = make_plan().changes
-        if left:
-            raise ConntrackError("after all changes were made, the host still differs: " + _describe(left))
+        while True:
+            for change in changes:
+                begun.append(change)
+                change.apply(host)
+            plan = make_plan()
+            if not plan.changes:
+                return begun, plan
+            # A load shows what could not be known before, above all which keys the kernel has. It is done once.
+            if _loads(plan.changes) or not _loads(changes):
+                raise ConntrackError("after all changes were made, the host still differs: " + _describe(plan.changes))
+            changes = plan.changes
     except BaseException as error:
         kept = _revert(host, begun)
         if not isinstance(error, ConntrackError):
             raise
         raise _apply_error(error, begun, kept) from error
+
+
+def _loads(changes: t.Sequence[Change]) -> bool:
+    return any(isinstance(change, ModuleLoaded) for change in changes)
 
 
 def _revert(host: Host, begun: t.Sequence[Change]) -> t.List[t.Tuple[Change, HostError]]:

@@ -60,6 +60,9 @@ class Origin:
     path: str
     number: int
 
+    def __str__(self) -> str:
+        return "{0}:{1} ({2})".format(self.path, self.number, self.value)
+
 
 def decode(content: bytes) -> str:
     """Text of a file; no byte is lost."""

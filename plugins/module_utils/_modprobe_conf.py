@@ -64,12 +64,13 @@ class Command:
         is_options = len(self.words) > 2 and self.words[0].text == "options"
         if not is_options or not _same_name(self.words[1].text, module):
             return []
-        found = []
-        for index, word in enumerate(self.words[2:], 2):
-            name, equals, value = word.text.strip('"').partition("=")
-            if equals and _same_name(name, parameter):
-                found.append((index, value.strip('"')))
-        return found
+        values = [(index, _value_of(word.text, parameter)) for index, word in enumerate(self.words[2:], 2)]
+        return [(index, value) for index, value in values if value is not None]
+
+
+def _value_of(word: str, parameter: str) -> t.Optional[str]:
+    name, equals, value = word.strip('"').partition("=")
+    return value.strip('"') if equals and _same_name(name, parameter) else None
 
     def replaces(self, module: str) -> bool:
         """Whether this is an ``install`` for a module, which kmod then runs in place of a load.
@@ -130,6 +131,17 @@ def parameter_origin(drop_ins: DropIns, module: str, parameter: str) -> t.Option
             for _index, value in command.given(module, parameter):
                 found = Origin(value, conf.path, command.number)
     return found
+
+
+def command_line_parameter(command_line: str, module: str, parameter: str) -> t.Optional[str]:
+    """What the kernel's command line gives a module, as ``nf_conntrack.hashsize=65536``; None when nothing."""
+    value = None
+    for word in command_line.split():
+        left, dot, right = word.partition(".")
+        if dot and _same_name(left, module):
+            given = _value_of(right, parameter)
+            value = value if given is None else given
+    return value
 
 
 def drop_parameter(text: str, module: str, parameter: str) -> str:

@@ -178,7 +178,7 @@ def _desire(observed: Observed, request: Request) -> Desired:
 
     sizing = None
     if MAX in values or hashsize is not None:
-        buckets = hashsize or observed.live.get(BUCKETS) or _sizing.kernel_hashsize(hardware)
+        buckets = hashsize or _expected_buckets(observed)
         sizing = {
             "max": entries,
             "hashsize": buckets,
@@ -198,6 +198,14 @@ def _expected_max(observed: Observed) -> int:
     """The max of a host where nobody asks for another: the live one, else the one that a load will set."""
     at_boot = None if observed.boot is None else _boot.number_set(observed.boot, KEYS[MAX])
     return observed.live.get(MAX) or at_boot or _sizing.kernel_max(observed.hardware)
+
+
+def _expected_buckets(observed: Observed) -> int:
+    """The buckets of a host where nobody asks for others: the live ones, else those that a load will make."""
+    at_load = None if observed.boot is None else _boot.number_given(observed.boot)
+    return observed.live.get(BUCKETS) or (
+        _sizing.round_hashsize(at_load, observed.hardware) if at_load else _sizing.kernel_hashsize(observed.hardware)
+    )
 
 
 def _check_sizes(observed: Observed, desired: Desired, request: Request) -> None:

@@ -195,9 +195,12 @@ def wait(machines: Sequence[Machine], seconds: float = BOOT_SECONDS) -> None:
 
 def _login(machine: Machine) -> subprocess.Popen[bytes]:
     """Begin to find out whether a command can be run in the machine, which takes one that is busy booting a while."""
-    return subprocess.Popen(
-        machine.ssh("true"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    command = machine.ssh("true")
+    # The first value of an option counts. QEMU calls on a machine without a network less and less often, so a new call
+    # gets through before an old one does.
+    command.insert(1, "-oConnectTimeout=10")
+    null = subprocess.DEVNULL
+    return subprocess.Popen(command, stdin=null, stdout=null, stderr=null)
 
 
 def _make_and_power_on(machine: Machine, base: image.Image) -> None:

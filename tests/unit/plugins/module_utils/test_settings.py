@@ -307,12 +307,7 @@ def test_load_for_boots_alone_loads_nothing_now():
     assert live(kernel, "max") == (100000,)
 
 
-@pytest.mark.parametrize("load", [
-    False,
-    pytest.param(True, marks=pytest.mark.xfail(
-        strict=True, raises=ApplyError, reason="which keys a kernel has is known only once the module is loaded"
-    )),
-])
+@pytest.mark.parametrize("load", [False, True])
 def test_keys_that_an_unloaded_kernel_will_not_have_can_be_skipped(load):
     kernel = FakeKernel("trixie-6.12-absent")
     wanted = {
@@ -460,16 +455,17 @@ def test_a_large_max_is_forced():
     ("/etc/90-conntrack.conf", ["not a .conf file"]),
     ("/etc/50-pid-max.conf", ["not a .conf file"]),
     ("/run/sysctl.d/90-conntrack.conf", ["/run is empty after a reboot"]),
-    ("/usr/lib/sysctl.d/80-hidden.conf", ["hidden by /etc/sysctl.d/80-hidden.conf"]),
+    ("/usr/local/lib/sysctl.d/80-hidden.conf", ["hidden by /etc/sysctl.d/80-hidden.conf"]),
+    ("/usr/lib/sysctl.d/90-conntrack.conf", ["belong to packages"]),
     ("/etc/sysctl.d/80-masked.conf", ["masked by a link to /dev/null"]),
     ("/etc/sysctl.conf", ["no file in sysctl.d links to it", "Debian 13"]),
 ])
 def test_a_file_that_the_boot_does_not_read_is_refused(path, words):
     kernel = FakeKernel("trixie-6.12-nat", {
-        "/usr/lib/sysctl.d/80-hidden.conf": b"", "/etc/sysctl.d/80-hidden.conf": b"",
+        "/usr/local/lib/sysctl.d/80-hidden.conf": b"", "/etc/sysctl.d/80-hidden.conf": b"",
         "/etc/sysctl.d/80-masked.conf": "/dev/null",
     })
-    refusal(kernel, "does not read sysctl_file " + path, *words, max=100000, sysctl_file=path)
+    refusal(kernel, "sysctl_file " + path + " would not hold at boot", *words, max=100000, sysctl_file=path)
 
 
 def test_sysctl_conf_is_taken_where_the_boot_reads_it():
@@ -495,6 +491,15 @@ def test_a_host_without_systemd_sysctl_keeps_runtime_values_alone():
 @pytest.mark.parametrize("path", [MODPROBE_FILE, UDEV_FILE, LOAD_FILE])
 def test_a_mask_in_the_place_of_an_own_file_is_refused(path):
     refusal(FakeKernel("trixie-6.12-absent", {path: "/dev/null"}), path, "/dev/null", max=65536, hashsize=65536, load=True)
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_a_file_that_belongs_to_a_package_is_not_edited_through_a_link(name):
+    kernel = FakeKernel(name, {
+        "/usr/share/vendor.conf": b"net.netfilter.nf_conntrack_max = 5\n",
+        "/etc/sysctl.d/zzz.conf": "/usr/share/vendor.conf",
+    })
+    refusal(kernel, "/etc/sysctl.d/zzz.conf:1 (5)", max=100000)
 
 
 @pytest.mark.parametrize("name", LOADED)
@@ -850,3 +855,16 @@ def test_the_double_has_both_doors_to_each_size():
     kernel.write_value(ALIAS, "5000")
     assert live(kernel, "buckets", "max") == (1024, 5000)
     assert kernel.text(MAX) == "5000\n" and kernel.text(HASHSIZE) == "1024\n"
+
+
+@pytest.mark.parametrize("word", ["nf_conntrack.hashsize=4096", "nf-conntrack.hashsize=4096"])
+def test_a_hashsize_on_the_kernel_command_line_is_named_since_it_wins(word):
+    kernel = FakeKernel("trixie-6.12-nat", {"/proc/cmdline": b"root=/dev/vda quiet " + word.encode() + b"\n"})
+    refusal(kernel, "hashsize=65536", "/proc/cmdline:1 (4096)", hashsize=65536)
+    assert tune(kernel, hashsize=4096)["changed"]
+
+
+def test_settings_that_are_returned_were_read_back():
+    kernel = FakeKernel("trixie-6.12-nat")
+    returned = tune(kernel, max=100000)["settings"]["nf_conntrack_max"]
+    assert returned == {"runtime": 100000, "boot": 100000, "file": SYSCTL_FILE, "line": 2}
