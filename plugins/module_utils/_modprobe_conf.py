@@ -67,11 +67,6 @@ class Command:
         values = [(index, _value_of(word.text, parameter)) for index, word in enumerate(self.words[2:], 2)]
         return [(index, value) for index, value in values if value is not None]
 
-
-def _value_of(word: str, parameter: str) -> t.Optional[str]:
-    name, equals, value = word.strip('"').partition("=")
-    return value.strip('"') if equals and _same_name(name, parameter) else None
-
     def replaces(self, module: str) -> bool:
         """Whether this is an ``install`` for a module, which kmod then runs in place of a load.
 
@@ -94,6 +89,11 @@ _IDLE = ("false", "true", ":", "exit")
 
 def _underscores(pattern: str) -> str:
     return _OUTSIDE_BRACKETS.sub(lambda match: "_" if match.group() == "-" else match.group(), pattern)
+
+
+def _value_of(word: str, parameter: str) -> t.Optional[str]:
+    name, equals, value = word.strip('"').partition("=")
+    return value.strip('"') if equals and _same_name(name, parameter) else None
 
 
 def _same_name(one: str, other: str) -> bool:
@@ -187,6 +187,21 @@ def is_block(arguments: str) -> bool:
     """Whether an ``install`` command loads nothing: /bin/false, /bin/true and the like."""
     words = arguments.split()
     return bool(words) and posixpath.basename(words[0]) in _IDLE and not re.search(r"[;&|]", arguments)
+
+
+def blocked(drop_ins: DropIns) -> t.Dict[str, t.Optional[t.Dict[str, t.Any]]]:
+    """The file and line that keep out NAT and connection tracking; None where nothing does.
+
+    Without connection tracking there is no NAT either.
+    """
+
+    def place(*modules: str) -> t.Optional[t.Dict[str, t.Any]]:
+        for origin in (install_origin(drop_ins, module) for module in modules):
+            if origin is not None and is_block(origin.value):
+                return {"file": origin.path, "line": origin.number}
+        return None
+
+    return {"nat": place("nf_nat", "nf_conntrack"), "conntrack": place("nf_conntrack")}
 
 
 def drop_install(text: str, module: str) -> str:

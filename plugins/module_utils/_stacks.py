@@ -60,7 +60,6 @@ ROOT = {NAT: NAT_MODULE, CONNTRACK: _kernel.MODULE}
 
 _ROOTS = {NAT: NAT_ROOTS, CONNTRACK: CONNTRACK_ROOTS + NAT_ROOTS}
 
-_COMMAND_LINE = "/proc/cmdline"
 _BLOCK = "/bin/false"
 
 
@@ -117,7 +116,7 @@ def observe(host: Host, request: Request) -> Observed:
     initial_namespace = _kernel.in_initial_namespace(host)
     modprobe_d = _drop_ins.read(host, _modprobe_conf.KIND)
     modules_load_d = _read_modules_load(host)
-    command_line = _modules_load.command_line(host.read_value(_COMMAND_LINE) or "")
+    command_line = _modules_load.command_line(host.read_value(_boot.COMMAND_LINE) or "")
     names = {line.name for conf in modules_load_d.files for line in _modules_load.parse(conf.text)}
     pins: t.Sequence[Pin] = ()
     if request.state == ABSENT and host.is_root and initial_namespace:
@@ -206,22 +205,11 @@ def plan(observed: Observed, request: Request) -> Plan:
             "stack": request.stack,
             "state": request.state,
             "modules": sorted(after),
-            "blocked": blocked(modprobe_d),
+            "blocked": _modprobe_conf.blocked(modprobe_d),
             "pins": [],
             "warnings": _warnings(observed, request),
         },
     )
-
-
-def blocked(modprobe_d: DropIns) -> t.Dict[str, t.Optional[t.Dict[str, t.Any]]]:
-    """The file and line that keep each stack out; None where nothing does. What keeps out conntrack keeps out NAT."""
-    found: t.Dict[str, t.Optional[t.Dict[str, t.Any]]] = {}
-    for stack in (CONNTRACK, NAT):
-        origin = _modprobe_conf.install_origin(modprobe_d, ROOT[stack])
-        is_blocked = origin is not None and _modprobe_conf.is_block(origin.value)
-        found[stack] = {"file": origin.path, "line": origin.number} if origin is not None and is_blocked else None
-    found[NAT] = found[NAT] or found[CONNTRACK]
-    return found
 
 
 # --- files
@@ -250,7 +238,7 @@ def _wanted_block(observed: Observed, request: Request) -> t.List[str]:
     """The modules that the collection's own file shall keep out."""
     text = _text(observed.modprobe_d, BLOCK_FILE)
     own = DropIns(_modprobe_conf.KIND, (ConfFile(BLOCK_FILE, BLOCK_FILE, text or ""),))
-    is_now = {stack for stack in STACKS if blocked(own)[stack] is not None}
+    is_now = {stack for stack in STACKS if _modprobe_conf.blocked(own)[stack] is not None}
     nat_block = [NAT_MODULE]
     # Others, such as xt_TPROXY, may use them too; then they stay.
     defrag = [name for name in DEFRAG if name not in observed.modules or name in to_unload(observed.modules, CONNTRACK)]
