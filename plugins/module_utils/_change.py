@@ -153,7 +153,8 @@ class ModuleUnloaded(Change):
     after: str = "not loaded"
 
     def apply(self, host: Host) -> None:
-        host.run(["rmmod", self.subject])
+        if host.exists("/sys/module/" + self.subject):
+            host.run(["rmmod", self.subject])
 
     def revert(self, host: Host) -> None:
         # Whatever a later load is told to do instead: what this module depends on is back already, since changes are

@@ -38,7 +38,7 @@ def parse(tool: str, text: str) -> t.List[Rule]:
     for line in text.split("\n"):
         if line.startswith("*"):
             table = line[1:].strip()
-        elif line.startswith("-A "):
+        elif line.startswith("-A ") and len(line.split()) > 1:
             modules = _modules(line)
             if table == "nat":
                 modules |= {NAT_TABLES[tool]}

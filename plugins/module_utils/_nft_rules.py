@@ -14,7 +14,7 @@ import re
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.netops.conntrack.plugins.module_utils._rules import Rule, without_quoted
+from ansible_collections.netops.conntrack.plugins.module_utils._rules import ANY_EXTENSION, Rule, without_quoted
 
 #: Without counters.
 COMMAND = ("nft", "-s", "list", "ruleset")
@@ -73,7 +73,7 @@ def parse(text: str) -> t.List[Rule]:
                 chain = name
             elif kind in _OBJECTS:
                 found.append(Rule("nft", table, None, line[:-2], frozenset(_OBJECTS[kind].split())))
-        elif depth and depth[-1] == "chain" and not line.startswith("#"):
+        elif depth and depth[-1] == "chain":
             modules = _modules(line, _IPTABLES.fullmatch(table) is not None)
             if modules:
                 found.append(Rule("nft", table, chain, line.rstrip("; "), modules))
@@ -96,6 +96,8 @@ def _modules(rule: str, is_iptables: bool) -> t.FrozenSet[str]:
         if pattern.search(bare):
             found.update(own.split())
             found.update(compat.split() if is_iptables else ())
+    if is_iptables and rule.startswith("# "):
+        found.add(ANY_EXTENSION)  # how nft up to 1.0 prints what it cannot translate
     for name in _EXTENSION.findall(rule):
         found.update(prefix + name.lower() for prefix in ("xt_", "ipt_", "ip6t_"))
     return frozenset(found)

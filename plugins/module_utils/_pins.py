@@ -24,12 +24,17 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import Ho
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import Module
 from ansible_collections.netops.conntrack.plugins.module_utils._namespaces import Namespace
-from ansible_collections.netops.conntrack.plugins.module_utils._rules import Rule
+from ansible_collections.netops.conntrack.plugins.module_utils._rules import ANY_EXTENSION, Rule
 
 _PROGRAM_DIRECTORIES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 #: In the name of the program that an iptables of nftables is a link to; its tables are those that nft lists.
 _NFT_VARIANT = "nft"
+
+#: On kernels before 4.19 every rule that needs connection tracking takes a reference to these.
+_PROTOCOLS = ("nf_conntrack_ipv4", "nf_conntrack_ipv6", "nf_nat_ipv4", "nf_nat_ipv6")
+
+_EXTENSIONS = ("xt_", "ipt_", "ip6t_")
 
 _LEGACY = {"iptables-legacy": "ip_tables", "ip6tables-legacy": "ip6_tables"}
 
@@ -83,6 +88,19 @@ class _Search:
             for tool, module in _LEGACY.items():
                 if module in loaded:
                     self._list_legacy(namespace, tool)
+
+    def using(self, name: str, stack: t.Collection[str]) -> t.List[_Found]:
+        """The rules that a module's references can come from.
+
+        :param stack: the modules that go with it.
+        """
+        candidates = {name.lower()}
+        if name in _PROTOCOLS:
+            candidates.update(module.lower() for module in stack)
+        rules = [found for found in self.found if not candidates.isdisjoint(found.rule.modules)]
+        if not rules and name.startswith(_EXTENSIONS):
+            rules = [found for found in self.found if ANY_EXTENSION in found.rule.modules]
+        return rules
 
     def _list_legacy(self, namespace: Namespace, tool: str) -> None:
         names = "/proc/self/net/" + _iptables_rules.NAMES[tool]
@@ -138,7 +156,7 @@ def find(host: Host, modules: t.Mapping[str, Module], wanted: t.Sequence[str]) -
     search = _Search(host, modules)
     for name in pinned + tables:
         references = modules[name].pins
-        rules = [found for found in search.found if name.lower() in found.rule.modules]
+        rules = search.using(name, wanted)
         pins += [_rule_pin(name, references, found) for found in rules]
         if not rules and (references or search.problems):
             pins.append(Pin(name, references, "; ".join(["unknown"] + search.problems), owner=_owners.of_module(name)))

@@ -10,6 +10,9 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+#: Stands for any extension of iptables, where a listing does not show which one a rule uses.
+ANY_EXTENSION = "xt_*"
+
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 

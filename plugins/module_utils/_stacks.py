@@ -207,7 +207,7 @@ def plan(observed: Observed, request: Request) -> Plan:
             "modules": sorted(after),
             "blocked": _modprobe_conf.blocked(modprobe_d),
             "pins": [],
-            "warnings": _warnings(observed, request),
+            "notices": _notices(observed, request),
         },
     )
 
@@ -460,7 +460,7 @@ def _pinned(observed: Observed, request: Request) -> Refused:
     )
 
 
-def _warnings(observed: Observed, request: Request) -> t.List[str]:
+def _notices(observed: Observed, request: Request) -> t.List[str]:
     if request.state != ABSENT:
         return []
     return [

@@ -137,6 +137,11 @@ blocked:
   sample:
     nat: {file: /etc/modprobe.d/00-netops-conntrack-modules.conf, line: 2}
     conntrack: null
+notices:
+  description: What the module cannot change and an operator should know; also given as warnings.
+  returned: success
+  type: list
+  elements: str
 pins:
   description: What keeps modules of the stack from being unloaded. Empty on success.
   returned: success, and failure where something does
@@ -210,6 +215,8 @@ def main() -> None:
     request = _stacks.Request(module.params["stack"], module.params["state"])
     try:
         result = _stacks.run(Host(), request, module.check_mode)
+        for warning in result["notices"]:
+            module.warn(warning)
     except ConntrackError as error:
         module.fail_json(msg=error.message, **error.details)
     module.exit_json(**result)
