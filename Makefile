@@ -59,7 +59,7 @@ molecule: $(VENV)/test.stamp $(LINK) vm-tools ## the scenarios on VMs: SUITES="b
 
 .PHONY: bench
 bench: $(VENV)/bench.stamp $(LINK) vm-tools ## how long a run takes, beside what you would run instead
-	@tools/bench
+	@python benchmarks/compare.py
 
 .PHONY: build
 build: $(VENV)/core.stamp ## the collection's archive, to install with ansible-galaxy

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Show that the kernel has the values it should have, whenever nf_conntrack is loaded.
 

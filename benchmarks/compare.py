@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How long a run takes that has nothing to change, beside what one would run instead. `make bench` runs this.
 
-    tools/bench [--suite trixie] [--rounds 5]
+    benchmarks/compare.py [--suite trixie] [--rounds 5]
 
 All ways set the same values on one virtual machine, one after the other; each is brought to "nothing to change" before
 it is measured. Then they take turns, so that what slows the machine down slows all of them. Printed is the median of
