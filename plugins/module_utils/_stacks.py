@@ -51,7 +51,11 @@ HEADER = "# Written by Ansible: netops.conntrack.conntrack_modules\n"
 
 #: Sorts before the usual names, because of several ``install`` commands for a module the first is run.
 BLOCK_FILE = "/etc/modprobe.d/00-netops-conntrack-modules.conf"
-NAT_LOAD_FILE = "/etc/modules-load.d/netops-conntrack-nat.conf"
+#: What has the boot load a stack. Not conntrack_settings' own file: its ``load: true`` is no business of ``unmanaged``.
+LOAD_FILES = {
+    "nat": "/etc/modules-load.d/netops-conntrack-nat.conf",
+    "conntrack": "/etc/modules-load.d/netops-conntrack-tracking.conf",
+}
 
 NAT_MODULE = "nf_nat"
 
@@ -122,7 +126,7 @@ def observe(host: Host, request: Request) -> Observed:
     if request.state == ABSENT and host.is_root and initial_namespace:
         pins = _pins.find(host, modules, to_unload(modules, request.stack))
     files = [conf.path for conf in modprobe_d.files + modules_load_d.files]
-    files += [BLOCK_FILE, NAT_LOAD_FILE, _boot.MODULES_LOAD_FILE]
+    files += [BLOCK_FILE, *LOAD_FILES.values()]
     return Observed(
         release=release,
         initial_namespace=initial_namespace,
@@ -355,15 +359,13 @@ def _text(drop_ins: DropIns, path: str) -> t.Optional[str]:
 
 
 def _plan_modules_load_d(observed: Observed, request: Request, changes: t.List[FileContent]) -> None:
-    own = {NAT_LOAD_FILE: HEADER + NAT_MODULE + "\n", _boot.MODULES_LOAD_FILE: _boot.MODULES_LOAD_TEXT}
-    file_of = {NAT: NAT_LOAD_FILE, CONNTRACK: _boot.MODULES_LOAD_FILE}
     drop_ins = observed.modules_load_d
     for stack in STACKS:
-        path = file_of[stack]
+        path = LOAD_FILES[stack]
         before = _text(drop_ins, path)
         if request.state == PRESENT:
             is_built_in = stack in observed.built_in
-            after = own[path] if stack == request.stack and not is_built_in else before
+            after = HEADER + ROOT[stack] + "\n" if stack == request.stack and not is_built_in else before
         else:
             # Without connection tracking there is no NAT.
             after = None if request.stack in (stack, CONNTRACK) else before
@@ -371,7 +373,7 @@ def _plan_modules_load_d(observed: Observed, request: Request, changes: t.List[F
     if request.state != ABSENT:
         return
     for conf in drop_ins.files:
-        if conf.path in own:
+        if conf.path in LOAD_FILES.values():
             continue
         lines = [line for line in _modules_load.parse(conf.text) if _loads(observed, line.name, request.stack)]
         if lines:
@@ -394,7 +396,7 @@ def _plan_without_lines(
             )
         )
     text = _modules_load.drop(conf.text, [line.name for line in lines])
-    _plan_text(drop_ins, conf.path, conf.text, text, changes)
+    _plan_text(drop_ins, conf.path, conf.text, None if text == _boot.HEADER else text, changes)
 
 
 # --- modules

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _boot, _stacks
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, HostError, Refused
-from ansible_collections.netops.conntrack.plugins.module_utils._stacks import BLOCK_FILE, NAT_LOAD_FILE, Request
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks import BLOCK_FILE, LOAD_FILES, Request
 from fake_modules import FakeModules
 
 LOADED = ["bullseye-5.10-nat", "bookworm-6.1-nat", "trixie-6.12-nat", "sid-7.2-nat", "el8-4.18-by-hand"]
@@ -38,7 +38,7 @@ def stack_of(host):
 
 
 def own_files(host):
-    return [host.text(path) for path in (BLOCK_FILE, _boot.MODULES_LOAD_FILE, NAT_LOAD_FILE)]
+    return [host.text(path) for path in (BLOCK_FILE, LOAD_FILES["conntrack"], LOAD_FILES["nat"])]
 
 
 def subjects(result):
@@ -140,10 +140,12 @@ def test_present_is_loaded_now_and_at_boot(stack, loaded):
     assert host.loaded_of("nf_conntrack", "nf_nat") == loaded
 
 
-def test_both_modules_write_the_same_file_to_load_connection_tracking():
-    host = FakeModules("trixie-6.12-absent")
-    ask(host, "conntrack", "present")
+def test_what_conntrack_settings_has_the_boot_load_stays_until_tracking_is_kept_out():
+    host = FakeModules("trixie-6.12-absent", {_boot.MODULES_LOAD_FILE: _boot.MODULES_LOAD_TEXT.encode()})
+    ask(host, "conntrack", "unmanaged")
     assert host.text(_boot.MODULES_LOAD_FILE) == _boot.MODULES_LOAD_TEXT
+    ask(host, "conntrack", "absent")
+    assert host.text(_boot.MODULES_LOAD_FILE) is None
 
 
 # --- what others wrote
