@@ -452,7 +452,7 @@ def _pinned(observed: Observed, request: Request) -> Refused:
     if observed.services:
         running = " Running here, and known to use them: {0}.".format(", ".join(observed.services))
     return Refused(
-        "{0} is in use and cannot be unloaded without loss: {1}.{2} Rules are never flushed: take them away, or stop what"
+        "{0} is in use and cannot be unloaded: {1}.{2} Rules are never flushed: take them away, or stop what"
         " makes them, then run this again. Nothing was changed".format(
             "NAT" if request.stack == NAT else "connection tracking", _pins.describe(observed.pins), running
         ),
