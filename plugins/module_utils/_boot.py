@@ -11,6 +11,7 @@ case. So the sysctl lines go with a udev rule that applies them at every load, a
 from __future__ import annotations
 
 import posixpath
+import re
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -43,6 +44,8 @@ _UDEV_RELOAD = ("udevadm", "control", "--reload")
 
 #: Sockets of a running udevd: of systemd up to 257, and since.
 _UDEV_SOCKETS = ("/run/udev/control", "/run/udev/io.systemd.Udev")
+
+_NUMBER = re.compile("[0-9]{1,20}")
 
 _SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
 
@@ -80,7 +83,8 @@ class Wish:
     :ivar sysctl_file: where the sysctl lines go.
     :ivar values: value by key name.
     :ivar gone: key names that shall not stand in the sysctl file.
-    :ivar hashsize: parameter of the module, in buckets; None to leave it alone.
+    :ivar hashsize: parameter of the module, in buckets as the kernel rounds them; None to leave it alone.
+    :ivar buckets_per_page: what the kernel rounds to.
     :ivar at_load: whether the values must be applied at later loads too, so not where conntrack is built in.
     :ivar load: whether the boot shall load nf_conntrack.
     """
@@ -89,6 +93,7 @@ class Wish:
     values: t.Mapping[str, int]
     gone: t.Sequence[str]
     hashsize: t.Optional[int]
+    buckets_per_page: int
     at_load: bool
     load: bool
 
@@ -100,8 +105,8 @@ def observe(host: Host, sysctl_file: str) -> BootFiles:
     """
     sysctl_d = _drop_ins.read(host, _sysctl_conf.KIND)
     modprobe_d = _drop_ins.read(host, _modprobe_conf.KIND)
-    own = {path: _read_text(host, path) for path in (UDEV_FILE, MODULES_LOAD_FILE)}
-    sysctl_conf = None if sysctl_d.reads(SYSCTL_CONF) else _read_text(host, SYSCTL_CONF)
+    own = {path: host.read_text(path) for path in (UDEV_FILE, MODULES_LOAD_FILE)}
+    sysctl_conf = None if sysctl_d.reads(SYSCTL_CONF) else host.read_text(SYSCTL_CONF)
     candidates = {sysctl_file, SYSCTL_CONF, MODPROBE_FILE, UDEV_FILE, MODULES_LOAD_FILE}
     candidates.update(conf.path for conf in sysctl_d.files + modprobe_d.files)
     return BootFiles(
@@ -119,11 +124,6 @@ def observe(host: Host, sysctl_file: str) -> BootFiles:
     )
 
 
-def _read_text(host: Host, path: str) -> t.Optional[str]:
-    content = host.read(path)
-    return None if content is None else _drop_ins.decode(content)
-
-
 def _below_etc(path: str) -> bool:
     return path.startswith("/etc/")
 
@@ -139,18 +139,35 @@ def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles
         _check_sysctl_file(files, wish.sysctl_file)
         sysctl_d = _plan_sysctl_d(files, wish, changes)
     if wish.hashsize is not None:
-        modprobe_d = _plan_modprobe_d(files, wish.hashsize, changes)
+        modprobe_d = _plan_modprobe_d(files, wish.hashsize, wish.buckets_per_page, changes)
     if (wish.values or wish.hashsize is not None) and wish.at_load:
         rule = udev_rule(files.systemd_sysctl or "")
         _plan_own(files, UDEV_FILE, rule, changes, _UDEV_RELOAD if files.udev_runs else ())
     if wish.load:
         _plan_own(files, MODULES_LOAD_FILE, MODULES_LOAD_TEXT, changes)
-    for change in changes:
-        if change.subject in files.unwritable:
-            raise Refused(
-                "{0} must be changed but cannot be written: a read-only file system, no root (become: true), or a link"
-                " to /dev/null. With scope: runtime no file is written".format(change.subject)
-            )
+    return changes, replace(files, sysctl_d=sysctl_d, modprobe_d=modprobe_d)
+
+
+def plan_absence(
+    files: BootFiles, sysctl_file: str, names: t.Sequence[str]
+) -> t.Tuple[t.List[FileContent], BootFiles]:
+    """As :func:`plan`, for a boot that sets nothing more: without the collection's own files, and, where another
+    sysctl file is given, without the lines of these keys in it.
+
+    """
+    changes: t.List[FileContent] = []
+    sysctl_d, modprobe_d = files.sysctl_d, files.modprobe_d
+    for conf in files.sysctl_d.files:
+        if conf.path == SYSCTL_FILE:
+            sysctl_d = _plan_text(sysctl_d, conf.path, conf.text, None, changes)
+        elif sysctl_file in (conf.path, conf.target):
+            text = _sysctl_conf.edit(conf.text, {}, [KEYS[name].sysctl for name in names])
+            sysctl_d = _plan_text(sysctl_d, conf.path, conf.text, None if text == HEADER else text, changes)
+    for conf in files.modprobe_d.files:
+        if conf.path == MODPROBE_FILE:
+            modprobe_d = _plan_text(modprobe_d, conf.path, conf.text, None, changes)
+    _plan_own(files, UDEV_FILE, None, changes, _UDEV_RELOAD if files.udev_runs else ())
+    _plan_own(files, MODULES_LOAD_FILE, None, changes)
     return changes, replace(files, sysctl_d=sysctl_d, modprobe_d=modprobe_d)
 
 
@@ -169,21 +186,26 @@ def value_origin(files: BootFiles, key: Key) -> t.Optional[Origin]:
 
 def number_set(files: BootFiles, key: Key) -> t.Optional[int]:
     """The number that the sysctl files set a key to; None when they set none."""
-    return _number(value_origin(files, key))
+    return number(value_origin(files, key))
 
 
 def number_given(files: BootFiles) -> t.Optional[int]:
     """The hashsize that nf_conntrack will be loaded with, before rounding; None when it is given none."""
-    return _number(hashsize_origin(files))
+    return number(hashsize_origin(files))
 
 
-def _number(origin: t.Optional[Origin]) -> t.Optional[int]:
-    return int(origin.value) if origin is not None and origin.value.isdecimal() else None
+def number(origin: t.Optional[Origin]) -> t.Optional[int]:
+    """The number that a line sets; None where there is no line, or it sets no number."""
+    return int(origin.value) if origin is not None and _NUMBER.fullmatch(origin.value) else None
 
 
-def is_set_at_load(files: BootFiles, key: Key) -> bool:
-    """Whether the udev rule would set a key, which it does by no other name than the one in net.netfilter."""
-    return _sysctl_conf.BootValues(files.sysctl_d).origin(key.sysctl) is not None
+def number_at_load(files: BootFiles, key: Key) -> t.Optional[int]:
+    """The number that the udev rule sets a key to, which it does by no other name than the one in net.netfilter.
+
+    None where no line sets it, or to nothing that the kernel takes.
+    """
+    value = number(_sysctl_conf.BootValues(files.sysctl_d).origin(key.sysctl))
+    return value if value is not None and key.minimum <= value <= key.maximum else None
 
 
 def hashsize_origin(files: BootFiles) -> t.Optional[Origin]:
@@ -215,7 +237,7 @@ def _check_sysctl_file(files: BootFiles, path: str) -> None:
     elif path == SYSCTL_CONF and not files.sysctl_d.reads(path):
         problem = "no file in sysctl.d links to it, as on Debian 13, so it is never read"
     elif not files.sysctl_d.reads(path):
-        problem = "it is not a .conf file in one of {0}".format(", ".join(_drop_ins.directories(_sysctl_conf.KIND)))
+        problem = "it is not a .conf file in /etc/sysctl.d or /usr/local/lib/sysctl.d"
     if problem is not None:
         raise Refused("sysctl_file {0} would not hold at boot: {1}; {2}".format(path, problem, advice))
 
@@ -231,8 +253,7 @@ def _plan_sysctl_d(files: BootFiles, wish: Wish, changes: t.List[FileContent]) -
     after = files.sysctl_d
     gone = [KEYS[name].sysctl for name in wish.gone]
     text = _sysctl_conf.edit(HEADER if before is None else before, wanted, former + aliases + gone)
-    if wanted or before is not None:
-        after = _plan_text(after, target, before, text, changes)
+    after = _plan_text(after, target, before, None if text == HEADER else text, changes)
     target_name = next((conf.name for conf in after.files if target in (conf.path, conf.target)), "")
     for conf in files.sysctl_d.files:
         if _below_etc(conf.target) and target not in (conf.path, conf.target):
@@ -269,7 +290,9 @@ def _exclusion(sysctl_d: DropIns, key: Key) -> str:
     return lines[-1] if lines else "nothing"
 
 
-def _plan_modprobe_d(files: BootFiles, hashsize: int, changes: t.List[FileContent]) -> DropIns:
+def _plan_modprobe_d(
+    files: BootFiles, hashsize: int, buckets_per_page: int, changes: t.List[FileContent]
+) -> DropIns:
     after = files.modprobe_d
     before = next((conf.text for conf in after.files if conf.path == MODPROBE_FILE), None)
     text = _modprobe_conf.set_parameter(HEADER if before is None else before, MODULE, "hashsize", str(hashsize))
@@ -280,7 +303,8 @@ def _plan_modprobe_d(files: BootFiles, hashsize: int, changes: t.List[FileConten
             text = _modprobe_conf.drop_parameter(conf.text, MODULE, "hashsize")
             after = _plan_text(after, conf.path, conf.text, text, changes)
     origin = hashsize_origin(replace(files, modprobe_d=after))
-    if origin is None or origin.value != str(hashsize):
+    given = number(origin)
+    if given is None or -(-given // buckets_per_page) * buckets_per_page != hashsize:
         raise Refused(
             "nf_conntrack would not get hashsize={0} when it is loaded: {1} is in force over {2}. Take it away from"
             " there, or ask for that hashsize".format(hashsize, origin or "nothing", MODPROBE_FILE)
@@ -299,7 +323,7 @@ def _plan_text(
 
 
 def _plan_own(
-    files: BootFiles, path: str, text: str, changes: t.List[FileContent], reload: t.Sequence[str] = ()
+    files: BootFiles, path: str, text: t.Optional[str], changes: t.List[FileContent], reload: t.Sequence[str] = ()
 ) -> None:
     if files.own[path] != text:
         changes.append(FileContent(path, files.own[path], text, reload))

@@ -13,9 +13,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import decode, encode
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError, HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, encode
 
 RUNTIME = "runtime"
 BOOT = "boot"
@@ -102,8 +101,7 @@ class FileContent(Change):
         self._tell(host)
 
     def revert(self, host: Host) -> None:
-        content = host.read(self.subject)
-        differs = (None if content is None else decode(content)) != self.before
+        differs = host.read_text(self.subject) != self.before
         if differs:
             self._put(host, self.before)
         while self._made:
@@ -204,7 +202,7 @@ def _apply(
                 change.apply(host)
             plan = make_plan()
             if not plan.changes:
-                return begun, plan
+                return _net(host, begun), plan
             # A load shows what could not be known before, above all which keys the kernel has. It is done once.
             if _loads(plan.changes) or not _loads(changes):
                 raise ConntrackError("after all changes were made, the host still differs: " + _describe(plan.changes))
@@ -214,6 +212,20 @@ def _apply(
         if not isinstance(error, ConntrackError):
             raise
         raise _apply_error(error, begun, kept) from error
+
+
+def _net(host: Host, begun: t.Sequence[Change]) -> t.List[Change]:
+    """What was changed, each once: without keys that a loaded module turned out not to have."""
+    net: t.List[Change] = []
+    for change in begun:
+        if isinstance(change, RuntimeValue) and not host.exists(change.path):
+            continue
+        earlier = next((other for other in net if (other.subject, other.layer) == (change.subject, change.layer)), None)
+        if earlier is None:
+            net.append(change)
+        else:
+            earlier.after = change.after
+    return net
 
 
 def _loads(changes: t.Sequence[Change]) -> bool:

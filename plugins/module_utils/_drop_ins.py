@@ -15,7 +15,7 @@ import posixpath
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, decode
 
 
 def _is_conf(name: str) -> bool:
@@ -62,16 +62,6 @@ class Origin:
 
     def __str__(self) -> str:
         return "{0}:{1} ({2})".format(self.path, self.number, self.value)
-
-
-def decode(content: bytes) -> str:
-    """Text of a file; no byte is lost."""
-    return content.decode("utf-8", "surrogateescape")
-
-
-def encode(text: str) -> bytes:
-    """Bytes of a text made by :func:`decode`."""
-    return text.encode("utf-8", "surrogateescape")
 
 
 @dataclass(frozen=True)

@@ -55,13 +55,7 @@ class _Reader:
 
     def number(self, key: str) -> t.Optional[int]:
         """The number in a key of net.netfilter; None when it is missing, cannot be read or is no number."""
-        path = "{0}/{1}".format(DIRECTORY, key)
-        value = self.value(path)
-        try:
-            return None if value is None else int(value)
-        except ValueError:
-            self.unreadable[path] = "not a number: {0!r}".format(value)
-            return None
+        return self.attempt(lambda: self.host.read_number("{0}/{1}".format(DIRECTORY, key)))
 
     def keys(self) -> t.List[str]:
         """The names of every key of connection tracking that this kernel has."""

@@ -30,6 +30,16 @@ def _pointer_bytes(machine: str) -> int:
     return 4 if is_32_bit else 8
 
 
+def decode(content: bytes) -> str:
+    """Text of a file; bytes that are no UTF-8 become surrogates, so none is lost."""
+    return content.decode("utf-8", "surrogateescape")
+
+
+def encode(text: str) -> bytes:
+    """Bytes of a text made by :func:`decode`."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 class Host:
     """A machine, or a recorded tree of one.
 
@@ -99,6 +109,24 @@ class Host:
         """The content of a kernel file as text without white space around it, or None when there is no such file."""
         content = self.read(path)
         return None if content is None else content.decode("utf-8", "replace").strip()
+
+    def read_number(self, path: str) -> t.Optional[int]:
+        """The whole number in a kernel file, or None when there is no such file.
+
+        :raises HostError: the file cannot be read, or holds something else.
+        """
+        value = self.read_value(path)
+        if value is None:
+            return None
+        try:
+            return int(value)
+        except ValueError as error:
+            raise HostError("read", path, "not a number: {0!r}".format(value)) from error
+
+    def read_text(self, path: str) -> t.Optional[str]:
+        """The content of a file as text from which :func:`encode` makes the same bytes; None when there is none."""
+        content = self.read(path)
+        return None if content is None else decode(content)
 
     def lines(self, path: str) -> t.Iterator[bytes]:
         """The lines of a file, read as a stream, with their ends; nothing when there is no such file.

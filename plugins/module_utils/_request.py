@@ -21,13 +21,12 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     TIMEOUTS,
     Key,
     is_conntrack,
-    timeout_name,
 )
 
 AUTO = "auto"
 
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
-_PREFIX = re.compile(r"(net[./]netfilter[./])?(?P<name>.*)", re.DOTALL)
+_PREFIX = re.compile(r"\A(net\.netfilter\.|net/netfilter/)")
 
 #: A size: a number, AUTO, or None where the user does not manage it.
 Size = t.Union[int, str, None]
@@ -37,6 +36,7 @@ Size = t.Union[int, str, None]
 class Request:
     """A checked request.
 
+    :ivar absent: take away what holds at boot, for the keys that the request names and in the collection's own files.
     :ivar max: entries, ``auto``, or None to leave it alone.
     :ivar hashsize: buckets before rounding, ``auto``, or None to leave it alone.
     :ivar entries_per_bucket: None for what the running kernel uses itself.
@@ -50,6 +50,7 @@ class Request:
     :ivar force: allow what would lose connections or take too much memory.
     """
 
+    absent: bool
     max: Size
     hashsize: Size
     entries_per_bucket: t.Optional[int]
@@ -72,6 +73,7 @@ def parse(params: t.Mapping[str, t.Any]) -> Request:
     values.update(_sysctls(params["sysctls"] or {}))
     entries_per_bucket = params["entries_per_bucket"]
     return Request(
+        absent=params["state"] == "absent",
         max=_size("max", params["max"], "entries"),
         hashsize=_size("hashsize", params["hashsize"], "buckets"),
         entries_per_bucket=(
@@ -98,7 +100,9 @@ def _number(option: str, value: t.Any, minimum: int, maximum: int, unit: str) ->
         raise InvalidInput("{0} is {1!r}, but must be {2}".format(option, value, allowed))
     number = int(value)
     if not minimum <= number <= maximum:
-        raise InvalidInput("{0} is {1}, but must be {2}".format(option, number, allowed))
+        # Python refuses to print numbers of thousands of digits.
+        shown = number if number.bit_length() < 200 else "a number of more than 60 digits"
+        raise InvalidInput("{0} is {1}, but must be {2}".format(option, shown, allowed))
     return number
 
 
@@ -117,10 +121,9 @@ def _mapping(option: str, value: t.Any) -> t.Mapping[str, t.Any]:
 def _timeouts(wanted: t.Mapping[str, t.Any]) -> t.Dict[str, int]:
     values = {}
     for name, value in _mapping("timeouts", wanted).items():
-        key = TIMEOUTS.get(name)
-        if key is None:
-            short = timeout_name(_PREFIX.match(name).group("name"))  # type: ignore[union-attr]
-            raise InvalidInput(_unknown("timeouts", name, TIMEOUTS, [short] if short in TIMEOUTS else []))
+        if name not in TIMEOUTS:
+            raise InvalidInput(_misplaced("timeouts", name))
+        key = TIMEOUTS[name]
         values[key.name] = _key_value("timeouts." + name, key, value)
     return values
 
@@ -128,22 +131,14 @@ def _timeouts(wanted: t.Mapping[str, t.Any]) -> t.Dict[str, int]:
 def _sysctls(wanted: t.Mapping[str, t.Any]) -> t.Dict[str, int]:
     values: t.Dict[str, int] = {}
     for given, value in _mapping("sysctls", wanted).items():
-        name = _PREFIX.match(given).group("name")  # type: ignore[union-attr]
-        option = "sysctls." + given
-        key = KEYS.get(name)
-        if name in (MAX, BUCKETS) or name in KEYS[MAX].aliases + KEYS[MAX].former_names:
-            raise InvalidInput(
-                "{0} has an option of its own: use {1}".format(option, "hashsize" if name == BUCKETS else "max")
-            )
+        name = _PREFIX.sub("", given)
         if name == COUNT:
-            raise InvalidInput("{0} cannot be set: it is the number of entries in use".format(option))
-        if key is None:
-            raise InvalidInput(_unknown("sysctls", given, [name for name, key in KEYS.items() if not key.timeout], []))
-        if key.timeout is not None:
-            raise InvalidInput("{0} is a timeout: use timeouts.{1}".format(option, key.timeout))
+            raise InvalidInput("sysctls.{0} cannot be set: it is the number of entries in use".format(given))
+        if name not in KEYS or _home(KEYS[name]) != "sysctls." + name:
+            raise InvalidInput(_misplaced("sysctls", given))
         if name in values:
-            raise InvalidInput("{0} names a key that sysctls already sets".format(option))
-        values[name] = _key_value(option, key, value)
+            raise InvalidInput("sysctls.{0} names a key that sysctls already sets".format(given))
+        values[name] = _key_value("sysctls." + given, KEYS[name], value)
     return values
 
 
@@ -153,24 +148,39 @@ def _key_value(option: str, key: Key, value: t.Any) -> int:
     return _number(option, value, key.minimum, key.maximum, key.unit)
 
 
-def _unknown(option: str, name: str, known: t.Iterable[str], nearest: t.List[str]) -> str:
+def _home(key: Key) -> str:
+    """The option that takes a key."""
+    if key.name in (MAX, BUCKETS):
+        return "max" if key.name == MAX else "hashsize"
+    return "sysctls." + key.name if key.timeout is None else "timeouts." + key.timeout
+
+
+def _misplaced(option: str, given: str) -> str:
+    """What is wrong with a name that an option does not take: which one does, or which names come near."""
     import difflib
 
-    known = list(known)
-    nearest = nearest or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    if nearest:
-        advice = "the nearest are {0}".format(", ".join(nearest))
+    homes: t.Dict[str, str] = {}
+    for key in KEYS.values():
+        short = key.name[len("nf_conntrack_"):] if is_conntrack(key.name) else key.name
+        for spelled in (key.name, short, "ip_conntrack_" + short, key.timeout or short):
+            homes.setdefault(spelled, _home(key))
+    name = re.split("[./]", given)[-1]
+    if name in homes:
+        advice = "use {0}".format(homes[name])
+    elif name.startswith("nf_conntrack_frag6_"):
+        advice = "it belongs to nf_defrag_ipv6 and is not connection tracking's"
     else:
-        advice = "known are {0}".format(", ".join(sorted(known)))
-    owner = "" if not name.startswith("nf_conntrack_frag6_") or is_conntrack(name) else " (it belongs to nf_defrag_ipv6)"
-    return "{0} has no key {1!r}{2}; {3}".format(option, name, owner, advice)
+        near = dict.fromkeys(homes[spelled] for spelled in difflib.get_close_matches(name, homes, n=5, cutoff=0.6))
+        known = (home for home in homes.values() if home.startswith(option + "."))
+        advice = "the nearest are " + ", ".join(near) if near else "known are " + ", ".join(sorted(set(known)))
+    return "{0} has no key {1!r}: {2}".format(option, given, advice)
 
 
 def _sysctl_file(path: t.Optional[str]) -> t.Optional[str]:
     if path is None:
         return None
-    if not path.startswith("/") or "\n" in path or "\0" in path:
+    if not path.startswith("/") or path.endswith("/") or not path.isprintable():
         raise InvalidInput(
-            "sysctl_file is {0!r}, but must be an absolute path such as /etc/sysctl.d/90-conntrack.conf".format(path)
+            "sysctl_file is {0!r}, but must be the absolute path of a file, such as /etc/sysctl.d/90-conntrack.conf".format(path)
         )
     return posixpath.normpath("/" + path.lstrip("/"))  # normpath keeps two leading slashes

@@ -18,7 +18,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._change import (
     carry_out,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import Origin
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import InvalidInput, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, COUNT, DIRECTORY, KEYS, MAX
 from ansible_collections.netops.conntrack.plugins.module_utils._request import AUTO, Request
@@ -38,8 +38,8 @@ class Observed:
     :ivar presence: loaded, built_in or absent.
     :ivar initial_namespace: whether max and hashsize can be set from here.
     :ivar release: kernel release.
+    :ivar hardware: what automatic sizes depend on.
     :ivar is_root: whether this process may change anything at all.
-    :ivar present: names below /proc/sys/net/netfilter.
     :ivar live: value of each key in question that the kernel has, and of max, buckets and count.
     :ivar paths: file of each of those.
     :ivar read_only: keys that this process cannot write.
@@ -100,7 +100,7 @@ def observe(host: Host, request: Request) -> Observed:
             kernel=_kernel.version(release),
         ),
         is_root=host.is_root,
-        live={name: int(host.read_value(path) or 0) for name, path in paths.items()},
+        live={name: host.read_number(path) or 0 for name, path in paths.items()},
         paths=paths,
         read_only=frozenset(name for name, path in paths.items() if not host.writable(path)),
         boot=_boot.observe(host, request.sysctl_file or _boot.SYSCTL_FILE) if request.boot else None,
@@ -112,10 +112,14 @@ def plan(observed: Observed, request: Request) -> Plan:
 
     :raises Refused: this host cannot or should not be brought there.
     """
+    if request.absent:
+        return _plan_absence(observed, request)
     _check_namespace(observed, request)
     desired = _desire(observed, request)
     _check_sizes(observed, desired, request)
-    pending = request.runtime and observed.presence == _kernel.ABSENT and not request.load
+    is_loaded = observed.presence != _kernel.ABSENT
+    loads = request.load and request.runtime and not is_loaded
+    pending = not is_loaded and not loads
     if pending and not request.boot:
         raise Refused(
             "nf_conntrack is not loaded, so scope: runtime has nothing to set; use load: true, or scope: both, which"
@@ -123,18 +127,32 @@ def plan(observed: Observed, request: Request) -> Plan:
         )
 
     files, boot_after = _plan_boot(observed, desired, request)
-    loads = request.load and request.runtime and observed.presence == _kernel.ABSENT
     runtime = _plan_runtime(observed, desired) if request.runtime and not pending else []
     # The kernel judges values before a file carries them to the next boot; but a load reads its files.
     changes: t.List[Change] = [*files, ModuleLoaded(_kernel.MODULE), *runtime] if loads else [*runtime, *files]
     _check_privileges(observed, changes, [change.subject for change in runtime])
+    live = {**observed.live, **{change.subject: change.after for change in runtime}}
+    names = sorted(desired.values) + ([BUCKETS] if desired.hashsize is not None else [])
     results = {
         "pending": pending,
         "skipped": list(desired.skipped),
         "sizing": desired.sizing,
-        "settings": _report(observed, desired, runtime, boot_after),
+        "settings": _report(observed, live, names, boot_after),
     }
     return Plan(changes, results)
+
+
+def _plan_absence(observed: Observed, request: Request) -> Plan:
+    """Take away what holds at boot; the live kernel stays as it is."""
+    names = sorted(request.values)
+    names += [name for name, size in ((MAX, request.max), (BUCKETS, request.hashsize)) if size is not None]
+    files: t.Sequence[Change] = []
+    boot_after = None
+    if observed.boot is not None:
+        files, boot_after = _boot.plan_absence(observed.boot, request.sysctl_file or _boot.SYSCTL_FILE, names)
+    _check_privileges(observed, files, [])
+    settings = _report(observed, observed.live, names, boot_after)
+    return Plan(list(files), {"pending": False, "skipped": [], "sizing": None, "settings": settings})
 
 
 def _check_namespace(observed: Observed, request: Request) -> None:
@@ -144,7 +162,7 @@ def _check_namespace(observed: Observed, request: Request) -> None:
     wanted += [option for option in ("max", "hashsize") if getattr(request, option) is not None]
     if wanted:
         raise Refused(
-            "{0} belongs to the whole host and cannot be set in this network namespace (a container?): set it on the"
+            "{0}: of the whole host, and cannot be set in this network namespace (a container?): set it on the"
             " host itself. Timeouts and most other keys can be set here".format(" and ".join(sorted(wanted)))
         )
 
@@ -172,13 +190,18 @@ def _desire(observed: Observed, request: Request) -> Desired:
     hashsize = None
     entries = values.get(MAX) or _expected_max(observed)
     if request.hashsize == AUTO:
-        hashsize = max(_sizing.hashsize_for(entries, per_bucket, hardware), observed.live.get(BUCKETS, 0))
+        hashsize = max(_sizing.hashsize_for(entries, per_bucket, hardware), _given_buckets(observed) or 0)
     elif request.hashsize is not None:
         hashsize = _sizing.round_hashsize(int(request.hashsize), hardware)
+        largest = _sizing.largest_hashsize(hardware)
+        if hashsize > largest:
+            raise InvalidInput(
+                "hashsize is {0}, but this kernel can allocate {1} buckets at most".format(request.hashsize, largest)
+            )
 
     sizing = None
     if MAX in values or hashsize is not None:
-        buckets = hashsize or _expected_buckets(observed)
+        buckets = hashsize or _given_buckets(observed) or _sizing.kernel_hashsize(hardware)
         sizing = {
             "max": entries,
             "hashsize": buckets,
@@ -200,23 +223,26 @@ def _expected_max(observed: Observed) -> int:
     return observed.live.get(MAX) or at_boot or _sizing.kernel_max(observed.hardware)
 
 
-def _expected_buckets(observed: Observed) -> int:
-    """The buckets of a host where nobody asks for others: the live ones, else those that a load will make."""
-    at_load = None if observed.boot is None else _boot.number_given(observed.boot)
-    return observed.live.get(BUCKETS) or (
-        _sizing.round_hashsize(at_load, observed.hardware) if at_load else _sizing.kernel_hashsize(observed.hardware)
-    )
+def _given_buckets(observed: Observed) -> t.Optional[int]:
+    """The live buckets, else those that a load is told to make; None where the kernel will choose."""
+    if BUCKETS in observed.live or observed.boot is None:
+        return observed.live.get(BUCKETS)
+    # A sysctl line is applied after the load, so it comes before the module's option.
+    given = _boot.number_at_load(observed.boot, KEYS[BUCKETS]) or _boot.number_given(observed.boot)
+    return _sizing.round_hashsize(given, observed.hardware) if given else None
 
 
 def _check_sizes(observed: Observed, desired: Desired, request: Request) -> None:
     if request.force or desired.sizing is None:
         return
     table, memory = desired.sizing["table_bytes"], observed.hardware.memory_bytes
-    if table > memory // _MEMORY_GUARD:
+    live_table = _sizing.table_bytes(observed.live.get(MAX, 0), observed.live.get(BUCKETS, 0), observed.hardware)
+    if table > max(memory // _MEMORY_GUARD, live_table):
         raise Refused(
             "a full table of {0} entries and {1} buckets would take {2} MiB, more than a quarter of this host's {3}"
-            " MiB of memory. Lower max or hashsize, or set force: true".format(
-                desired.sizing["max"], desired.sizing["hashsize"], table >> 20, memory >> 20
+            " MiB of memory. Lower {4} or hashsize, or set force: true".format(
+                desired.sizing["max"], desired.sizing["hashsize"], table >> 20, memory >> 20,
+                "memory_percent" if request.max == AUTO else "max",
             )
         )
     wanted, in_use = desired.values.get(MAX), observed.live.get(COUNT, 0)
@@ -236,10 +262,10 @@ def _plan_boot(
     is_module = observed.presence != _kernel.BUILT_IN and observed.initial_namespace
     if hashsize is not None and not is_module:
         values[BUCKETS], hashsize = hashsize, None
-    if hashsize is not None and MAX not in values and not _boot.is_set_at_load(observed.boot, KEYS[MAX]):
+    if hashsize is not None and MAX not in values and _boot.number_at_load(observed.boot, KEYS[MAX]) is None:
         # Loading with a hashsize sets max to eight times that, which nobody asked for.
         values[MAX] = _expected_max(observed)
-    if hashsize is not None and _boot.is_set_at_load(observed.boot, KEYS[BUCKETS]):
+    if hashsize is not None and _boot.number_at_load(observed.boot, KEYS[BUCKETS]) is not None:
         # Such a line comes after the module's option, and would win.
         values[BUCKETS] = hashsize
     wish = _boot.Wish(
@@ -247,6 +273,7 @@ def _plan_boot(
         values=values,
         gone=desired.skipped,
         hashsize=hashsize,
+        buckets_per_page=observed.hardware.page_bytes // observed.hardware.bucket_bytes,
         at_load=is_module,
         load=request.load and is_module,
     )
@@ -283,6 +310,12 @@ def _check_privileges(observed: Observed, changes: t.Sequence[Change], runtime: 
                 ", ".join(change.subject for change in changes)
             )
         )
+    for change in changes:
+        if observed.boot is not None and change.subject in observed.boot.unwritable:
+            raise Refused(
+                "{0} must be changed but cannot be written: its file system is read-only, or it is a link to /dev/null."
+                " With scope: runtime no file is written".format(change.subject)
+            )
     read_only = [observed.paths[name] for name in runtime if name in observed.read_only]
     if read_only:
         raise Refused(
@@ -291,16 +324,15 @@ def _check_privileges(observed: Observed, changes: t.Sequence[Change], runtime: 
         )
 
 
+def _boot_number(name: str, origin: t.Optional[Origin], hardware: Hardware) -> t.Optional[int]:
+    value = _boot.number(origin)
+    return _sizing.round_hashsize(value, hardware) if name == BUCKETS and value is not None else value
+
+
 def _report(
-    observed: Observed,
-    desired: Desired,
-    runtime: t.Sequence[RuntimeValue],
-    boot_after: t.Optional[_boot.BootFiles],
+    observed: Observed, live: t.Mapping[str, int], names: t.Sequence[str], boot_after: t.Optional[_boot.BootFiles]
 ) -> t.Dict[str, t.Dict[str, t.Any]]:
-    """Runtime and boot value of each managed key, as they are once the plan is carried out."""
-    live = dict(observed.live)
-    live.update({change.subject: change.after for change in runtime})
-    names = sorted(desired.values) + ([BUCKETS] if desired.hashsize is not None else [])
+    """Runtime and boot value of each of these keys, as they are once the plan is carried out."""
     report = {}
     for name in names:
         origin: t.Optional[Origin] = None
@@ -311,7 +343,7 @@ def _report(
                 origin = _boot.value_origin(boot_after, KEYS[name])
         report[name] = {
             "runtime": live.get(name),
-            "boot": int(origin.value) if origin is not None else None,
+            "boot": _boot_number(name, origin, observed.hardware),
             "file": origin.path if origin is not None else None,
             "line": origin.number if origin is not None else None,
         }

@@ -46,6 +46,15 @@ def round_hashsize(buckets: int, hardware: Hardware) -> int:
     return -(-buckets // per_page) * per_page
 
 
+def largest_hashsize(hardware: Hardware) -> int:
+    """The most buckets a kernel can allocate: below 2 GiB in one piece (kvmalloc_node), in whole pages.
+
+    With a larger one in modprobe.d, nf_conntrack could not be loaded any more.
+    """
+    per_page = hardware.page_bytes // hardware.bucket_bytes
+    return (2**31 - 1) // hardware.bucket_bytes // per_page * per_page
+
+
 def kernel_entries_per_bucket(kernel: t.Tuple[int, int]) -> int:
     """Entries per bucket of the kernel's own default table."""
     return 1 if kernel >= _ONE_ENTRY_PER_BUCKET_SINCE else 4
@@ -76,8 +85,8 @@ def table_bytes(entries: int, buckets: int, hardware: Hardware) -> int:
 
 
 def hashsize_for(entries: int, entries_per_bucket: int, hardware: Hardware) -> int:
-    """The rounded number of buckets that holds a max at so many entries per bucket."""
-    return round_hashsize(-(-entries // entries_per_bucket), hardware)
+    """The rounded number of buckets that holds a max at so many entries per bucket, as far as there can be so many."""
+    return min(round_hashsize(-(-entries // entries_per_bucket), hardware), largest_hashsize(hardware))
 
 
 def automatic_max(hardware: Hardware, entries_per_bucket: int, memory_percent: int) -> int:

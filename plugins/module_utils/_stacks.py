@@ -142,12 +142,12 @@ def observe(host: Host, request: Request) -> Observed:
 
 def _read_modules_load(host: Host) -> DropIns:
     drop_ins = _drop_ins.read(host, _modules_load.KIND)
-    content = host.read(_modules_load.ETC_MODULES)
-    if content is None or drop_ins.reads(_modules_load.ETC_MODULES):
+    path = _modules_load.ETC_MODULES
+    text = host.read_text(path)
+    if text is None or drop_ins.reads(path):
         return drop_ins
     # Boots without systemd read it, and a package may link it again.
-    path = _modules_load.ETC_MODULES
-    return DropIns(drop_ins.kind, drop_ins.files + (ConfFile(path, host.resolve(path), _drop_ins.decode(content)),))
+    return DropIns(drop_ins.kind, drop_ins.files + (ConfFile(path, host.resolve(path), text),))
 
 
 def _needs(host: Host, release: str, names: t.Collection[str]) -> t.Dict[str, t.FrozenSet[str]]:

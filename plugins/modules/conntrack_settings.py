@@ -21,20 +21,28 @@ description:
   - Other lines for the same keys that would win at boot, and lines with former names of them, are removed from files
     below C(/etc). All other bytes of these files stay as they were.
   - Keys that are not named are left alone.
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - the netops.conntrack authors (@netops)
 extends_documentation_fragment:
   - netops.conntrack.attributes
   - netops.conntrack.attributes.changing
 options:
+  state:
+    description:
+      - V(present) sets what is asked for.
+      - V(absent) takes the collection's own files away, and the lines of the keys that are named here from
+        O(sysctl_file) where that is another file. Values are not looked at, and the running kernel stays as it is.
+    type: str
+    choices: [present, absent]
+    default: present
   max:
     description:
       - Largest number of entries, C(net.netfilter.nf_conntrack_max). From V(1) to V(2147483647), or V(auto).
       - V(auto) is the largest power of two whose full table, entries and buckets, fits in O(memory_percent) of the host's
         memory, and never below the kernel's own default. Memory is spent for each entry in use, not for the limit.
         An entry is counted with 384 bytes, a bucket with the size of a pointer.
-      - Left alone when not given.
+      - Left alone when not given, or null.
     type: raw
   hashsize:
     description:
@@ -55,6 +63,7 @@ options:
   memory_percent:
     description:
       - Share of the host's memory that a full table may take with O(max=auto), in percent, from V(1) to V(100).
+      - Above V(25) the guard of O(force) applies.
     type: raw
     default: 5
   timeouts:
@@ -84,13 +93,14 @@ options:
   missing_keys:
     description:
       - What to do with keys that the running kernel does not have. V(skip) leaves them out, also of the files.
+      - Where C(nf_conntrack) is not loaded, that is known only once it is. Until then the files name all keys.
     type: str
     choices: [fail, skip]
     default: fail
   load:
     description:
       - V(true) loads C(nf_conntrack) now and at every boot, as O(scope) says.
-      - V(false) loads nothing. Where C(nf_conntrack) is not loaded, the files are written and RV(pending) is V(true).
+      - V(false) loads nothing, and takes nothing back that an earlier V(true) set up. Where C(nf_conntrack) is not loaded, the files are written and RV(pending) is V(true).
     type: bool
     default: false
   force:
@@ -127,6 +137,11 @@ EXAMPLES = r"""
     missing_keys: skip
   become: true
 
+- name: Let the next boot start from the kernel's defaults again
+  netops.conntrack.conntrack_settings:
+    state: absent
+  become: true
+
 - name: Survive an incident now, and leave the next boot as it is
   netops.conntrack.conntrack_settings:
     max: 524288
@@ -161,18 +176,22 @@ settings:
   returned: success
   type: dict
   contains:
-    runtime:
-      description: The live value; null where C(nf_conntrack) is not loaded.
-      type: int
-    boot:
-      description: The value that boots and loads set; null with O(scope=runtime).
-      type: int
-    file:
-      description: The file that sets it.
-      type: str
-    line:
-      description: The line of that file.
-      type: int
+    NAME:
+      description: The values of the key with this name.
+      type: dict
+      contains:
+        runtime:
+          description: The live value; null where C(nf_conntrack) is not loaded.
+          type: int
+        boot:
+          description: The value that boots and loads set; null with O(scope=runtime).
+          type: int
+        file:
+          description: The file that sets it.
+          type: str
+        line:
+          description: The line of that file.
+          type: int
   sample:
     nf_conntrack_max: {runtime: 131072, boot: 131072, file: /etc/sysctl.d/zz-netops-conntrack.conf, line: 2}
 sizing:
@@ -242,6 +261,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._request import p
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "max": {"type": "raw"},
             "hashsize": {"type": "raw"},
             "entries_per_bucket": {"type": "raw", "default": "auto"},

@@ -16,6 +16,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     ApplyError,
     ConntrackError,
     HostError,
+    InvalidInput,
     Refused,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._request import parse
@@ -31,7 +32,7 @@ UDEV_FILE = "/etc/udev/rules.d/99-netops-conntrack.rules"
 LOAD_FILE = "/etc/modules-load.d/netops-conntrack.conf"
 
 DEFAULTS = {
-    "max": None, "hashsize": None, "entries_per_bucket": "auto", "memory_percent": 5, "timeouts": {}, "sysctls": {},
+    "state": "present", "max": None, "hashsize": None, "entries_per_bucket": "auto", "memory_percent": 5, "timeouts": {}, "sysctls": {},
     "scope": "both", "sysctl_file": None, "missing_keys": "fail", "load": False, "force": False,
 }
 
@@ -321,6 +322,13 @@ def test_keys_that_an_unloaded_kernel_will_not_have_can_be_skipped(load):
     assert not tune(kernel, **wanted)["changed"]
 
 
+def test_what_a_load_showed_to_be_missing_is_no_change():
+    kernel = FakeKernel("trixie-6.12-absent")
+    result = tune(kernel, sysctls={"nf_conntrack_helper": 1}, timeouts={"udp": 20}, missing_keys="skip", load=True)
+    assert len(subjects(result)) == len(set(subjects(result)))
+    assert "nf_conntrack_helper" not in subjects(result) and result["skipped"] == ["nf_conntrack_helper"]
+
+
 # --- built in
 
 def test_a_built_in_conntrack_keeps_its_hashsize_as_a_sysctl():
@@ -434,10 +442,25 @@ def test_a_max_below_the_entries_in_use_needs_force():
     assert not tune(kernel, max=4999)["changed"]
 
 
-@pytest.mark.parametrize("params", [{"max": 2000000}, {"hashsize": 2**30}, {"max": "auto", "memory_percent": 90}])
+@pytest.mark.parametrize("params", [{"max": 2000000}, {"hashsize": 2**27}, {"max": "auto", "memory_percent": 90}])
 @pytest.mark.parametrize("name", ["trixie-6.12-nat", "trixie-6.12-absent"])
 def test_a_table_above_a_quarter_of_memory_needs_force(name, params):
     refusal(FakeKernel(name), "MiB", "464 MiB of memory", "quarter", "force: true", **params)
+
+
+@pytest.mark.parametrize("name", ["trixie-6.12-nat", "trixie-6.12-absent"])
+def test_a_hashsize_with_which_the_module_could_not_be_loaded_is_refused(name):
+    kernel = FakeKernel(name)
+    before = kernel.state()
+    with pytest.raises(InvalidInput, match="hashsize is 268435456, but this kernel can allocate 268434944 buckets"):
+        tune(kernel, hashsize=2**28, force=True)
+    assert kernel.state() == before
+
+
+def test_a_table_that_gets_smaller_needs_no_force():
+    kernel = FakeKernel("trixie-6.12-nat")
+    tune(kernel, max=2000000, force=True)
+    assert tune(kernel, max=1900000)["changed"]
 
 
 def test_a_large_max_is_forced():
@@ -450,7 +473,7 @@ def test_a_large_max_is_forced():
 
 @pytest.mark.parametrize("path, words", [
     ("/etc/sysctl.d", ["it is a directory"]),
-    ("/etc/sysctl.d/90-conntrack", ["not a .conf file in one of", "/etc/sysctl.d"]),
+    ("/etc/sysctl.d/90-conntrack", ["not a .conf file in", "/etc/sysctl.d"]),
     ("/etc/sysctl.d/.90-conntrack.conf", ["not a .conf file"]),
     ("/etc/90-conntrack.conf", ["not a .conf file"]),
     ("/etc/50-pid-max.conf", ["not a .conf file"]),
@@ -864,7 +887,73 @@ def test_a_hashsize_on_the_kernel_command_line_is_named_since_it_wins(word):
     assert tune(kernel, hashsize=4096)["changed"]
 
 
+def test_a_hashsize_that_others_fixed_unrounded_is_as_good_as_the_rounded_one():
+    kernel = FakeKernel("trixie-6.12-nat", {"/proc/cmdline": b"nf_conntrack.hashsize=30000\n"})
+    assert tune(kernel, hashsize=30000)["settings"]["nf_conntrack_buckets"]["boot"] == 30208
+    kernel = FakeKernel("trixie-6.12-nat", {"/usr/lib/modprobe.d/zzz.conf": b"options nf_conntrack hashsize=30000\n"})
+    assert tune(kernel, hashsize=30000)["changed"]
+
+
+def test_an_automatic_hashsize_is_the_same_before_and_after_a_late_load():
+    kernel = FakeKernel("trixie-6.12-absent", {"/etc/modprobe.d/old.conf": b"options nf_conntrack hashsize=262144\n"})
+    wanted = {"max": 20000, "hashsize": "auto"}
+    tune(kernel, **wanted)
+    assert not tune(kernel, **wanted)["changed"]
+    kernel.load()
+    assert live(kernel, "buckets") == (262144,)
+    assert not tune(kernel, **wanted)["changed"]
+
+
+@pytest.mark.parametrize("line", [b"net.netfilter.nf_conntrack_max = 99999999999\n", b"net.netfilter.nf_conntrack_max = x\n"])
+def test_a_max_that_the_kernel_will_refuse_does_not_count_as_one(line):
+    kernel = FakeKernel("trixie-6.12-nat", {"/etc/sysctl.d/1.conf": line})
+    running = live(kernel, "max")
+    tune(kernel, hashsize=512)
+    kernel.reboot()
+    assert live(kernel, "max") == running
+
+
+def test_no_root_is_told_as_no_root():
+    kernel = FakeKernel("trixie-6.12-nat")
+    kernel.is_root = False
+    kernel.read_only.add("/etc")
+    assert "read-only" not in refusal(kernel, "takes root", "become: true", max=100000)
+
+
 def test_settings_that_are_returned_were_read_back():
     kernel = FakeKernel("trixie-6.12-nat")
     returned = tune(kernel, max=100000)["settings"]["nf_conntrack_max"]
     assert returned == {"runtime": 100000, "boot": 100000, "file": SYSCTL_FILE, "line": 2}
+
+
+# --- undo
+
+@pytest.mark.parametrize("name", LOADED + ABSENT)
+def test_what_was_set_for_the_boot_can_be_taken_away_again(name):
+    kernel = FakeKernel(name)
+    files = dict(kernel.tree)
+    tune(kernel, max=100000, hashsize=25000, timeouts={"udp": 20}, load=True)
+    running = live(kernel, "max", "buckets", "udp_timeout")
+    predicted = tune(kernel, check=True, state="absent")
+    result = tune(kernel, state="absent")
+    assert result["changes"] == predicted["changes"]
+    assert subjects(result) == [SYSCTL_FILE, MODPROBE_FILE, UDEV_FILE, LOAD_FILE]
+    assert {path: entry for path, entry in kernel.tree.items() if path.startswith("/etc/")} == {
+        path: entry for path, entry in files.items() if path.startswith("/etc/")
+    }
+    assert live(kernel, "max", "buckets", "udp_timeout") == running
+    assert not tune(kernel, state="absent")["changed"]
+
+
+def test_taking_away_leaves_the_other_lines_of_a_file_of_ones_own():
+    mine = "/etc/sysctl.d/50-mine.conf"
+    kernel = FakeKernel("trixie-6.12-nat", {mine: b"# mine\nkernel.panic = 5\n"})
+    wanted = {"max": 100000, "timeouts": {"udp": 20}, "sysctl_file": mine}
+    tune(kernel, **wanted)
+    result = tune(kernel, state="absent", **wanted)
+    assert kernel.tree[mine] == b"# mine\nkernel.panic = 5\n"
+    assert result["settings"]["nf_conntrack_max"] == {"runtime": 100000, "boot": None, "file": None, "line": None}
+
+
+def test_there_is_nothing_to_take_away_from_a_host_that_was_never_tuned():
+    assert not tune(FakeKernel("trixie-6.12-nat"), state="absent", max="auto")["changed"]

@@ -12,6 +12,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._sizing import (
     Hardware,
     automatic_max,
     hashsize_for,
+    largest_hashsize,
     kernel_hashsize,
     kernel_max,
     round_hashsize,
@@ -110,5 +111,7 @@ def test_more_memory_or_a_larger_share_never_means_a_smaller_automatic_max(machi
 
 
 @given(HARDWARE, st.integers(1, INT_MAX), st.integers(1, 1024))
-def test_buckets_for_a_max_hold_it(machine, entries, per_bucket):
-    assert hashsize_for(entries, per_bucket, machine) * per_bucket >= entries
+def test_buckets_for_a_max_hold_it_as_far_as_a_kernel_can_have_so_many(machine, entries, per_bucket):
+    buckets = hashsize_for(entries, per_bucket, machine)
+    assert buckets * per_bucket >= entries or buckets == largest_hashsize(machine)
+    assert buckets * machine.bucket_bytes < 2**31

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, decode, encode
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns
+from ansible_collections.netops.conntrack.plugins.module_utils._host import decode, encode
 from ansible_collections.netops.conntrack.plugins.module_utils._sysctl_conf import (
     BootValues,
     edit,

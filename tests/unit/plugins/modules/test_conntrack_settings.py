@@ -44,7 +44,7 @@ def test_returned_keys_are_those_documented(run_module):
     assert set(result["sizing"]) == set(documented["sizing"]["contains"])
     assert set(result["changes"][0]) == set(documented["changes"]["contains"])
     for value in result["settings"].values():
-        assert set(value) == set(documented["settings"]["contains"])
+        assert set(value) == set(documented["settings"]["contains"]["NAME"]["contains"])
 
 
 @pytest.mark.parametrize("arguments, words", [
