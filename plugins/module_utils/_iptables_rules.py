@@ -14,7 +14,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._rules import Rul
 #: Where the kernel lists the tables of a network namespace; the program reads no other, and so loads none.
 NAMES = {"iptables-legacy": "ip_tables_names", "ip6tables-legacy": "ip6_tables_names"}
 
-#: The module whose unloading takes the table nat away, with every rule that pins nothing.
+#: The modules that any rule or chain of table nat pins, whatever it does.
 NAT_TABLES = {"iptables-legacy": "iptable_nat", "ip6tables-legacy": "ip6table_nat"}
 
 _EXTENSION = re.compile(r"(?:^| )(?:-m|-j|-g|--match|--jump|--goto) (\S+)")

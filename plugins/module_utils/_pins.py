@@ -139,26 +139,24 @@ def program(host: Host, name: str) -> t.Optional[str]:
 
 
 def find(host: Host, modules: t.Mapping[str, Module], wanted: t.Sequence[str]) -> t.List[Pin]:
-    """What keeps the wanted modules from being unloaded without loss, by module; nothing where nothing does.
+    """What keeps the wanted modules from being unloaded, by module; nothing where nothing does.
 
     :param modules: every loaded module.
     :param wanted: those to be unloaded, all with their holders.
 
-    Starts no program unless a module is pinned or a legacy table nat is loaded, whose rules pin nothing but would be
-    lost.
+    Starts no program unless a module is pinned.
     """
     pins = [pin for name in wanted for pin in _own_pins(host, modules[name])]
     named = {pin.module for pin in pins}
     pinned = [name for name in wanted if modules[name].pins and name not in named]
-    tables = [name for name in wanted if name in _iptables_rules.NAT_TABLES.values() and name not in pinned]
-    if not pinned and not tables:
+    if not pinned:
         return pins
     search = _Search(host, modules)
-    for name in pinned + tables:
+    for name in pinned:
         references = modules[name].pins
         rules = search.using(name, wanted)
         pins += [_rule_pin(name, references, found) for found in rules]
-        if not rules and (references or search.problems):
+        if not rules:
             pins.append(Pin(name, references, "; ".join(["unknown"] + search.problems), owner=_owners.of_module(name)))
     return pins
 

@@ -146,11 +146,11 @@ def observe(host: Host, request: Request) -> Observed:
 
 def _read_modules_load(host: Host) -> DropIns:
     drop_ins = _drop_ins.read(host, _modules_load.KIND)
-    text = host.read_text(_modules_load.ETC_MODULES)
-    if text is None or drop_ins.reads(_modules_load.ETC_MODULES):
+    path = _modules_load.ETC_MODULES
+    text = host.read_text(path)
+    if text is None or drop_ins.reads(path):
         return drop_ins
     # Boots without systemd read it, and a package may link it again.
-    path = _modules_load.ETC_MODULES
     return DropIns(drop_ins.kind, drop_ins.files + (ConfFile(path, host.resolve(path), text),))
 
 
@@ -454,7 +454,7 @@ def _pinned(observed: Observed, request: Request) -> Refused:
     if observed.services:
         running = " Running here, and known to use them: {0}.".format(", ".join(observed.services))
     return Refused(
-        "{0} is in use and cannot be unloaded without loss: {1}.{2} Rules are never flushed: take them away, or stop what"
+        "{0} is in use and cannot be unloaded: {1}.{2} Rules are never flushed: take them away, or stop what"
         " makes them, then run this again. Nothing was changed".format(
             "NAT" if request.stack == NAT else "connection tracking", _pins.describe(observed.pins), running
         ),

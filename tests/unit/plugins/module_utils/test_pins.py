@@ -12,7 +12,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils._pins import Pin,
 
 NFT = "nft -s list ruleset"
 CT_RULE = "table inet t {\n\tchain c {\n\t\tct state new accept\n\t}\n}\n"
-SAVED = "*nat\n-A POSTROUTING -o eth0 -j MASQUERADE\nCOMMIT\n"
 
 
 def modules(*names, **pins):
@@ -50,20 +49,17 @@ def test_a_rule_is_named_with_its_namespace(host):
     ]
 
 
-def test_rules_of_table_nat_would_be_lost_though_they_pin_nothing(host):
+def test_any_rule_of_table_nat_pins_its_module(host):
     host.put("/proc/self/net/ip_tables_names", "nat\n")
-    host.answers = {"iptables-legacy-save": SAVED}
-    loaded = modules("ip_tables", "iptable_nat")
-    pin, = _pins.find(host, loaded, ["iptable_nat"])
-    assert (pin.module, pin.references, pin.table) == ("iptable_nat", 0, "nat")
-    host.answers = {"iptables-legacy-save": "*nat\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n"}
-    assert _pins.find(host, loaded, ["iptable_nat"]) == []
+    host.answers = {"iptables-legacy-save": "*nat\n-A PREROUTING -j DOCKER\nCOMMIT\n"}
+    pin, = _pins.find(host, modules("ip_tables", iptable_nat=1), ["iptable_nat"])
+    assert (pin.table, pin.rule, pin.owner) == ("nat", "-A PREROUTING -j DOCKER", "docker")
 
 
 def test_what_cannot_be_listed_is_named(host):
     host.put("/proc/self/net/ip_tables_names", "nat\n")
     host.answers = {"iptables-legacy-save": HostError("run", "iptables-legacy-save", "No such file or directory")}
-    pin, = _pins.find(host, modules("ip_tables", "iptable_nat"), ["iptable_nat"])
+    pin, = _pins.find(host, modules("ip_tables", iptable_nat=1), ["iptable_nat"])
     assert pin.reason == (
         "unknown; rules of iptables-legacy could not be listed: cannot run iptables-legacy-save: No such file or directory"
     )
@@ -73,7 +69,7 @@ def test_an_iptables_save_of_before_nftables_is_used(host):
     host.put("/usr/sbin/iptables-legacy-save", None)
     host.put("/usr/sbin/iptables-save", {"content": "", "mode": "0755"})
     host.put("/proc/self/net/ip_tables_names", "nat\n")
-    _pins.find(host, modules("ip_tables", "iptable_nat"), ["iptable_nat"])
+    _pins.find(host, modules("ip_tables", iptable_nat=1), ["iptable_nat"])
     assert host.ran == ["iptables-save"]
 
 

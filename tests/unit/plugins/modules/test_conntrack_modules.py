@@ -43,7 +43,7 @@ def test_the_documentation_names_every_choice():
 
 
 def test_what_pins_a_module_is_an_error_with_its_rule(run_module):
-    host = FakeModules("trixie-6.12-nat", pins={"xt_MASQUERADE": 1})
+    host = FakeModules("trixie-6.12-nat", pins={"xt_MASQUERADE": 1, "iptable_nat": 1})
     host.put("/proc/self/net/ip_tables_names", b"nat\n")
     host.put("/usr/sbin/iptables-legacy-save", b"")
     host.answers["iptables-legacy-save"] = "*nat\n-A POSTROUTING -o eth0 -j MASQUERADE\nCOMMIT\n"
@@ -51,11 +51,11 @@ def test_what_pins_a_module_is_an_error_with_its_rule(run_module):
     result = run_module("conntrack_modules", host, NAT_ABSENT)
     assert result["failed"] and "exception" not in result
     assert result["msg"] == (
-        "NAT is in use and cannot be unloaded without loss: xt_MASQUERADE and iptable_nat: iptables-legacy, table nat, chain"
+        "NAT is in use and cannot be unloaded: iptable_nat and xt_MASQUERADE: iptables-legacy, table nat, chain"
         " POSTROUTING: -A POSTROUTING -o eth0 -j MASQUERADE. Rules are never flushed: take them away, or stop what makes"
         " them, then run this again. Nothing was changed"
     )
-    assert [pin["module"] for pin in result["pins"]] == ["xt_MASQUERADE", "iptable_nat"]
+    assert [pin["module"] for pin in result["pins"]] == ["iptable_nat", "xt_MASQUERADE"]
     assert host.state() == before
 
 
