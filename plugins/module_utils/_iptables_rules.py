@@ -32,19 +32,24 @@ _OTHER_MODULES = {
 
 
 def parse(tool: str, text: str) -> t.List[Rule]:
-    """Every rule of table nat, and of the others those with an extension, with the modules they may use."""
-    found = []
+    """Every rule of table nat, and of the others those with an extension, with the modules they may use.
+
+    Of a table nat without rules, the chains that somebody made: they pin it too.
+    """
+    found, chains = [], []
     table = ""
     for line in text.split("\n"):
         if line.startswith("*"):
             table = line[1:].strip()
+        elif table == "nat" and line.startswith(":") and line.split()[1:2] == ["-"]:
+            chains.append(Rule(tool, table, line.split()[0][1:], line.strip(), frozenset([NAT_TABLES[tool]])))
         elif line.startswith("-A ") and len(line.split()) > 1:
             modules = _modules(line)
             if table == "nat":
                 modules |= {NAT_TABLES[tool]}
             if modules:
                 found.append(Rule(tool, table, line.split()[1], line.strip(), frozenset(modules)))
-    return found
+    return found + ([] if any(rule.table == "nat" for rule in found) else chains)
 
 
 def _modules(line: str) -> t.Set[str]:

@@ -216,7 +216,7 @@ def describe(pins: t.Sequence[Pin]) -> str:
 def _words(pin: Pin, modules: str) -> str:
     owner = " (likely of {0})".format(pin.owner) if pin.owner else ""
     if pin.rule is None:
-        count = " with {0} references".format(pin.references) if pin.references else ""
+        count = " ({0} reference{1})".format(pin.references, "s"[pin.references == 1:]) if pin.references else ""
         return "{0}{1}: {2}{3}".format(modules, count, pin.reason, owner)
     place = "table {0}".format(pin.table) + (", chain {0}".format(pin.chain) if pin.chain else "")
     place += ", network namespace {0}".format(pin.namespace) if pin.namespace else ""

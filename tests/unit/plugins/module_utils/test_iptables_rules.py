@@ -50,6 +50,11 @@ def test_table_nat_of_ipv6_is_another_module():
     assert "ip6table_nat" in found.modules and "iptable_nat" not in found.modules
 
 
+def test_a_chain_of_table_nat_pins_it_without_any_rule():
+    found, = parse("iptables-legacy", "*nat\n:OUTPUT ACCEPT [0:0]\n:DOCKER - [0:0]\nCOMMIT\n*filter\n:x - [0:0]\nCOMMIT\n")
+    assert (found.chain, found.text) == ("DOCKER", ":DOCKER - [0:0]") and found.modules == {"iptable_nat"}
+
+
 @given(st.text().map(lambda text: "*nat\n-A " + text))
 def test_no_text_is_a_crash(text):
     parse("iptables-legacy", text)

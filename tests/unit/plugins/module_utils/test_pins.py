@@ -97,7 +97,7 @@ def test_a_rule_that_pins_two_modules_is_said_once():
     rule = {"tool": "nft", "table": "ip t", "chain": "c", "rule": "masquerade", "namespace": "lab", "owner": "docker"}
     assert describe([Pin("a", 1, **rule), Pin("b", 1, **rule), Pin("d", 2, "unknown")]) == (
         "a and b: nft, table ip t, chain c, network namespace lab: masquerade (likely of docker);"
-        " d with 2 references: unknown"
+        " d (2 references): unknown"
     )
 
 

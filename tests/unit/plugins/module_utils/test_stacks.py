@@ -267,7 +267,7 @@ def test_a_driver_of_the_network_card_is_never_unloaded():
 
 def test_a_pin_that_cannot_be_found_is_unknown_with_its_references():
     error = refused(FakeModules("trixie-6.12-nat", pins={"xt_conntrack": 3}))
-    assert "xt_conntrack with 3 references: unknown" in error.message
+    assert "xt_conntrack (3 references): unknown" in error.message
 
 
 # --- failures
