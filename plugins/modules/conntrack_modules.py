@@ -199,7 +199,7 @@ not_reverted:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _stacks
+from ansible_collections.netops.conntrack.plugins.module_utils import _stacks, _stacks_observed
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
@@ -207,12 +207,12 @@ from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "stack": {"type": "str", "choices": list(_stacks.STACKS), "required": True},
-            "state": {"type": "str", "choices": list(_stacks.STATES), "required": True},
+            "stack": {"type": "str", "choices": list(_stacks_observed.STACKS), "required": True},
+            "state": {"type": "str", "choices": list(_stacks_observed.STATES), "required": True},
         },
         supports_check_mode=True,
     )
-    request = _stacks.Request(module.params["stack"], module.params["state"])
+    request = _stacks_observed.Request(module.params["stack"], module.params["state"])
     try:
         result = _stacks.run(Host(), request, module.check_mode)
         for warning in result["notices"]:

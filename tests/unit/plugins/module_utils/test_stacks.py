@@ -11,19 +11,26 @@ import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _boot, _stacks
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, HostError, Refused
-from ansible_collections.netops.conntrack.plugins.module_utils._stacks import BLOCK_FILE, LOAD_FILES, Request
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed import (
+    BLOCK_FILE,
+    HEADER,
+    LOAD_FILES,
+    STACKS,
+    STATES,
+    Request,
+)
 from fake_modules import FakeModules
 
 LOADED = ["bullseye-5.10-nat", "bookworm-6.1-nat", "trixie-6.12-nat", "sid-7.2-nat", "el8-4.18-by-hand"]
 ABSENT = ["bullseye-5.10-absent", "bookworm-6.1-absent", "trixie-6.12-absent", "sid-7.2-absent"]
 
-NAT_BLOCK = _stacks.HEADER + "install nf_nat /bin/false\n"
-CONNTRACK_BLOCK = _stacks.HEADER + (
+NAT_BLOCK = HEADER + "install nf_nat /bin/false\n"
+CONNTRACK_BLOCK = HEADER + (
     "install nf_conntrack /bin/false\ninstall nf_nat /bin/false\n"
     "install nf_defrag_ipv4 /bin/false\ninstall nf_defrag_ipv6 /bin/false\n"
 )
 
-REQUESTS = [Request(stack, state) for stack in _stacks.STACKS for state in _stacks.STATES]
+REQUESTS = [Request(stack, state) for stack in STACKS for state in STATES]
 
 #: Modules of the stacks by a rule simpler than the collection's, for the hosts recorded here.
 WORDS = ("conntrack", "nat", "defrag", "MASQUERADE")
@@ -222,7 +229,7 @@ def refused(host, stack="conntrack", state="absent"):
     return caught.value
 
 
-@pytest.mark.parametrize("stack", _stacks.STACKS)
+@pytest.mark.parametrize("stack", STACKS)
 def test_what_is_built_in_cannot_go(stack):
     assert "fixed part of this kernel" in refused(FakeModules("linux-6.18-built-in"), stack).message
 
