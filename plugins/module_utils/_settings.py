@@ -43,7 +43,7 @@ class Observed:
     :ivar live: value of each key in question that the kernel has, and of max, buckets and count.
     :ivar paths: file of each of those.
     :ivar read_only: keys that this process cannot write.
-    :ivar boot: configuration files; None where the boot is not to be changed.
+    :ivar boot: configuration files; None where neither the boot is to be changed nor the module to be loaded.
     """
 
     presence: str
@@ -103,7 +103,9 @@ def observe(host: Host, request: Request) -> Observed:
         live={name: host.read_number(path) or 0 for name, path in paths.items()},
         paths=paths,
         read_only=frozenset(name for name, path in paths.items() if not host.writable(path)),
-        boot=_boot.observe(host, request.sysctl_file or _boot.SYSCTL_FILE) if request.boot else None,
+        boot=(
+            _boot.observe(host, request.sysctl_file or _boot.SYSCTL_FILE) if request.boot or request.load else None
+        ),
     )
 
 
@@ -148,7 +150,7 @@ def _plan_absence(observed: Observed, request: Request) -> Plan:
     names += [name for name, size in ((MAX, request.max), (BUCKETS, request.hashsize)) if size is not None]
     files: t.Sequence[Change] = []
     boot_after = None
-    if observed.boot is not None:
+    if observed.boot is not None and request.boot:
         files, boot_after = _boot.plan_absence(observed.boot, request.sysctl_file or _boot.SYSCTL_FILE, names)
     _check_privileges(observed, files, [])
     settings = _report(observed, observed.live, names, boot_after)
@@ -188,9 +190,9 @@ def _desire(observed: Observed, request: Request) -> Desired:
     if request.max is not None:
         values[MAX] = automatic if request.max == AUTO else int(request.max)
     hashsize = None
-    entries = values.get(MAX) or _expected_max(observed)
+    entries = values.get(MAX) or _expected_max(observed, request)
     if request.hashsize == AUTO:
-        hashsize = max(_sizing.hashsize_for(entries, per_bucket, hardware), _given_buckets(observed) or 0)
+        hashsize = max(_sizing.hashsize_for(entries, per_bucket, hardware), _given_buckets(observed, request) or 0)
     elif request.hashsize is not None:
         hashsize = _sizing.round_hashsize(int(request.hashsize), hardware)
         largest = _sizing.largest_hashsize(hardware)
@@ -201,7 +203,7 @@ def _desire(observed: Observed, request: Request) -> Desired:
 
     sizing = None
     if MAX in values or hashsize is not None:
-        buckets = hashsize or _given_buckets(observed) or _sizing.kernel_hashsize(hardware)
+        buckets = hashsize or _given_buckets(observed, request) or _sizing.kernel_hashsize(hardware)
         sizing = {
             "max": entries,
             "hashsize": buckets,
@@ -217,19 +219,33 @@ def _desire(observed: Observed, request: Request) -> Desired:
     return Desired(values, hashsize, skipped, sizing)
 
 
-def _expected_max(observed: Observed) -> int:
+def _expected_max(observed: Observed, request: Request) -> int:
     """The max of a host where nobody asks for another: the live one, else the one that a load will set."""
-    at_boot = None if observed.boot is None else _boot.number_set(observed.boot, KEYS[MAX])
-    return observed.live.get(MAX) or at_boot or _sizing.kernel_max(observed.hardware)
+    if MAX in observed.live:
+        return observed.live[MAX]
+    line = given = None
+    if observed.boot is not None:
+        line = _boot.number_set(observed.boot, KEYS[MAX]) if request.boot else _line_at_load(observed, request, MAX)
+        given = _boot.number_given(observed.boot)
+    if line is None and given is not None:
+        return _sizing.MAX_PER_GIVEN_BUCKET * _sizing.round_hashsize(given, observed.hardware)
+    return line or _sizing.kernel_max(observed.hardware)
 
 
-def _given_buckets(observed: Observed) -> t.Optional[int]:
+def _given_buckets(observed: Observed, request: Request) -> t.Optional[int]:
     """The live buckets, else those that a load is told to make; None where the kernel will choose."""
     if BUCKETS in observed.live or observed.boot is None:
         return observed.live.get(BUCKETS)
     # A sysctl line is applied after the load, so it comes before the module's option.
-    given = _boot.number_at_load(observed.boot, KEYS[BUCKETS]) or _boot.number_given(observed.boot)
+    given = _line_at_load(observed, request, BUCKETS) or _boot.number_given(observed.boot)
     return _sizing.round_hashsize(given, observed.hardware) if given else None
+
+
+def _line_at_load(observed: Observed, request: Request, name: str) -> t.Optional[int]:
+    """The number that a sysctl line sets at a load, where the udev rule that applies it is there or will be."""
+    if observed.boot is None or not (request.boot or observed.boot.own[_boot.UDEV_FILE]):
+        return None
+    return _boot.number_at_load(observed.boot, KEYS[name])
 
 
 def _check_sizes(observed: Observed, desired: Desired, request: Request) -> None:
@@ -256,7 +272,7 @@ def _check_sizes(observed: Observed, desired: Desired, request: Request) -> None
 def _plan_boot(
     observed: Observed, desired: Desired, request: Request
 ) -> t.Tuple[t.List[t.Any], t.Optional[_boot.BootFiles]]:
-    if observed.boot is None:
+    if observed.boot is None or not request.boot:
         return [], None
     values, hashsize = dict(desired.values), desired.hashsize
     is_module = observed.presence != _kernel.BUILT_IN and observed.initial_namespace
@@ -264,7 +280,7 @@ def _plan_boot(
         values[BUCKETS], hashsize = hashsize, None
     if hashsize is not None and MAX not in values and _boot.number_at_load(observed.boot, KEYS[MAX]) is None:
         # Loading with a hashsize sets max to eight times that, which nobody asked for.
-        values[MAX] = _expected_max(observed)
+        values[MAX] = _expected_max(observed, request)
     if hashsize is not None and _boot.number_at_load(observed.boot, KEYS[BUCKETS]) is not None:
         # Such a line comes after the module's option, and would win.
         values[BUCKETS] = hashsize
