@@ -302,8 +302,8 @@ def _plan_modprobe_d(
             text = _modprobe_conf.drop_parameter(conf.text, MODULE, "hashsize")
             after = _plan_text(after, conf.path, conf.text, text, changes)
     origin = hashsize_origin(replace(files, modprobe_d=after))
-    given = number(origin)
-    if given is None or -(-given // buckets_per_page) * buckets_per_page != hashsize:
+    pages = ((number(origin) or 0) + buckets_per_page - 1) // buckets_per_page
+    if origin is None or pages * buckets_per_page != hashsize:
         raise Refused(
             "nf_conntrack would not get hashsize={0} when it is loaded: {1} is in force over {2}. Take it away from"
             " there, or ask for that hashsize".format(hashsize, origin or "nothing", MODPROBE_FILE)

@@ -100,7 +100,8 @@ options:
   load:
     description:
       - V(true) loads C(nf_conntrack) now and at every boot, as O(scope) says.
-      - V(false) loads nothing, and takes nothing back that an earlier V(true) set up. Where C(nf_conntrack) is not loaded, the files are written and RV(pending) is V(true).
+      - V(false) loads nothing, and takes nothing back that an earlier V(true) set up. Where C(nf_conntrack) is not
+        loaded, the files are written and RV(pending) is V(true).
     type: bool
     default: false
   force:
