@@ -9,47 +9,47 @@ from hypothesis import strategies as st
 
 from ansible_collections.netops.conntrack.plugins.module_utils._nft_rules import parse
 
-# nft 1.1.3 and 0.9.8 on Debian 13 and 11.
+# nft 1.1.3 and 0.9.8 on Debian 13 and 11, which indent with tabs.
 RULESET = """table inet f {
-	flowtable ft {
-		hook ingress priority filter
-		devices = { eth0 }
-	}
+    flowtable ft {
+        hook ingress priority filter
+        devices = { eth0 }
+    }
 
-	ct helper ftp-std {
-		type "ftp" protocol tcp
-		l3proto inet
-	}
+    ct helper ftp-std {
+        type "ftp" protocol tcp
+        l3proto inet
+    }
 
-	set s {
-		type ipv4_addr
-		elements = { 10.0.0.1, 10.0.0.2,
-			     10.0.0.3 }
-	}
+    set s {
+        type ipv4_addr
+        elements = { 10.0.0.1, 10.0.0.2,
+                 10.0.0.3 }
+    }
 
-	chain c {
-		type filter hook prerouting priority raw; policy accept;
-		ip saddr 10.0.0.0/8 notrack comment "masquerade }"
-		tcp dport 22 accept comment "ct state new"
-		tcp dport vmap { 22 : accept, 23 : jump fw }
-	}
+    chain c {
+        type filter hook prerouting priority raw; policy accept;
+        ip saddr 10.0.0.0/8 notrack comment "masquerade }"
+        tcp dport 22 accept comment "ct state new"
+        tcp dport vmap { 22 : accept, 23 : jump fw }
+    }
 
-	chain fw {
-		type filter hook forward priority filter; policy accept;
-		flow add @ft
-		ct state vmap { established : accept, invalid : drop }
-	}
+    chain fw {
+        type filter hook forward priority filter; policy accept;
+        flow add @ft
+        ct state vmap { established : accept, invalid : drop }
+    }
 }
 # Warning: table ip nat is managed by iptables-nft, do not touch!
 table ip nat {
-	chain POSTROUTING {
-		type nat hook postrouting priority srcnat; policy accept;
-		oifname "eth9" counter masquerade
-		xt match "connlimit" counter drop
-		# #conn src/128 > 3 counter drop
-	}
+    chain POSTROUTING {
+        type nat hook postrouting priority srcnat; policy accept;
+        oifname "eth9" counter masquerade
+        xt match "connlimit" counter drop
+        # #conn src/128 > 3 counter drop
+    }
 }
-"""
+""".replace("    ", "\t")
 
 
 def test_what_needs_connection_tracking_is_found_where_it_stands():
