@@ -31,6 +31,9 @@ MODPROBE_FILE = "/etc/modprobe.d/zz-netops-conntrack.conf"
 UDEV_FILE = "/etc/udev/rules.d/99-netops-conntrack.rules"
 MODULES_LOAD_FILE = "/etc/modules-load.d/netops-conntrack.conf"
 
+#: What that last one holds.
+MODULES_LOAD_TEXT = HEADER + MODULE + "\n"
+
 SYSCTL_CONF = "/etc/sysctl.conf"
 
 COMMAND_LINE = "/proc/cmdline"
@@ -141,7 +144,7 @@ def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles
         rule = udev_rule(files.systemd_sysctl or "")
         _plan_own(files, UDEV_FILE, rule, changes, _UDEV_RELOAD if files.udev_runs else ())
     if wish.load:
-        _plan_own(files, MODULES_LOAD_FILE, HEADER + MODULE + "\n", changes)
+        _plan_own(files, MODULES_LOAD_FILE, MODULES_LOAD_TEXT, changes)
     return changes, replace(files, sysctl_d=sysctl_d, modprobe_d=modprobe_d)
 
 
@@ -150,7 +153,6 @@ def plan_absence(
 ) -> t.Tuple[t.List[FileContent], BootFiles]:
     """As :func:`plan`, for a boot that sets nothing more: without the collection's own files, and, where another
     sysctl file is given, without the lines of these keys in it.
-
     """
     changes: t.List[FileContent] = []
     sysctl_d, modprobe_d = files.sysctl_d, files.modprobe_d

@@ -122,9 +122,13 @@ class FileContent(Change):
 
 @dataclass
 class ModuleLoaded(Change):
-    """A kernel module that gets loaded, with what it depends on."""
+    """A kernel module that gets loaded, with what it depends on.
+
+    :ivar alone: whether what it depends on is loaded already, and so stays when this is reverted.
+    """
 
     subject: str
+    alone: bool = False
     layer: str = RUNTIME
     before: str = "not loaded"
     after: str = "loaded"
@@ -134,7 +138,27 @@ class ModuleLoaded(Change):
 
     def revert(self, host: Host) -> None:
         if host.exists("/sys/module/" + self.subject):
-            host.run(["modprobe", "-r", self.subject])
+            host.run(["rmmod", self.subject] if self.alone else ["modprobe", "-r", self.subject])
+
+
+@dataclass
+class ModuleUnloaded(Change):
+    """A kernel module that gets unloaded, alone: what holds it was unloaded by earlier changes of the plan."""
+
+    subject: str
+    layer: str = RUNTIME
+    before: str = "loaded"
+    after: str = "not loaded"
+
+    def apply(self, host: Host) -> None:
+        if host.exists("/sys/module/" + self.subject):
+            host.run(["rmmod", self.subject])
+
+    def revert(self, host: Host) -> None:
+        # Whatever a later load is told to do instead: what this module depends on is back already, since changes are
+        # reverted last first, and the file that keeps it out may still be there.
+        if not host.exists("/sys/module/" + self.subject):
+            host.run(["modprobe", "--ignore-install", self.subject])
 
 
 @dataclass

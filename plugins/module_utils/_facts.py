@@ -112,15 +112,36 @@ def _logging(reader: _Reader) -> Facts:
 
 
 def _modules(reader: _Reader) -> Facts:
+    from ansible_collections.netops.conntrack.plugins.module_utils import _drop_ins as drop_ins
     from ansible_collections.netops.conntrack.plugins.module_utils import _kmod as kmod
+    from ansible_collections.netops.conntrack.plugins.module_utils import _modprobe_conf as modprobe_conf
 
-    loaded = reader.attempt(lambda: kmod.parse_modules(reader.host.lines(kmod.PATH))) or {}
+    loaded = reader.attempt(lambda: kmod.parse_modules(reader.host.lines(kmod.PATH)))
+    modprobe_d = reader.attempt(lambda: drop_ins.read(reader.host, modprobe_conf.KIND))
     return {
         "modules": {
-            name: {"size": module.size, "refcount": module.refcount, "holders": list(module.holders)}
-            for name, module in kmod.related(loaded).items()
-        }
+            name: {
+                "size": module.size,
+                "refcount": module.refcount,
+                "holders": list(module.holders),
+                "pins": None if module.refcount is None else module.pins,
+            }
+            for name, module in kmod.related(loaded or {}).items()
+        },
+        "blocked": {"nat": None, "conntrack": None} if modprobe_d is None else modprobe_conf.blocked(modprobe_d),
+        "nat_in_use": None if loaded is None else _nat_in_use(reader.host, loaded),
     }
+
+
+def _nat_in_use(host: Host, loaded: t.Mapping[str, t.Any]) -> t.Optional[bool]:
+    """Whether a rule or a chain, in any network namespace, needs NAT; None where the kernel does not count that."""
+    from ansible_collections.netops.conntrack.plugins.module_utils import _kmod as kmod
+
+    nat = [loaded[name] for name in kmod.holders_of(loaded, kmod.NAT_ROOTS)]
+    is_counted = all(module.refcount is not None for module in nat)
+    if not is_counted or (not nat and _kernel.presence(host) == _kernel.BUILT_IN):
+        return None
+    return any(module.pins for module in nat)
 
 
 _GATHERERS: t.Dict[str, t.Callable[[_Reader], Facts]] = {

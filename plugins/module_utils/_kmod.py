@@ -18,8 +18,13 @@ _FAMILY = re.compile(
     r"|.*_nat|x_tables|ip_tables|ip6_tables"
 )
 
-#: What holds one of these belongs to it, whatever its name: openvswitch, ip_vs, nf_flow_table, act_ct.
-_ROOTS = ("nf_conntrack", "nf_nat")
+#: What holds one of these belongs to it, whatever its name: openvswitch, ip_vs, nf_flow_table, act_ct. The names with
+#: ``ip_`` are those of the oldest kernels.
+NAT_ROOTS = ("nf_nat", "ip_nat")
+CONNTRACK_ROOTS = ("nf_conntrack", "ip_conntrack")
+
+#: What connection tracking loads for itself, and others use too, such as xt_TPROXY.
+DEFRAG = ("nf_defrag_ipv4", "nf_defrag_ipv6")
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,19 @@ class Module:
     :ivar size: bytes of memory it takes.
     :ivar refcount: users of any kind, holders included; None where the kernel cannot unload modules.
     :ivar holders: names of the loaded modules that use it, sorted.
+    :ivar is_permanent: whether it has no way to be unloaded at all.
     """
 
     name: str
     size: int
     refcount: t.Optional[int]
     holders: t.Tuple[str, ...]
+    is_permanent: bool = False
+
+    @property
+    def pins(self) -> int:
+        """References beyond its holders: rules, chains, open sockets. Each holder counts for one."""
+        return max(0, (self.refcount or 0) - len(self.holders))
 
 
 def parse_modules(lines: t.Iterable[bytes]) -> t.Dict[str, Module]:
@@ -55,6 +67,7 @@ def parse_modules(lines: t.Iterable[bytes]) -> t.Dict[str, Module]:
                 None if refcount == "-" else int(refcount),
                 # A module that can never go holds itself, as "[permanent]".
                 tuple(sorted(holder for holder in holders.split(",") if holder not in ("", "-", "[permanent]"))),
+                "[permanent]" in holders.split(","),
             )
         except ValueError:
             continue
@@ -75,5 +88,19 @@ def holders_of(modules: t.Mapping[str, Module], roots: t.Iterable[str]) -> t.Set
 
 def related(modules: t.Mapping[str, Module]) -> t.Dict[str, Module]:
     """Those of connection tracking, NAT, iptables and nftables, and whatever holds connection tracking or NAT."""
-    holders = holders_of(modules, _ROOTS)
+    holders = holders_of(modules, CONNTRACK_ROOTS + NAT_ROOTS)
     return {name: modules[name] for name in sorted(modules) if name in holders or _FAMILY.fullmatch(name)}
+
+
+def unload_order(modules: t.Mapping[str, Module], names: t.Collection[str]) -> t.List[str]:
+    """The names in an order in which each can be unloaded: whatever holds a module comes before it.
+
+    :param names: loaded modules, each with all its holders, as :func:`holders_of` gives them.
+    """
+    left, order = set(names), []
+    while left:
+        free = sorted(name for name in left if left.isdisjoint(modules[name].holders))
+        # A ring cannot be loaded; should a list show one, rmmod will say what it thinks of it.
+        order += free or sorted(left)
+        left.difference_update(order)
+    return order

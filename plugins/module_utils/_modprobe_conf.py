@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to the collection: names and behaviour may change in any release.
 
-"""modprobe.d: parse, tell which parameter a module gets, and edit without touching any other byte. Pure.
+"""modprobe.d: parse, tell what a module gets and what is run in its place, and edit, touching no other byte. Pure.
 
 The rules are those of kmod: modprobe.d(5) and libkmod/libkmod-config.c.
 """
 
 from __future__ import annotations
 
+import fnmatch
+import posixpath
 import re
 import typing as t
 from dataclasses import dataclass
@@ -64,6 +66,29 @@ class Command:
             return []
         values = [(index, _value_of(word.text, parameter)) for index, word in enumerate(self.words[2:], 2)]
         return [(index, value) for index, value in values if value is not None]
+
+    def replaces(self, module: str) -> bool:
+        """Whether this is an ``install`` for a module, which kmod then runs in place of a load.
+
+        The name is a pattern, in which ``-`` and ``_`` are the same but between brackets.
+        """
+        is_install = len(self.words) > 2 and self.words[0].text == "install"
+        return is_install and fnmatch.fnmatchcase(module, _underscores(self.words[1].text).replace("[^", "[!"))
+
+    @property
+    def arguments(self) -> str:
+        """What follows the module's name, with single spaces."""
+        return " ".join(word.text for word in self.words[2:])
+
+
+_OUTSIDE_BRACKETS = re.compile(r"\[[^\]]*\]|-")
+
+#: Programs that load nothing, whatever their arguments.
+_IDLE = ("false", "true", ":", "exit")
+
+
+def _underscores(pattern: str) -> str:
+    return _OUTSIDE_BRACKETS.sub(lambda match: "_" if match.group() == "-" else match.group(), pattern)
 
 
 def _value_of(word: str, parameter: str) -> t.Optional[str]:
@@ -144,3 +169,63 @@ def set_parameter(text: str, module: str, parameter: str, value: str) -> str:
     while text and not _commands(text)[-1].is_ended:
         text += "\n"
     return "{0}options {1} {2}={3}\n".format(text, module, parameter, value)
+
+
+def install_origin(drop_ins: DropIns, module: str) -> t.Optional[Origin]:
+    """What kmod runs in place of loading a module: of several ``install`` commands that fit its name, the first.
+
+    So does kmod_module_get_install_commands() in libkmod/libkmod-module.c.
+    """
+    for conf in drop_ins.files:
+        for command in _commands(conf.text):
+            if command.replaces(module):
+                return Origin(command.arguments, conf.path, command.number)
+    return None
+
+
+def is_block(arguments: str) -> bool:
+    """Whether an ``install`` command loads nothing: /bin/false, /bin/true and the like."""
+    words = arguments.split()
+    return bool(words) and posixpath.basename(words[0]) in _IDLE and not re.search(r"[;&|]", arguments)
+
+
+def blocked(drop_ins: DropIns) -> t.Dict[str, t.Optional[t.Dict[str, t.Any]]]:
+    """The file and line that keep out NAT and connection tracking; None where nothing does.
+
+    Without connection tracking there is no NAT either.
+    """
+
+    def place(*modules: str) -> t.Optional[t.Dict[str, t.Any]]:
+        for origin in (install_origin(drop_ins, module) for module in modules):
+            if origin is not None and is_block(origin.value):
+                return {"file": origin.path, "line": origin.number}
+        return None
+
+    return {"nat": place("nf_nat", "nf_conntrack"), "conntrack": place("nf_conntrack")}
+
+
+def drop_install(text: str, module: str) -> str:
+    """A file without ``install`` commands that name this very module; patterns for more than one stay."""
+    return _without(text, "install", module)
+
+
+def drop_blacklist(text: str, module: str) -> str:
+    """A file without ``blacklist`` commands for a module."""
+    return _without(text, "blacklist", module)
+
+
+def blacklist_origin(drop_ins: DropIns, module: str) -> t.Optional[Origin]:
+    """The first ``blacklist`` of a module. It stops no load by name or dependency, but systemd-modules-load obeys it."""
+    for conf in drop_ins.files:
+        for command in _commands(conf.text):
+            if _is_about(command, "blacklist", module):
+                return Origin(module, conf.path, command.number)
+    return None
+
+
+def _is_about(command: Command, verb: str, module: str) -> bool:
+    return len(command.words) > 1 and command.words[0].text == verb and _same_name(command.words[1].text, module)
+
+
+def _without(text: str, verb: str, module: str) -> str:
+    return "".join(command.raw for command in _commands(text) if not _is_about(command, verb, module))

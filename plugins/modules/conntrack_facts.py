@@ -295,11 +295,44 @@ ansible_facts:
                   returned: always
                   type: list
                   elements: str
+                pins:
+                  description:
+                    - References beyond its holders, such as rules and chains of any network namespace. While there
+                      are any, it cannot be unloaded. V(null) if the kernel cannot unload modules.
+                  returned: always
+                  type: int
           sample:
             nf_conntrack:
               holders: [nf_nat, xt_conntrack]
+              pins: 0
               refcount: 2
               size: 200704
+        blocked:
+          description:
+            - What keeps C(nf_nat) and C(nf_conntrack) from being loaded, an C(install) line of modprobe.d that runs
+              C(/bin/false) or the like, whoever wrote it. What keeps out connection tracking keeps out NAT.
+          returned: if O(gather_subset) has V(modules)
+          type: dict
+          contains:
+            nat:
+              description: The file and the line; V(null) if nothing keeps it out.
+              returned: always
+              type: dict
+              sample:
+                file: /etc/modprobe.d/00-netops-conntrack-modules.conf
+                line: 2
+            conntrack:
+              description: The file and the line; V(null) if nothing keeps it out.
+              returned: always
+              type: dict
+              sample: null
+        nat_in_use:
+          description:
+            - Whether a rule or a chain of NAT stands in some network namespace, as far as it pins a module. V(null) if
+              NAT is a fixed part of the kernel, which then does not count that.
+          returned: if O(gather_subset) has V(modules)
+          type: bool
+          sample: false
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -12,6 +12,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._kmod import (
     holders_of,
     parse_modules,
     related,
+    unload_order,
 )
 
 
@@ -27,8 +28,8 @@ def test_a_line_gives_size_references_and_holders():
 
 @pytest.mark.parametrize("line, expected", [
     (b"ip_tables 28672 0 - Live 0x0\n", Module("ip_tables", 28672, 0, ())),
-    (b"x 4096 1 [permanent], Live 0x0\n", Module("x", 4096, 1, ())),
-    (b"x 4096 2 y,[permanent], Live 0x0\n", Module("x", 4096, 2, ("y",))),
+    (b"x 4096 1 [permanent], Live 0x0\n", Module("x", 4096, 1, (), True)),
+    (b"x 4096 2 y,[permanent], Live 0x0\n", Module("x", 4096, 2, ("y",), True)),
     (b"x 4096 - - Live 0x0\n", Module("x", 4096, None, ())),
     (b"x 4096 0 - Live 0x0 (OE)\n", Module("x", 4096, 0, ())),
     (b"x 4096 -1 - Unloading 0x0\n", Module("x", 4096, -1, ())),
@@ -96,3 +97,34 @@ def test_what_the_kernel_prints_is_read_back(modules):
 @given(st.lists(st.binary() | st.text().map(lambda text: ("x 4096 1 " + text).encode("utf-8", "replace"))))
 def test_no_content_is_a_crash(lines):
     related(parse_modules(lines))
+
+
+def test_references_beyond_holders_pin():
+    assert Module("x", 1, 3, ("y",)).pins == 2
+    assert Module("x", 1, None, ()).pins == 0
+
+
+#: Graphs in which a module is held only by others that come later, as every loaded one is.
+ACYCLIC = st.dictionaries(st.integers(0, 12), st.sets(st.integers(0, 12), max_size=4), max_size=12).map(
+    lambda graph: loaded(**{
+        "m{0}".format(name): " ".join("m{0}".format(holder) for holder in holders if holder > name and holder in graph)
+        for name, holders in graph.items()
+    })
+)
+
+
+@given(ACYCLIC, st.sets(st.integers(0, 12)))
+def test_no_module_is_unloaded_before_what_holds_it(modules, roots):
+    names = holders_of(modules, ["m{0}".format(root) for root in roots])
+    order = unload_order(modules, names)
+    assert sorted(order) == sorted(names)
+    gone = set()
+    for name in order:
+        assert set(modules[name].holders) <= gone
+        gone.add(name)
+
+
+@given(GRAPHS, st.sets(st.sampled_from("abcdefgh")))
+def test_even_a_ring_ends(modules, roots):
+    names = holders_of(modules, roots)
+    assert sorted(unload_order(modules, names)) == sorted(names)

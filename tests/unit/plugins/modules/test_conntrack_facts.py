@@ -23,7 +23,7 @@ KEYS_OF = {
     "statistics": {"statistics"},
     "sockets": {"sockets"},
     "logging": {"logging"},
-    "modules": {"modules"},
+    "modules": {"modules", "blocked", "nat_in_use"},
 }
 
 ABSENT = [name for name in HOST_NAMES if name.endswith("-absent")]
@@ -173,8 +173,9 @@ def test_loggers_are_told_by_protocol_family(recorded_host, facts_of):
 def test_modules_of_the_stack_are_told_with_who_holds_them(recorded_host, facts_of):
     modules = facts_of(recorded_host("trixie-6.12-nat"))["modules"]
     assert modules["nf_nat"] == {
-        "size": 65536, "refcount": 3, "holders": ["ip6table_nat", "iptable_nat", "xt_MASQUERADE"],
+        "size": 65536, "refcount": 3, "holders": ["ip6table_nat", "iptable_nat", "xt_MASQUERADE"], "pins": 0,
     }
+    assert modules["xt_MASQUERADE"]["pins"] == 1
     assert set(modules) == {
         "ip6_tables", "ip6table_nat", "ip_tables", "iptable_filter", "iptable_nat", "nf_conntrack", "nf_conntrack_ftp",
         "nf_defrag_ipv4", "nf_defrag_ipv6", "nf_nat", "x_tables", "xt_LOG", "xt_MASQUERADE", "xt_conntrack",
@@ -184,6 +185,32 @@ def test_modules_of_the_stack_are_told_with_who_holds_them(recorded_host, facts_
 
 def test_a_kernel_without_modules_has_none(recorded_host, facts_of):
     assert facts_of(recorded_host("linux-6.18-built-in"))["modules"] == {}
+
+
+BLOCK = "# \ninstall nf_nat /bin/false\n"
+
+
+@pytest.mark.parametrize("files, nat, conntrack", [
+    ({}, None, None),
+    ({"/etc/modprobe.d/b.conf": BLOCK}, ("/etc/modprobe.d/b.conf", 2), None),
+    ({"/usr/lib/modprobe.d/b.conf": "install nf-conntrack /bin/true\n"}, ("/usr/lib/modprobe.d/b.conf", 1),
+     ("/usr/lib/modprobe.d/b.conf", 1)),
+    ({"/etc/modprobe.d/a.conf": "install nf_* modprobe -i $CMDLINE_OPTS\n", "/etc/modprobe.d/b.conf": BLOCK}, None, None),
+    ({"/etc/modprobe.d/b.conf": "blacklist nf_nat\n"}, None, None),
+], ids=["nothing", "NAT", "another's, all", "outranked", "a blacklist is none"])
+def test_what_keeps_a_stack_out_is_told_by_file_and_line(recorded_host, facts_of, files, nat, conntrack):
+    facts = facts_of(recorded_host("trixie-6.12-absent", files), ["modules"])
+    places = {"nat": nat, "conntrack": conntrack}
+    assert facts["blocked"] == {
+        stack: place and {"file": place[0], "line": place[1]} for stack, place in places.items()
+    }
+
+
+@pytest.mark.parametrize("name, in_use", [
+    ("trixie-6.12-nat", True), ("trixie-6.12-absent", False), ("linux-6.18-built-in", None),
+])
+def test_whether_nat_is_in_use_is_told_where_the_kernel_counts_it(recorded_host, facts_of, name, in_use):
+    assert facts_of(recorded_host(name), ["modules"])["nat_in_use"] is in_use
 
 
 @pytest.mark.parametrize("subset", SUBSETS)

@@ -1,0 +1,62 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""What ``iptables-legacy-save`` prints: the rules that need connection tracking or NAT. Pure."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.netops.conntrack.plugins.module_utils._rules import Rule, without_quoted
+
+#: Where the kernel lists the tables of a network namespace; the program reads no other, and so loads none.
+NAMES = {"iptables-legacy": "ip_tables_names", "ip6tables-legacy": "ip6_tables_names"}
+
+#: The modules that any rule or chain of table nat pins, whatever it does.
+NAT_TABLES = {"iptables-legacy": "iptable_nat", "ip6tables-legacy": "ip6table_nat"}
+
+_EXTENSION = re.compile(r"(?:^| )(?:-m|-j|-g|--match|--jump|--goto) (\S+)")
+
+#: The helper of a connection, whose module is named after its protocol.
+_HELPER = re.compile(r" --helper (\S+)")
+
+#: Extensions whose module has another name. All are compared in lower case, as xt_connmark is xt_CONNMARK too.
+_OTHER_MODULES = {
+    "snat": ("xt_nat",),
+    "dnat": ("xt_nat",),
+    "state": ("xt_conntrack",),
+    "notrack": ("xt_ct",),
+}
+
+
+def parse(tool: str, text: str) -> t.List[Rule]:
+    """Every rule of table nat, and of the others those with an extension, with the modules they may use.
+
+    Of a table nat without rules, the chains that somebody made: they pin it too.
+    """
+    found, chains = [], []
+    table = ""
+    for line in text.split("\n"):
+        if line.startswith("*"):
+            table = line[1:].strip()
+        elif table == "nat" and line.startswith(":") and line.split()[1:2] == ["-"]:
+            chains.append(Rule(tool, table, line.split()[0][1:], line.strip(), frozenset([NAT_TABLES[tool]])))
+        elif line.startswith("-A ") and len(line.split()) > 1:
+            modules = _modules(line)
+            if table == "nat":
+                modules |= {NAT_TABLES[tool]}
+            if modules:
+                found.append(Rule(tool, table, line.split()[1], line.strip(), frozenset(modules)))
+    return found + ([] if any(rule.table == "nat" for rule in found) else chains)
+
+
+def _modules(line: str) -> t.Set[str]:
+    modules: t.Set[str] = set()
+    for name in _EXTENSION.findall(without_quoted(line)):
+        name = name.lower()
+        modules.update(prefix + name for prefix in ("xt_", "ipt_", "ip6t_"))
+        modules.update(_OTHER_MODULES.get(name, ()))
+    modules.update("nf_conntrack_" + name.strip('"').lower().replace("-", "_") for name in _HELPER.findall(line))
+    return modules

@@ -1,0 +1,223 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""What keeps modules from being unloaded, in words an operator can act on.
+
+A module's references beyond its holders pin it. What they are, the kernel does not say; so the rules of every network
+namespace are listed, and those that need a pinned module are named. Listing loads nothing: nft is run only where
+nf_tables is loaded, and iptables-legacy-save reads only tables that the kernel has listed.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import asdict, dataclass
+
+from ansible_collections.netops.conntrack.plugins.module_utils import (
+    _iptables_rules,
+    _namespaces,
+    _nft_rules,
+    _owners,
+)
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._kmod import Module
+from ansible_collections.netops.conntrack.plugins.module_utils._namespaces import Namespace
+from ansible_collections.netops.conntrack.plugins.module_utils._rules import ANY_EXTENSION, Rule
+
+_PROGRAM_DIRECTORIES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+#: In the name of the program that an iptables of nftables is a link to; its tables are those that nft lists.
+_NFT_VARIANT = "nft"
+
+#: On kernels before 4.19 every rule that needs connection tracking takes a reference to these.
+_PROTOCOLS = ("nf_conntrack_ipv4", "nf_conntrack_ipv6", "nf_nat_ipv4", "nf_nat_ipv6")
+
+_EXTENSIONS = ("xt_", "ipt_", "ip6t_")
+
+_LEGACY = {"iptables-legacy": "ip_tables", "ip6tables-legacy": "ip6_tables"}
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One thing that pins a module.
+
+    :ivar references: how many references beyond its holders the module has, over all its pins.
+    :ivar reason: in words, where it is no rule that could be named.
+    :ivar tool: the program that shows the rule.
+    :ivar namespace: name of the network namespace; None for the one the module runs in.
+    :ivar owner: the service that likely made it.
+    """
+
+    module: str
+    references: int
+    reason: t.Optional[str] = None
+    tool: t.Optional[str] = None
+    table: t.Optional[str] = None
+    chain: t.Optional[str] = None
+    rule: t.Optional[str] = None
+    namespace: t.Optional[str] = None
+    owner: t.Optional[str] = None
+
+    def result(self) -> t.Dict[str, t.Any]:
+        """As users see it in ``pins``."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Found:
+    rule: Rule
+    namespace: Namespace
+
+
+class _Search:
+    """The rules of every network namespace.
+
+    :ivar problems: what could not be listed, and why.
+    """
+
+    def __init__(self, host: Host, loaded: t.Collection[str]) -> None:
+        self._host = host
+        self._loaded = loaded
+        self.problems: t.List[str] = []
+        self.found: t.List[_Found] = []
+        for namespace in _namespaces.find(host):
+            if "nf_tables" in loaded:
+                self._list(namespace, "nft", _nft_rules.COMMAND, _nft_rules.parse)
+            for tool, module in _LEGACY.items():
+                if module in loaded:
+                    self._list_legacy(namespace, tool)
+
+    def using(self, name: str, stack: t.Collection[str]) -> t.List[_Found]:
+        """The rules that a module's references can come from.
+
+        :param stack: the modules that go with it.
+        """
+        candidates = {name.lower()}
+        if name in _PROTOCOLS:
+            candidates.update(module.lower() for module in stack)
+        rules = [found for found in self.found if not candidates.isdisjoint(found.rule.modules)]
+        if not rules and name.startswith(_EXTENSIONS):
+            rules = [found for found in self.found if ANY_EXTENSION in found.rule.modules]
+        return rules
+
+    def _list_legacy(self, namespace: Namespace, tool: str) -> None:
+        names = "/proc/self/net/" + _iptables_rules.NAMES[tool]
+        # Also keeps the program from asking for a table where the kernel has none.
+        tables = self._run(namespace, tool, ["cat", names]) if namespace.path else self._host.read_value(names)
+        if tables:
+            save = self._legacy_program(tool)
+            self._list(namespace, tool, [save], lambda text: _iptables_rules.parse(tool, text))
+
+    def _legacy_program(self, tool: str) -> str:
+        """iptables-legacy-save, or iptables-save of before there was any other."""
+        plain = tool.replace("-legacy", "") + "-save"
+        path = program(self._host, plain)
+        is_old = path is not None and _NFT_VARIANT not in self._host.resolve(path)
+        return plain if is_old and program(self._host, tool + "-save") is None else tool + "-save"
+
+    def _list(
+        self, namespace: Namespace, tool: str, command: t.Sequence[str], parse: t.Callable[[str], t.List[Rule]]
+    ) -> None:
+        output = self._run(namespace, tool, command)
+        self.found += [_Found(rule, namespace) for rule in parse(output or "")]
+
+    def _run(self, namespace: Namespace, tool: str, command: t.Sequence[str]) -> t.Optional[str]:
+        try:
+            return self._host.run(namespace.enter(command))
+        except HostError as error:
+            place = "" if namespace.name is None else " in network namespace {0}".format(namespace.name)
+            self.problems.append("rules of {0}{1} could not be listed: {2}".format(tool, place, error.message))
+            return None
+
+
+def program(host: Host, name: str) -> t.Optional[str]:
+    """The path of a program; None where the host does not have it."""
+    paths = ("{0}/{1}".format(directory, name) for directory in _PROGRAM_DIRECTORIES)
+    return next((path for path in paths if host.is_file(path)), None)
+
+
+def find(host: Host, modules: t.Mapping[str, Module], wanted: t.Sequence[str]) -> t.List[Pin]:
+    """What keeps the wanted modules from being unloaded, by module; nothing where nothing does.
+
+    :param modules: every loaded module.
+    :param wanted: those to be unloaded, all with their holders.
+
+    Starts no program unless a module is pinned.
+    """
+    pins = [pin for name in wanted for pin in _own_pins(host, modules[name])]
+    named = {pin.module for pin in pins}
+    pinned = [name for name in wanted if modules[name].pins and name not in named]
+    if not pinned:
+        return pins
+    search = _Search(host, modules)
+    for name in pinned:
+        references = modules[name].pins
+        rules = search.using(name, wanted)
+        pins += [_rule_pin(name, references, found) for found in rules]
+        if not rules:
+            pins.append(Pin(name, references, "; ".join(["unknown"] + search.problems), owner=_owners.of_module(name)))
+    return pins
+
+
+def _own_pins(host: Host, module: Module) -> t.Iterator[Pin]:
+    """What can be told without a look at rules."""
+    if module.is_permanent or module.refcount is None:
+        yield Pin(module.name, module.pins, "the kernel says that it can never be unloaded")
+    # A network driver that uses flow tables has no references, and would take the network along.
+    drivers = host.names("/sys/module/{0}/drivers".format(module.name))
+    if drivers:
+        yield Pin(module.name, module.pins, "it drives devices of this host ({0})".format(", ".join(drivers)))
+
+
+def _rule_pin(module: str, references: int, found: _Found) -> Pin:
+    rule = found.rule
+    return Pin(
+        module,
+        references,
+        tool=rule.tool,
+        table=rule.table,
+        chain=rule.chain,
+        rule=rule.text,
+        namespace=found.namespace.name,
+        owner=_owners.of_rule(rule) or _owners.of_module(module),
+    )
+
+
+def services(host: Host) -> t.List[str]:
+    """Well-known services that run here and make rules or hold modules."""
+    comms = []
+    for pid in host.names("/proc"):
+        if pid.isdigit():
+            try:
+                comms.append(host.read_value("/proc/{0}/comm".format(pid)) or "")
+            except HostError:
+                continue  # it ended meanwhile
+    return _owners.running(comms)
+
+
+#: More than these are counted only; all are in ``pins``.
+_SHOWN = 12
+
+
+def describe(pins: t.Sequence[Pin]) -> str:
+    """The pins in plain words, a rule that pins several modules once."""
+    groups: t.Dict[t.Tuple[t.Optional[str], ...], t.List[Pin]] = {}
+    for pin in pins:
+        of_its_own = pin.module if pin.rule is None else None
+        key = (of_its_own, pin.reason, pin.tool, pin.table, pin.chain, pin.rule, pin.namespace)
+        groups.setdefault(key, []).append(pin)
+    parts = [_words(group[0], " and ".join(pin.module for pin in group)) for group in groups.values()]
+    more = len(parts) - _SHOWN
+    return "; ".join(parts[:_SHOWN]) + ("; and {0} more (see pins)".format(more) if more > 0 else "")
+
+
+def _words(pin: Pin, modules: str) -> str:
+    owner = " (likely of {0})".format(pin.owner) if pin.owner else ""
+    if pin.rule is None:
+        count = " ({0} reference{1})".format(pin.references, "s"[pin.references == 1:]) if pin.references else ""
+        return "{0}{1}: {2}{3}".format(modules, count, pin.reason, owner)
+    place = "table {0}".format(pin.table) + (", chain {0}".format(pin.chain) if pin.chain else "")
+    place += ", network namespace {0}".format(pin.namespace) if pin.namespace else ""
+    return "{0}: {1}, {2}: {3}{4}".format(modules, pin.tool, place, pin.rule, owner)

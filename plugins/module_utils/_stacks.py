@@ -1,0 +1,138 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""Plan for conntrack_modules."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.netops.conntrack.plugins.module_utils import _modprobe_conf, _pins
+from ansible_collections.netops.conntrack.plugins.module_utils._change import (
+    Change,
+    ModuleLoaded,
+    ModuleUnloaded,
+    Plan,
+    carry_out,
+)
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks_files import loads, plan_files
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed import (
+    ABSENT,
+    CONNTRACK,
+    NAT,
+    ROOT,
+    UNMANAGED,
+    Observed,
+    Request,
+    members,
+    observe,
+    to_unload,
+)
+
+
+def run(host: Host, request: Request, check_mode: bool) -> t.Dict[str, t.Any]:
+    """Bring a host to what is requested; the module's result.
+
+    :raises ConntrackError: refused, or failed and reverted.
+    """
+    return carry_out(host, lambda: plan(observe(host, request), request), check_mode)
+
+
+def plan(observed: Observed, request: Request) -> Plan:
+    """The changes that bring an observed host to what is requested; pure.
+
+    :raises Refused: this host cannot or should not be brought there.
+    """
+    if request.state == ABSENT:
+        _check_can_go(observed, request.stack)
+    files, modprobe_d = plan_files(observed, request)
+    modules = _plan_modules(observed, request)
+    # The block comes first, so that nothing is loaded again in between. What loads is let in first, too.
+    changes: t.List[Change] = [*files, *modules]
+    _check_privileges(observed, request, changes, modules)
+    if request.state == ABSENT and observed.pins:
+        raise _pinned(observed, request)
+    after = members(observed.modules, request.stack) - {change.subject for change in modules}
+    after |= {change.subject for change in modules if isinstance(change, ModuleLoaded)}
+    return Plan(
+        changes,
+        {
+            "stack": request.stack,
+            "state": request.state,
+            "modules": sorted(after),
+            "blocked": _modprobe_conf.blocked(modprobe_d),
+            "pins": [],
+            "notices": _notices(observed, request),
+        },
+    )
+
+
+def _plan_modules(observed: Observed, request: Request) -> t.List[Change]:
+    if request.state == ABSENT:
+        return [ModuleUnloaded(name) for name in to_unload(observed.modules, request.stack)]
+    if request.state == UNMANAGED:
+        return []
+    wanted = [CONNTRACK, NAT] if request.stack == NAT else [CONNTRACK]
+    return [
+        # Connection tracking is loaded before NAT is, and by itself.
+        ModuleLoaded(ROOT[stack], alone=stack == NAT)
+        for stack in wanted
+        if ROOT[stack] not in observed.modules and stack not in observed.built_in
+    ]
+
+
+def _check_can_go(observed: Observed, stack: str) -> None:
+    if stack in observed.built_in:
+        raise Refused(
+            "{0} is a fixed part of this kernel ({1}) and can be neither unloaded nor kept out. What can be done"
+            " instead: take away the rules that need it, since without such a rule nothing is tracked; exempt traffic"
+            " with notrack rules; or size the table with conntrack_settings".format(ROOT[stack], observed.release)
+        )
+
+
+def _check_privileges(
+    observed: Observed, request: Request, changes: t.Sequence[Change], modules: t.Sequence[Change]
+) -> None:
+    if not changes:
+        return
+    subjects = ", ".join(change.subject for change in changes)
+    if not observed.initial_namespace:
+        raise Refused(
+            "modules belong to the whole host and cannot be changed in this network namespace (a container?): run this"
+            " on the host itself. Changes would be needed ({0})".format(subjects)
+        )
+    if not observed.is_root:
+        raise Refused("changes are needed ({0}), which takes root: use become: true".format(subjects))
+    if modules and not observed.has_kmod:
+        raise Refused(
+            "this host has no modprobe, so {0} cannot be {1}: install the package kmod".format(
+                ", ".join(change.subject for change in modules), "unloaded" if request.state == ABSENT else "loaded"
+            )
+        )
+
+
+def _pinned(observed: Observed, request: Request) -> Refused:
+    running = ""
+    if observed.services:
+        running = " Running here, and known to use them: {0}.".format(", ".join(observed.services))
+    return Refused(
+        "{0} is in use and cannot be unloaded: {1}.{2} Rules are never flushed: take them away, or stop what"
+        " makes them, then run this again. Nothing was changed".format(
+            "NAT" if request.stack == NAT else "connection tracking", _pins.describe(observed.pins), running
+        ),
+        pins=[pin.result() for pin in observed.pins],
+    )
+
+
+def _notices(observed: Observed, request: Request) -> t.List[str]:
+    if request.state != ABSENT:
+        return []
+    return [
+        "the kernel's command line has the boot load {0}, which will fail while it is kept out; take it out of"
+        " modules_load= in the boot loader's configuration".format(name)
+        for name in observed.command_line
+        if loads(observed, name, request.stack)
+    ]

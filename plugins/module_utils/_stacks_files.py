@@ -1,0 +1,220 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""Plan the files that keep a stack out, or have the boot load it.
+
+A stack is kept out by ``install NAME /bin/false`` for the modules that all others of it depend on. kmod loads what a
+module depends on before it looks at the module itself, so nothing is gained by naming iptable_nat or nft_chain_nat;
+and nf_defrag_*, which come before nf_conntrack, have to be named too, or every attempt would leave them loaded.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.netops.conntrack.plugins.module_utils import _boot, _kernel, _modprobe_conf, _modules_load
+from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG
+from ansible_collections.netops.conntrack.plugins.module_utils._modules_load import Line
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed import (
+    ABSENT,
+    BLOCK_FILE,
+    CONNTRACK,
+    HEADER,
+    LOAD_FILES,
+    NAT,
+    NAT_MODULE,
+    PRESENT,
+    ROOT,
+    ROOTS,
+    STACKS,
+    UNMANAGED,
+    Observed,
+    Request,
+    to_unload,
+)
+
+_BLOCK = "/bin/false"
+
+
+def plan_files(observed: Observed, request: Request) -> t.Tuple[t.List[FileContent], DropIns]:
+    changes: t.List[FileContent] = []
+    modprobe_d = _plan_modprobe_d(observed, request, changes)
+    _plan_modules_load_d(observed, request, changes)
+    for change in changes:
+        if change.subject in observed.unwritable and observed.is_root:
+            raise Refused(
+                "{0} must be changed but cannot be written: a read-only file system, or a link to /dev/null".format(
+                    change.subject
+                )
+            )
+    return changes, modprobe_d
+
+
+def block_text(names: t.Sequence[str]) -> str:
+    """The collection's own file, which keeps these modules out."""
+    return HEADER + "".join("install {0} {1}\n".format(name, _BLOCK) for name in names)
+
+
+def _wanted_block(observed: Observed, request: Request) -> t.List[str]:
+    """The modules that the collection's own file shall keep out."""
+    text = _text(observed.modprobe_d, BLOCK_FILE)
+    own = DropIns(_modprobe_conf.KIND, (ConfFile(BLOCK_FILE, BLOCK_FILE, text or ""),))
+    is_now = {stack for stack in STACKS if _modprobe_conf.blocked(own)[stack] is not None}
+    nat_block = [NAT_MODULE]
+    # Others, such as xt_TPROXY, may use them too; then they stay.
+    defrag = [name for name in DEFRAG if name not in observed.modules or name in to_unload(observed.modules, CONNTRACK)]
+    conntrack_block = [_kernel.MODULE, NAT_MODULE, *defrag]
+    if request.state == ABSENT:
+        return nat_block if request.stack == NAT else conntrack_block
+    if request.stack == NAT:
+        return conntrack_block if request.state == UNMANAGED and CONNTRACK in is_now else []
+    # A block of NAT alone is no obstacle to connection tracking, and somebody asked for it.
+    return nat_block if request.state == PRESENT and is_now == {NAT} else []
+
+
+def _plan_modprobe_d(observed: Observed, request: Request, changes: t.List[FileContent]) -> DropIns:
+    before = _text(observed.modprobe_d, BLOCK_FILE)
+    names = _wanted_block(observed, request)
+    if request.state == UNMANAGED and request.stack == NAT and len(names) > 1:
+        return observed.modprobe_d  # a block of conntrack stays just as it is
+    after = _plan_text(observed.modprobe_d, BLOCK_FILE, before, block_text(names) if names else None, changes)
+    if request.state == ABSENT:
+        for name in names:
+            after = _plan_first_install(after, name, changes)
+    if request.state == PRESENT:
+        let_in = [_kernel.MODULE, *DEFRAG] + ([NAT_MODULE] if request.stack == NAT else [])
+        for name in let_in:
+            after = _plan_no_block(after, name, changes)
+        after = _plan_no_blacklist(after, ROOT[request.stack], changes)
+    return after
+
+
+def _plan_first_install(modprobe_d: DropIns, name: str, changes: t.List[FileContent]) -> DropIns:
+    """Take away every ``install`` that would be run in place of the collection's own."""
+    while True:
+        origin = _modprobe_conf.install_origin(modprobe_d, name)
+        if origin is not None and origin.path == BLOCK_FILE:
+            return modprobe_d
+        where = "nothing reads {0}".format(BLOCK_FILE) if origin is None else _place(origin)
+        modprobe_d = _plan_without(
+            modprobe_d, origin, name, _modprobe_conf.drop_install, changes,
+            "{0} would not be kept out: {1} is in force over {2} (install {0} {3}). Take that line away".format(
+                name, where, BLOCK_FILE, origin.value if origin is not None else ""
+            ),
+        )
+
+
+def _plan_no_block(modprobe_d: DropIns, name: str, changes: t.List[FileContent]) -> DropIns:
+    while True:
+        origin = _modprobe_conf.install_origin(modprobe_d, name)
+        if origin is None or not _modprobe_conf.is_block(origin.value):
+            return modprobe_d
+        modprobe_d = _plan_without(
+            modprobe_d, origin, name, _modprobe_conf.drop_install, changes,
+            "{0} cannot be loaded: {1} keeps it out (install {0} {2}). Take that line away".format(
+                name, _place(origin), origin.value
+            ),
+        )
+
+
+def _plan_no_blacklist(modprobe_d: DropIns, name: str, changes: t.List[FileContent]) -> DropIns:
+    while True:
+        origin = _modprobe_conf.blacklist_origin(modprobe_d, name)
+        if origin is None:
+            return modprobe_d
+        modprobe_d = _plan_without(
+            modprobe_d, origin, name, _modprobe_conf.drop_blacklist, changes,
+            "{0} would not be loaded at boot: {1} keeps systemd-modules-load from it (blacklist {0}). Take that line"
+            " away".format(name, _place(origin)),
+        )
+
+
+def _plan_without(
+    modprobe_d: DropIns,
+    origin: t.Optional[Origin],
+    name: str,
+    drop: t.Callable[[str, str], str],
+    changes: t.List[FileContent],
+    refusal: str,
+) -> DropIns:
+    """Take the lines about a module out of the file of one of them, where that is below /etc.
+
+    :raises Refused: it is elsewhere, or the line is about more than this module.
+    """
+    path = "" if origin is None else origin.path
+    conf = next((conf for conf in modprobe_d.files if conf.path == path), None)
+    text = conf.text if conf is None else drop(conf.text, name)
+    if conf is None or text == conf.text or not _below_etc(conf):
+        raise Refused(refusal)
+    return _plan_text(modprobe_d, path, conf.text, text, changes)
+
+
+def _place(origin: Origin) -> str:
+    return "{0}:{1}".format(origin.path, origin.number)
+
+
+def _below_etc(conf: ConfFile) -> bool:
+    return conf.path.startswith("/etc/") and conf.target.startswith("/etc/")
+
+
+def _plan_text(
+    drop_ins: DropIns, path: str, before: t.Optional[str], after: t.Optional[str], changes: t.List[FileContent]
+) -> DropIns:
+    """Plan one file, where it changes, and once for all its lines; the files as they will then be."""
+    if before == after:
+        return drop_ins
+    earlier = next((change for change in changes if change.subject == path), None)
+    if earlier is None:
+        changes.append(FileContent(path, before, after))
+    else:
+        earlier.after = after
+    return drop_ins.with_text(path, after)
+
+
+def _text(drop_ins: DropIns, path: str) -> t.Optional[str]:
+    return next((conf.text for conf in drop_ins.files if conf.path == path), None)
+
+
+def _plan_modules_load_d(observed: Observed, request: Request, changes: t.List[FileContent]) -> None:
+    drop_ins = observed.modules_load_d
+    for stack in STACKS:
+        path = LOAD_FILES[stack]
+        before = _text(drop_ins, path)
+        if request.state == PRESENT:
+            is_built_in = stack in observed.built_in
+            after = HEADER + ROOT[stack] + "\n" if stack == request.stack and not is_built_in else before
+        else:
+            # Without connection tracking there is no NAT.
+            after = None if request.stack in (stack, CONNTRACK) else before
+        _plan_text(drop_ins, path, before, after, changes)
+    if request.state != ABSENT:
+        return
+    for conf in drop_ins.files:
+        if conf.path in LOAD_FILES.values():
+            continue
+        lines = [line for line in _modules_load.parse(conf.text) if loads(observed, line.name, request.stack)]
+        if lines:
+            _plan_without_lines(drop_ins, conf, lines, request, changes)
+
+
+def loads(observed: Observed, name: str, stack: str) -> bool:
+    return not observed.needs[name].isdisjoint(ROOTS[stack])
+
+
+def _plan_without_lines(
+    drop_ins: DropIns, conf: ConfFile, lines: t.Sequence[Line], request: Request, changes: t.List[FileContent]
+) -> None:
+    if not _below_etc(conf):
+        line = lines[0]
+        raise Refused(
+            "{0}:{1} has the boot load {2}, which needs {3}. Hide the file with a link to /dev/null,"
+            " /etc/modules-load.d/{4}, or take the line away".format(
+                conf.path, line.number, line.name, ROOT[request.stack], conf.name
+            )
+        )
+    text = _modules_load.drop(conf.text, [line.name for line in lines])
+    _plan_text(drop_ins, conf.path, conf.text, None if text == _boot.HEADER else text, changes)

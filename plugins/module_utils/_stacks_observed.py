@@ -1,0 +1,163 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""What is observed of a host for conntrack_modules, and in what terms it is asked for."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.netops.conntrack.plugins.module_utils import (
+    _boot,
+    _drop_ins,
+    _kernel,
+    _kmod,
+    _modprobe_conf,
+    _modules_load,
+    _pins,
+)
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._kmod import CONNTRACK_ROOTS, DEFRAG, NAT_ROOTS, Module
+from ansible_collections.netops.conntrack.plugins.module_utils._pins import Pin
+
+NAT = "nat"
+CONNTRACK = "conntrack"
+STACKS = (NAT, CONNTRACK)
+
+ABSENT = "absent"
+PRESENT = "present"
+UNMANAGED = "unmanaged"
+STATES = (ABSENT, PRESENT, UNMANAGED)
+
+HEADER = "# Written by Ansible: netops.conntrack.conntrack_modules\n"
+
+#: Sorts before the usual names, because of several ``install`` commands for a module the first is run.
+BLOCK_FILE = "/etc/modprobe.d/00-netops-conntrack-modules.conf"
+#: What has the boot load a stack. Not conntrack_settings' own file: its ``load: true`` is no business of ``unmanaged``.
+LOAD_FILES = {
+    NAT: "/etc/modules-load.d/netops-conntrack-nat.conf",
+    CONNTRACK: "/etc/modules-load.d/netops-conntrack-tracking.conf",
+}
+
+NAT_MODULE = "nf_nat"
+
+#: The module of each stack that all others of it depend on.
+ROOT = {NAT: NAT_MODULE, CONNTRACK: _kernel.MODULE}
+
+#: Those by which one tells what needs a stack.
+ROOTS = {NAT: NAT_ROOTS, CONNTRACK: CONNTRACK_ROOTS + NAT_ROOTS}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for: one of STACKS, and one of STATES."""
+
+    stack: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A host as it is.
+
+    :ivar modules: every loaded module.
+    :ivar built_in: the stacks that are a fixed part of the kernel.
+    :ivar has_kmod: whether the host has modprobe.
+    :ivar pins: what keeps the modules of the stack from being unloaded; looked for only where they shall be.
+    :ivar services: well-known services that run, where there are pins.
+    :ivar modules_load_d: what the boot loads modules from, /etc/modules too.
+    :ivar needs: what each module that the boot loads brings along.
+    :ivar command_line: modules that the kernel's command line has the boot load.
+    :ivar unwritable: files in question that this process cannot write.
+    """
+
+    release: str
+    initial_namespace: bool
+    is_root: bool
+    has_kmod: bool
+    modules: t.Mapping[str, Module]
+    built_in: t.FrozenSet[str]
+    pins: t.Sequence[Pin]
+    services: t.Sequence[str]
+    modprobe_d: DropIns
+    modules_load_d: DropIns
+    needs: t.Mapping[str, t.FrozenSet[str]]
+    command_line: t.Sequence[str]
+    unwritable: t.FrozenSet[str]
+
+
+def observe(host: Host, request: Request) -> Observed:
+    """Read modules and configuration; where modules shall go that something pins, find out what."""
+    modules = _kmod.parse_modules(host.lines(_kmod.PATH))
+    release = _kernel.release(host)
+    initial_namespace = _kernel.in_initial_namespace(host)
+    modprobe_d = _drop_ins.read(host, _modprobe_conf.KIND)
+    modules_load_d = _read_modules_load(host)
+    command_line = _modules_load.command_line(host.read_value(_boot.COMMAND_LINE) or "")
+    names = {line.name for conf in modules_load_d.files for line in _modules_load.parse(conf.text)}
+    pins: t.Sequence[Pin] = ()
+    if request.state == ABSENT and host.is_root and initial_namespace:
+        pins = _pins.find(host, modules, to_unload(modules, request.stack))
+    files = [conf.path for conf in modprobe_d.files + modules_load_d.files]
+    files += [BLOCK_FILE, *LOAD_FILES.values()]
+    return Observed(
+        release=release,
+        initial_namespace=initial_namespace,
+        is_root=host.is_root,
+        has_kmod=_pins.program(host, "modprobe") is not None,
+        modules=modules,
+        built_in=_built_in(host, modules, release),
+        pins=pins,
+        services=_pins.services(host) if pins else (),
+        modprobe_d=modprobe_d,
+        modules_load_d=modules_load_d,
+        needs=_needs(host, release, names.union(command_line)),
+        command_line=command_line,
+        unwritable=frozenset(path for path in files if not host.writable(path)),
+    )
+
+
+def _read_modules_load(host: Host) -> DropIns:
+    drop_ins = _drop_ins.read(host, _modules_load.KIND)
+    path = _modules_load.ETC_MODULES
+    text = host.read_text(path)
+    if text is None or drop_ins.reads(path):
+        return drop_ins
+    # Boots without systemd read it, and a package may link it again.
+    return DropIns(drop_ins.kind, drop_ins.files + (ConfFile(path, host.resolve(path), text),))
+
+
+def _needs(host: Host, release: str, names: t.Collection[str]) -> t.Dict[str, t.FrozenSet[str]]:
+    if not names:
+        return {}
+    listed = _modules_load.needs(host.lines("/lib/modules/{0}/modules.dep".format(release)), names)
+    return {name: listed.get(name) or _modules_load.guess(name) for name in names}
+
+
+def _built_in(host: Host, modules: t.Mapping[str, Module], release: str) -> t.FrozenSet[str]:
+    found = set()
+    if _kernel.presence(host) == _kernel.BUILT_IN:
+        found.add(CONNTRACK)
+    if NAT_MODULE not in modules:
+        lines = host.lines("/lib/modules/{0}/modules.builtin".format(release))
+        names = {_modules_load.module_name(line.decode("utf-8", "replace").strip()) for line in lines}
+        # A kernel without modules has no such list, and everything in it.
+        if NAT_MODULE in names or (CONNTRACK in found and not host.exists(_kmod.PATH)):
+            found.add(NAT)
+    return frozenset(found)
+
+
+def members(modules: t.Mapping[str, Module], stack: str) -> t.Set[str]:
+    """The loaded modules of a stack: its roots, and whatever holds them."""
+    return _kmod.holders_of(modules, ROOTS[stack])
+
+
+def to_unload(modules: t.Mapping[str, Module], stack: str) -> t.List[str]:
+    """The loaded modules that go with a stack, in the order in which they can be unloaded."""
+    names = members(modules, stack)
+    if stack == CONNTRACK:
+        names |= {name for name in DEFRAG if name in modules and names.issuperset(modules[name].holders)}
+    return _kmod.unload_order(modules, names)

@@ -1,0 +1,226 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the netops.conntrack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conntrack_modules
+short_description: Unload NAT or all of connection tracking and keep it out, or have it loaded
+description:
+  - Unloads the kernel modules of NAT, or of all connection tracking, and keeps them out; or loads them, now and at every
+    boot.
+  - The order of unloading is what the running kernel says of who holds whom, so it holds for every kernel, and for
+    modules nobody here thought of.
+  - What is in use is never broken. Before anything is changed it is found out what pins a module, that is which rule of
+    which table, in which network namespace, and likely of which service; and the module fails with that. It flushes
+    no rule, neither does it unload a module that drives a network card.
+  - "A stack is kept out by C(install NAME /bin/false) for the modules that all others of it depend on, in
+    C(/etc/modprobe.d/00-netops-conntrack-modules.conf). That also stops loads that a rule, another module or an alias
+    asks for, such as C(iptables-legacy -t nat -L). The file sorts first, because the first C(install) of a module
+    wins."
+  - All changes of a call are one transaction. When a change fails, those made before it are reverted; modules that were
+    unloaded are loaded again, but without their entries and live values.
+  - After the changes the host is read again. If it is not as asked for, the module reverts its changes and fails.
+version_added: 1.0.0
+author:
+  - The netops.conntrack authors (@netops)
+extends_documentation_fragment:
+  - netops.conntrack.attributes
+  - netops.conntrack.attributes.changing
+options:
+  stack:
+    description:
+      - V(nat) is C(nf_nat) and every module that holds it. Without it C(ct state) rules still work.
+      - V(conntrack) is C(nf_conntrack) and every module that holds it, NAT among them, and C(nf_defrag_ipv4) and
+        C(nf_defrag_ipv6) where nothing else, such as C(xt_TPROXY), uses them.
+    type: str
+    choices: [nat, conntrack]
+    required: true
+  state:
+    description:
+      - V(absent) unloads the stack and keeps it out. With O(stack=nat) connection tracking is allowed; where all of it
+        was kept out by this module, only NAT is then.
+      - "V(absent) also removes lines below C(/etc) that would undo this: C(install) lines of the same modules that come
+        first, and lines in C(/etc/modules-load.d) and C(/etc/modules) that have the boot load a module of the stack.
+        It fails where such a line is elsewhere, and names it."
+      - V(present) loads C(nf_nat) or C(nf_conntrack) now and at every boot, and lets it in, also where a line below
+        C(/etc) that is not of this collection keeps it out. O(stack=nat) lets in both. O(stack=conntrack) lets a block
+        of NAT alone stay.
+      - V(unmanaged) takes away what V(absent) or V(present) wrote, and loads and unloads nothing. With
+        O(stack=conntrack) that is everything, with O(stack=nat) a block of all connection tracking stays as it is.
+    type: str
+    choices: [absent, present, unmanaged]
+    required: true
+notes:
+  - Unloading NAT ends connections that are being translated; unloading connection tracking forgets every connection.
+    Connections of the host itself go on.
+  - What is loaded without modprobe, by C(insmod) or from an initial RAM disk made before, is not kept out.
+seealso:
+  - module: netops.conntrack.conntrack_facts
+  - module: netops.conntrack.conntrack_settings
+"""
+
+EXAMPLES = r"""
+- name: This host needs no NAT
+  netops.conntrack.conntrack_modules:
+    stack: nat
+    state: absent
+  become: true
+
+- name: This host needs no connection tracking at all
+  netops.conntrack.conntrack_modules:
+    stack: conntrack
+    state: absent
+  become: true
+
+- name: Whatever needs connection tracking may load it again
+  netops.conntrack.conntrack_modules:
+    stack: conntrack
+    state: unmanaged
+  become: true
+
+- name: A gateway, with NAT loaded before its firewall starts
+  netops.conntrack.conntrack_modules:
+    stack: nat
+    state: present
+  become: true
+"""
+
+RETURN = r"""
+changes:
+  description: The changes made, or in check mode to be made, in their order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    subject:
+      description: What is changed, a module or a file.
+      type: str
+    layer:
+      description: V(runtime) for a module, V(boot) for a file.
+      type: str
+    before:
+      description: V(loaded) or V(not loaded), or the file's content before; null where there was none.
+      type: str
+    after:
+      description: V(loaded) or V(not loaded), or the file's content after; null where there is none.
+      type: str
+  sample:
+    - {subject: nf_nat, layer: runtime, before: loaded, after: not loaded}
+stack:
+  description: The stack that was asked for.
+  returned: success
+  type: str
+state:
+  description: The state that was asked for.
+  returned: success
+  type: str
+modules:
+  description: The loaded modules of the stack, as they are after the changes.
+  returned: success
+  type: list
+  elements: str
+  sample: [nf_conntrack, nft_ct]
+blocked:
+  description: What keeps each stack out after the changes, whoever wrote it.
+  returned: success
+  type: dict
+  contains:
+    nat:
+      description: The C(file) and the C(line); null where nothing keeps it out.
+      type: dict
+    conntrack:
+      description: The C(file) and the C(line); null where nothing keeps it out.
+      type: dict
+  sample:
+    nat: {file: /etc/modprobe.d/00-netops-conntrack-modules.conf, line: 2}
+    conntrack: null
+notices:
+  description: What the module cannot change and an operator should know; also given as warnings.
+  returned: success
+  type: list
+  elements: str
+pins:
+  description: What keeps modules of the stack from being unloaded. Empty on success.
+  returned: success, and failure where something does
+  type: list
+  elements: dict
+  contains:
+    module:
+      description: The module that cannot go.
+      type: str
+    references:
+      description: How many references it has beyond the modules that hold it, over all that pin it.
+      type: int
+    reason:
+      description: Why, where no rule could be named; starts with V(unknown) where nothing was found.
+      type: str
+    tool:
+      description: The program that shows the rule, V(nft), V(iptables-legacy) or V(ip6tables-legacy).
+      type: str
+    table:
+      description: The table, for V(nft) with its family.
+      type: str
+    chain:
+      description: The chain; null for what is in none.
+      type: str
+    rule:
+      description: The rule as that program prints it, or the line that makes a chain or an object what it is.
+      type: str
+    namespace:
+      description: The network namespace; null for the host's own.
+      type: str
+    owner:
+      description: The service that likely made it, by the names it uses; null where they tell nothing.
+      type: str
+  sample:
+    - module: nft_masq
+      references: 1
+      reason: null
+      tool: nft
+      table: ip nat
+      chain: POSTROUTING
+      rule: oifname "eth0" masquerade
+      namespace: null
+      owner: null
+reverted:
+  description: What was reverted after a change failed.
+  returned: when a change failed
+  type: list
+  elements: str
+not_reverted:
+  description: What could not be reverted, and why.
+  returned: when a change failed
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.netops.conntrack.plugins.module_utils import _stacks, _stacks_observed
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "stack": {"type": "str", "choices": list(_stacks_observed.STACKS), "required": True},
+            "state": {"type": "str", "choices": list(_stacks_observed.STATES), "required": True},
+        },
+        supports_check_mode=True,
+    )
+    request = _stacks_observed.Request(module.params["stack"], module.params["state"])
+    try:
+        result = _stacks.run(Host(), request, module.check_mode)
+        for warning in result["notices"]:
+            module.warn(warning)
+    except ConntrackError as error:
+        module.fail_json(msg=error.message, **error.details)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.netops.conntrack.plugins.module_utils._namespaces import HERE, Namespace, find, parse_mounts
+
+MOUNTS = b"""24 1 254:0 / / rw - ext4 /dev/vda rw
+523 24 0:4 net:[11] /run/netns/lab rw shared:221 - nsfs nsfs rw
+524 24 0:4 net:[12] /run/docker/netns/ab12 rw - nsfs nsfs rw
+525 24 0:4 mnt:[13] /run/x rw - nsfs nsfs rw
+short
+"""
+
+
+def test_mounts_keep_namespaces():
+    assert parse_mounts(MOUNTS.splitlines(True)) == {"net:[11]": "/run/netns/lab", "net:[12]": "/run/docker/netns/ab12"}
+
+
+def test_every_namespace_is_found_once_by_its_best_name(recorded_host):
+    host = recorded_host("trixie-6.12-absent", {
+        "/proc/self/ns/net": {"link": "net:[1]"},
+        "/proc/self/mountinfo": MOUNTS.decode(),
+        "/proc/1/ns/net": {"link": "net:[1]"},
+        "/proc/7/ns/net": {"link": "net:[11]"},
+        "/proc/8/ns/net": {"link": "net:[14]"},
+        "/proc/8/comm": "odd one\n",
+        "/proc/9/comm": "gone\n",
+    })
+    assert find(host) == [
+        HERE,
+        Namespace("lab", "/run/netns/lab"),
+        Namespace("ab12 (docker)", "/run/docker/netns/ab12"),
+        Namespace("of process 8 (odd one)", "/proc/8/ns/net"),
+    ]
+
+
+def test_a_command_enters_a_namespace():
+    assert HERE.enter(["nft"]) == ["nft"]
+    assert Namespace("lab", "/run/netns/lab").enter(["nft", "x"]) == ["nsenter", "--net=/run/netns/lab", "nft", "x"]

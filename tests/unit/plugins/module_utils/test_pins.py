@@ -1,0 +1,105 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.netops.conntrack.plugins.module_utils import _pins
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._kmod import Module
+from ansible_collections.netops.conntrack.plugins.module_utils._pins import Pin, describe
+
+NFT = "nft -s list ruleset"
+CT_RULE = "table inet t {\n\tchain c {\n\t\tct state new accept\n\t}\n}\n"
+
+
+def modules(*names, **pins):
+    held = {name: Module(name, 1, pins.get(name, 0), ()) for name in names}
+    held.update({name: Module(name, 1, count, ()) for name, count in pins.items()})
+    return held
+
+
+@pytest.fixture
+def host(recorded_host):
+    return recorded_host("trixie-6.12-absent", {
+        "/proc/self/ns/net": {"link": "net:[1]"},
+        "/proc/self/mountinfo": "",
+        "/usr/sbin/iptables-legacy-save": {"content": "", "mode": "0755"},
+    })
+
+
+def test_nothing_is_run_where_nothing_is_pinned(host):
+    loaded = modules("nf_tables", "ip_tables", "nf_nat")
+    assert _pins.find(host, loaded, ["nf_nat"]) == []
+    assert host.ran == []
+
+
+def test_nothing_is_run_that_would_load_anything(host):
+    assert _pins.find(host, modules(xt_CT=1), ["xt_CT"]) == [Pin("xt_CT", 1, "unknown")]
+    assert _pins.find(host, modules("ip_tables", xt_CT=1), ["xt_CT"]) == [Pin("xt_CT", 1, "unknown")]
+    assert host.ran == []
+
+
+def test_a_rule_is_named_with_its_namespace(host):
+    host.put("/proc/self/mountinfo", "1 1 0:4 net:[2] /run/netns/lab rw - nsfs nsfs rw\n")
+    host.answers = {"nsenter --net=/run/netns/lab " + NFT: CT_RULE}
+    assert _pins.find(host, modules("nf_tables", nft_ct=1), ["nft_ct"]) == [
+        Pin("nft_ct", 1, None, "nft", "inet t", "c", "ct state new accept", "lab"),
+    ]
+
+
+def test_any_rule_of_table_nat_pins_its_module(host):
+    host.put("/proc/self/net/ip_tables_names", "nat\n")
+    host.answers = {"iptables-legacy-save": "*nat\n-A PREROUTING -j DOCKER\nCOMMIT\n"}
+    pin, = _pins.find(host, modules("ip_tables", iptable_nat=1), ["iptable_nat"])
+    assert (pin.table, pin.rule, pin.owner) == ("nat", "-A PREROUTING -j DOCKER", "docker")
+
+
+def test_what_cannot_be_listed_is_named(host):
+    host.put("/proc/self/net/ip_tables_names", "nat\n")
+    host.answers = {"iptables-legacy-save": HostError("run", "iptables-legacy-save", "No such file or directory")}
+    pin, = _pins.find(host, modules("ip_tables", iptable_nat=1), ["iptable_nat"])
+    assert pin.reason == (
+        "unknown; rules of iptables-legacy could not be listed: cannot run iptables-legacy-save: No such file or directory"
+    )
+
+
+def test_an_iptables_save_of_before_nftables_is_used(host):
+    host.put("/usr/sbin/iptables-legacy-save", None)
+    host.put("/usr/sbin/iptables-save", {"content": "", "mode": "0755"})
+    host.put("/proc/self/net/ip_tables_names", "nat\n")
+    _pins.find(host, modules("ip_tables", iptable_nat=1), ["iptable_nat"])
+    assert host.ran == ["iptables-save"]
+
+
+def test_rules_pin_protocols_on_old_kernels(host):
+    host.put("/proc/self/net/ip_tables_names", "filter\n")
+    host.answers = {"iptables-legacy-save": "*filter\n-A INPUT -m conntrack --ctstate NEW\nCOMMIT\n"}
+    loaded = modules("ip_tables", xt_conntrack=1, nf_conntrack_ipv4=1)
+    assert {pin.module: pin.rule for pin in _pins.find(host, loaded, ["xt_conntrack", "nf_conntrack_ipv4"])} == {
+        "xt_conntrack": "-A INPUT -m conntrack --ctstate NEW",
+        "nf_conntrack_ipv4": "-A INPUT -m conntrack --ctstate NEW",
+    }
+
+
+def test_a_module_that_can_never_go_is_said_to(host):
+    loaded = {"nf_x": Module("nf_x", 1, 0, (), True)}
+    assert "never be unloaded" in _pins.find(host, loaded, ["nf_x"])[0].reason
+
+
+def test_services_are_told_by_their_processes(host):
+    host.put("/proc/5/comm", "dockerd\n")
+    assert _pins.services(host) == ["docker"]
+
+
+def test_a_rule_that_pins_two_modules_is_said_once():
+    rule = {"tool": "nft", "table": "ip t", "chain": "c", "rule": "masquerade", "namespace": "lab", "owner": "docker"}
+    assert describe([Pin("a", 1, **rule), Pin("b", 1, **rule), Pin("d", 2, "unknown")]) == (
+        "a and b: nft, table ip t, chain c, network namespace lab: masquerade (likely of docker);"
+        " d (2 references): unknown"
+    )
+
+
+def test_a_long_list_is_cut_in_words_only():
+    assert describe([Pin("m{0}".format(number), 1, "unknown") for number in range(20)]).endswith("and 8 more (see pins)")

@@ -1,0 +1,306 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""conntrack_modules against recorded hosts whose modules come and go."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from ansible_collections.netops.conntrack.plugins.module_utils import _boot, _stacks
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, HostError, Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed import (
+    BLOCK_FILE,
+    HEADER,
+    LOAD_FILES,
+    STACKS,
+    STATES,
+    Request,
+)
+from fake_modules import FakeModules
+
+LOADED = ["bullseye-5.10-nat", "bookworm-6.1-nat", "trixie-6.12-nat", "sid-7.2-nat", "el8-4.18-by-hand"]
+ABSENT = ["bullseye-5.10-absent", "bookworm-6.1-absent", "trixie-6.12-absent", "sid-7.2-absent"]
+
+NAT_BLOCK = HEADER + "install nf_nat /bin/false\n"
+CONNTRACK_BLOCK = HEADER + (
+    "install nf_conntrack /bin/false\ninstall nf_nat /bin/false\n"
+    "install nf_defrag_ipv4 /bin/false\ninstall nf_defrag_ipv6 /bin/false\n"
+)
+
+REQUESTS = [Request(stack, state) for stack in STACKS for state in STATES]
+
+#: Modules of the stacks by a rule simpler than the collection's, for the hosts recorded here.
+WORDS = ("conntrack", "nat", "defrag", "MASQUERADE")
+
+
+def ask(host, stack, state, check=False):
+    return _stacks.run(host, Request(stack, state), check)
+
+
+def stack_of(host):
+    return sorted(name for name in host.loaded if any(word in name for word in WORDS))
+
+
+def own_files(host):
+    return [host.text(path) for path in (BLOCK_FILE, LOAD_FILES["conntrack"], LOAD_FILES["nat"])]
+
+
+def subjects(result):
+    return [change["subject"] for change in result["changes"]]
+
+
+# --- without the stack
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_without_nat_connection_tracking_stays(name):
+    host = FakeModules(name)
+    tracking = [module for module in stack_of(host) if "nat" not in module and "MASQ" not in module]
+    result = ask(host, "nat", "absent")
+    assert stack_of(host) == tracking
+    assert host.text(BLOCK_FILE) == NAT_BLOCK
+    assert result["blocked"] == {"nat": {"file": BLOCK_FILE, "line": 2}, "conntrack": None}
+    assert result["modules"] == [] and result["pins"] == []
+    assert "iptable_nat" not in host.trigger() and "nf_nat" not in host.loaded
+    assert not ask(host, "nat", "absent")["changes"]
+
+
+@pytest.mark.parametrize("name", LOADED + ABSENT)
+def test_without_connection_tracking_nothing_of_it_is_loaded_again(name):
+    host = FakeModules(name)
+    predicted = ask(host, "conntrack", "absent", check=True)
+    assert host.ran == [] or all(not words.startswith(("rmmod", "modprobe")) for words in host.ran)
+    result = ask(host, "conntrack", "absent")
+    assert result["changes"] == predicted["changes"]
+    assert stack_of(host) == [] and host.text(BLOCK_FILE) == CONNTRACK_BLOCK
+    assert host.trigger() == []
+    assert ask(host, "conntrack", "absent")["changed"] is False
+    host.reboot()
+    assert host.trigger() == []
+    assert ask(host, "conntrack", "absent")["changed"] is False
+
+
+@pytest.mark.parametrize("lines", [
+    "nf_conntrack_ipv4 1 0 - Live 0x0\nnf_nat_ipv4 1 2 ipt_MASQUERADE,iptable_nat, Live 0x0\n"
+    "ipt_MASQUERADE 1 0 - Live 0x0\niptable_nat 1 0 - Live 0x0\nnf_nat 1 1 nf_nat_ipv4, Live 0x0\n"
+    "nf_conntrack 1 2 nf_nat,nf_conntrack_ipv4, Live 0x0\nnf_defrag_ipv4 1 1 nf_conntrack_ipv4, Live 0x0\n",
+    "ip_nat 1 1 ipt_MASQUERADE, Live 0x0\nipt_MASQUERADE 1 0 - Live 0x0\nip_conntrack 1 1 ip_nat, Live 0x0\n",
+], ids=["4.18", "2.6.16"])
+def test_modules_of_old_names_go_too(lines):
+    host = FakeModules("trixie-6.12-absent", {"/proc/modules": lines.encode()})
+    ask(host, "conntrack", "absent")
+    assert stack_of(host) == []
+
+
+def test_names_nobody_thought_of_go_in_the_order_of_the_kernel():
+    lines = "zeta 1 0 - Live 0x0\nalpha 1 1 zeta, Live 0x0\nnf_conntrack 1 1 alpha, Live 0x0\n"
+    host = FakeModules("trixie-6.12-absent", {"/proc/modules": lines.encode()})
+    assert subjects(ask(host, "conntrack", "absent"))[1:4] == ["zeta", "alpha", "nf_conntrack"]
+
+
+def test_defragmentation_that_others_use_stays():
+    host = FakeModules("trixie-6.12-nat", also=["xt_TPROXY"])
+    host._depends["xt_TPROXY"] = ["nf_defrag_ipv4"]
+    host._show()
+    ask(host, "conntrack", "absent")
+    assert stack_of(host) == ["nf_defrag_ipv4"]
+    assert "nf_defrag_ipv4" not in host.text(BLOCK_FILE) and "nf_defrag_ipv6" in host.text(BLOCK_FILE)
+    assert ask(host, "conntrack", "absent")["changed"] is False
+
+
+# --- from one state to another
+
+
+@pytest.mark.parametrize("first, second", list(itertools.product(REQUESTS, REQUESTS)), ids=lambda r: r.stack + r.state)
+def test_no_residue_of_the_state_before(first, second):
+    host = FakeModules("trixie-6.12-absent")
+    _stacks.run(host, first, False)
+    before = own_files(host)
+    _stacks.run(host, second, False)
+    fresh = FakeModules("trixie-6.12-absent")
+    _stacks.run(fresh, second, False)
+    expected = own_files(fresh)
+    if second.stack == "nat":
+        expected[1] = before[1]  # NAT is none of what loads connection tracking
+        if second.state == "unmanaged" and before[0] == CONNTRACK_BLOCK:
+            expected[0] = before[0]
+    elif second.state == "present":
+        expected[2] = before[2]
+        if before[0] == NAT_BLOCK:
+            expected[0] = before[0]
+    assert own_files(host) == expected
+    assert _stacks.run(host, second, False)["changed"] is False
+    host.reboot()
+    assert _stacks.run(host, second, False)["changed"] is False
+
+
+@pytest.mark.parametrize("stack, loaded", [("conntrack", ["nf_conntrack"]), ("nat", ["nf_conntrack", "nf_nat"])])
+def test_present_is_loaded_now_and_at_boot(stack, loaded):
+    host = FakeModules("trixie-6.12-absent")
+    result = ask(host, stack, "present")
+    assert result["modules"] == [loaded[-1]]
+    assert host.loaded_of("nf_conntrack", "nf_nat") == loaded
+    host.reboot()
+    assert host.loaded_of("nf_conntrack", "nf_nat") == loaded
+
+
+def test_what_conntrack_settings_has_the_boot_load_stays_until_tracking_is_kept_out():
+    host = FakeModules("trixie-6.12-absent", {_boot.MODULES_LOAD_FILE: _boot.MODULES_LOAD_TEXT.encode()})
+    ask(host, "conntrack", "unmanaged")
+    assert host.text(_boot.MODULES_LOAD_FILE) == _boot.MODULES_LOAD_TEXT
+    ask(host, "conntrack", "absent")
+    assert host.text(_boot.MODULES_LOAD_FILE) is None
+
+
+# --- what others wrote
+
+
+@pytest.mark.parametrize("path, before, after", [
+    ("/etc/modprobe.d/00-a.conf", b"# \xff\ninstall nf-nat /bin/true \\\n x\noptions a b=1", b"# \xff\noptions a b=1"),
+    ("/etc/modules-load.d/x.conf", b"; \xff\nnf_nat\n\n iptable-nat x=1\nloop", b"; \xff\n\nloop"),
+    ("/etc/modules", b"# a\nip_nat\nloop\n", b"# a\nloop\n"),
+], ids=["install", "modules-load.d", "/etc/modules"])
+def test_lines_below_etc_that_would_undo_it_are_removed_and_no_other_byte(path, before, after):
+    host = FakeModules("trixie-6.12-nat", {path: before})
+    ask(host, "nat", "absent")
+    assert host.read(path) == after
+    assert ask(host, "nat", "absent")["changed"] is False
+
+
+@pytest.mark.parametrize("path, text, words", [
+    ("/usr/lib/modprobe.d/00-a.conf", b"\ninstall nf_nat /bin/true\n", "/usr/lib/modprobe.d/00-a.conf:2"),
+    ("/etc/modprobe.d/00-a.conf", b"install nf_* /bin/true\n", "/etc/modprobe.d/00-a.conf:1"),
+    ("/usr/lib/modules-load.d/a.conf", b"# \nnf_nat_ftp\n", "/usr/lib/modules-load.d/a.conf:2 has the boot load nf_nat_ftp"),
+], ids=["vendor's install", "pattern", "vendor's load"])
+def test_lines_elsewhere_are_named_and_nothing_is_changed(path, text, words):
+    host = FakeModules("trixie-6.12-nat", {path: text})
+    before = host.state()
+    with pytest.raises(Refused) as refused:
+        ask(host, "nat", "absent")
+    assert words in refused.value.message
+    assert host.state() == before
+
+
+def test_modules_that_need_the_stack_are_told_by_modules_dep():
+    release = FakeModules("trixie-6.12-nat").read_value("/proc/sys/kernel/osrelease")
+    host = FakeModules("trixie-6.12-nat", {
+        "/lib": None,
+        "/lib/modules/{0}/modules.dep".format(release): b"kernel/a/odd-one.ko.xz: kernel/b/nf_nat.ko.xz\n",
+        "/etc/modules-load.d/x.conf": b"odd_one\nother\n",
+    })
+    ask(host, "nat", "absent")
+    assert host.text("/etc/modules-load.d/x.conf") == "other\n"
+
+
+@pytest.mark.parametrize("path, text", [
+    ("/etc/modprobe.d/x.conf", b"install nf_conntrack /bin/false\n"),
+    ("/etc/modprobe.d/x.conf", b"blacklist nf-conntrack\n"),
+], ids=["install", "blacklist"])
+def test_present_lifts_what_others_wrote_below_etc(path, text):
+    host = FakeModules("trixie-6.12-absent", {path: text})
+    ask(host, "conntrack", "present")
+    assert host.text(path) == ""
+
+
+def test_present_names_a_block_elsewhere():
+    host = FakeModules("trixie-6.12-absent", {"/usr/lib/modprobe.d/x.conf": b"install nf_conntrack /bin/false\n"})
+    with pytest.raises(Refused) as refused:
+        ask(host, "conntrack", "present")
+    assert "/usr/lib/modprobe.d/x.conf:1" in refused.value.message
+
+
+def test_the_kernel_command_line_is_warned_of():
+    host = FakeModules("trixie-6.12-absent", {"/proc/cmdline": b"quiet modules-load=loop,nf_nat\n"})
+    assert "load nf_nat" in ask(host, "nat", "absent")["notices"][0]
+    assert ask(host, "nat", "unmanaged")["notices"] == []
+
+
+# --- refusals
+
+
+def refused(host, stack="conntrack", state="absent"):
+    before = host.state()
+    with pytest.raises(Refused) as caught:
+        ask(host, stack, state)
+    assert host.state() == before
+    return caught.value
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_what_is_built_in_cannot_go(stack):
+    assert "fixed part of this kernel" in refused(FakeModules("linux-6.18-built-in"), stack).message
+
+
+def test_what_is_built_in_is_present():
+    host = FakeModules("linux-6.18-built-in")
+    assert ask(host, "conntrack", "present")["changed"] is False
+
+
+def test_a_container_is_told_to_go_to_the_host():
+    host = FakeModules("trixie-6.12-nat")
+    host.tree.pop("/proc/sys/net/core/dev_weight")
+    assert "run this on the host itself" in refused(host).message
+
+
+def test_root_is_asked_for():
+    host = FakeModules("trixie-6.12-nat")
+    host.is_root = False
+    assert "become: true" in refused(host).message
+    assert host.ran == []
+
+
+def test_kmod_is_asked_for():
+    host = FakeModules("trixie-6.12-nat")
+    for path in ("/usr/sbin/modprobe", "/sbin/modprobe"):
+        host.tree.pop(path, None)
+    assert "install the package kmod" in refused(host).message
+
+
+def test_a_masked_file_of_our_own_is_named():
+    assert BLOCK_FILE in refused(FakeModules("trixie-6.12-nat", {BLOCK_FILE: "/dev/null"})).message
+
+
+def test_a_driver_of_the_network_card_is_never_unloaded():
+    host = FakeModules("trixie-6.12-nat", {"/sys/module/mlx5_core/drivers/pci:mlx5_core": "/sys/bus"}, also=["mlx5_core"])
+    host._depends["mlx5_core"] = ["nf_conntrack"]
+    host._show()
+    error = refused(host)
+    assert "mlx5_core: it drives devices of this host (pci:mlx5_core)" in error.message
+    assert error.details["pins"][0]["module"] == "mlx5_core"
+
+
+def test_a_pin_that_cannot_be_found_is_unknown_with_its_references():
+    error = refused(FakeModules("trixie-6.12-nat", pins={"xt_conntrack": 3}))
+    assert "xt_conntrack (3 references): unknown" in error.message
+
+
+# --- failures
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["without effect", "with effect"])
+@pytest.mark.parametrize("name", ["trixie-6.12-nat", "el8-4.18-by-hand"])
+@pytest.mark.parametrize("stack, state", [("nat", "absent"), ("conntrack", "absent"), ("nat", "present")])
+def test_a_failure_at_any_step_leaves_modules_and_files_as_they_were(name, stack, state, late):
+    def fresh():
+        host = FakeModules(name, {"/etc/modules-load.d/x.conf": b"nf_nat\n", BLOCK_FILE: b"install nf_nat /bin/false\n"})
+        if state == "present":
+            host.reboot()
+        return host
+
+    whole = fresh()
+    ask(whole, stack, state)
+    assert whole.steps > 2
+    for step in range(whole.steps):
+        host = fresh()
+        before, loaded = host.state(), host.loaded
+        host.fails, host.fails_late = {step: HostError("do", "it", "no")}, late
+        with pytest.raises(ApplyError) as failed:
+            ask(host, stack, state)
+        assert failed.value.details["not_reverted"] == []
+        assert host.loaded == loaded
+        assert {path: entry for path, entry in host.state().items() if path.startswith("/etc")} == {
+            path: entry for path, entry in before.items() if path.startswith("/etc")
+        }

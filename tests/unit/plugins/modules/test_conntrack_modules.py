@@ -1,0 +1,69 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The whole module, as the controller would get its result."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from ansible_collections.netops.conntrack.plugins.module_utils._pins import Pin
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed import BLOCK_FILE, STACKS, STATES
+from ansible_collections.netops.conntrack.plugins.modules import conntrack_modules
+from fake_modules import FakeModules
+
+NAT_ABSENT = {"stack": "nat", "state": "absent"}
+
+
+def test_check_mode_and_diff_show_what_a_run_does(run_module):
+    host = FakeModules("trixie-6.12-nat")
+    before = host.state()
+    predicted = run_module("conntrack_modules", host, NAT_ABSENT, check=True, diff=True)
+    assert host.state() == before
+    result = run_module("conntrack_modules", host, NAT_ABSENT, diff=True)
+    assert result["changed"] and result["changes"] == predicted["changes"] and result["diff"] == predicted["diff"]
+    assert [block["after_header"] for block in result["diff"]] == ["live kernel", BLOCK_FILE]
+    assert "nf_nat = loaded" in result["diff"][0]["before"]
+    assert "nf_nat = not loaded" in result["diff"][0]["after"]
+    again = run_module("conntrack_modules", host, NAT_ABSENT)
+    assert again["changed"] is False and again["changes"] == []
+
+
+def test_every_returned_key_is_documented(run_module):
+    documented = yaml.safe_load(conntrack_modules.RETURN)
+    result = run_module("conntrack_modules", FakeModules("trixie-6.12-nat"), NAT_ABSENT)
+    assert set(result) - {"changed", "diff", "invocation"} == set(documented) - {"reverted", "not_reverted"}
+    assert set(documented["pins"]["contains"]) == set(Pin("x", 1).result())
+
+
+def test_the_documentation_names_every_choice():
+    options = yaml.safe_load(conntrack_modules.DOCUMENTATION)["options"]
+    assert options["stack"]["choices"] == list(STACKS) and options["state"]["choices"] == list(STATES)
+
+
+def test_what_pins_a_module_is_an_error_with_its_rule(run_module):
+    host = FakeModules("trixie-6.12-nat", pins={"xt_MASQUERADE": 1, "iptable_nat": 1})
+    host.put("/proc/self/net/ip_tables_names", b"nat\n")
+    host.put("/usr/sbin/iptables-legacy-save", b"")
+    host.answers["iptables-legacy-save"] = "*nat\n-A POSTROUTING -o eth0 -j MASQUERADE\nCOMMIT\n"
+    before = host.state()
+    result = run_module("conntrack_modules", host, NAT_ABSENT)
+    assert result["failed"] and "exception" not in result
+    assert result["msg"] == (
+        "NAT is in use and cannot be unloaded: iptable_nat and xt_MASQUERADE: iptables-legacy, table nat, chain"
+        " POSTROUTING: -A POSTROUTING -o eth0 -j MASQUERADE. Rules are never flushed: take them away, or stop what makes"
+        " them, then run this again. Nothing was changed"
+    )
+    assert [pin["module"] for pin in result["pins"]] == ["iptable_nat", "xt_MASQUERADE"]
+    assert host.state() == before
+
+
+@pytest.mark.parametrize("arguments, word", [
+    ({"stack": "nat;reboot", "state": "absent"}, "stack"),
+    ({"stack": "nat", "state": "gone"}, "state"),
+    ({"stack": "nat"}, "state"),
+])
+def test_a_wrong_request_is_one_clear_error(run_module, arguments, word):
+    result = run_module("conntrack_modules", FakeModules("trixie-6.12-nat"), arguments)
+    assert result["failed"] and word in result["msg"]
