@@ -158,13 +158,13 @@ def plan_absence(
     sysctl_d, modprobe_d = files.sysctl_d, files.modprobe_d
     for conf in files.sysctl_d.files:
         if conf.path == SYSCTL_FILE:
-            sysctl_d = _plan_text(sysctl_d, conf.path, conf.text, None, changes)
+            sysctl_d = plan_text(sysctl_d, conf.path, conf.text, None, changes)
         elif sysctl_file in (conf.path, conf.target):
             text = _sysctl_conf.edit(conf.text, {}, [KEYS[name].sysctl for name in names])
-            sysctl_d = _plan_text(sysctl_d, conf.path, conf.text, None if text == HEADER else text, changes)
+            sysctl_d = plan_text(sysctl_d, conf.path, conf.text, None if text == HEADER else text, changes)
     for conf in files.modprobe_d.files:
         if conf.path == MODPROBE_FILE:
-            modprobe_d = _plan_text(modprobe_d, conf.path, conf.text, None, changes)
+            modprobe_d = plan_text(modprobe_d, conf.path, conf.text, None, changes)
     _plan_own(files, UDEV_FILE, None, changes, _UDEV_RELOAD if files.udev_runs else ())
     _plan_own(files, MODULES_LOAD_FILE, None, changes)
     return changes, replace(files, sysctl_d=sysctl_d, modprobe_d=modprobe_d)
@@ -252,7 +252,7 @@ def _plan_sysctl_d(files: BootFiles, wish: Wish, changes: t.List[FileContent]) -
     after = files.sysctl_d
     gone = [KEYS[name].sysctl for name in wish.gone]
     text = _sysctl_conf.edit(HEADER if before is None else before, wanted, former + aliases + gone)
-    after = _plan_text(after, target, before, None if text == HEADER else text, changes)
+    after = plan_text(after, target, before, None if text == HEADER else text, changes)
     target_name = next((conf.name for conf in after.files if target in (conf.path, conf.target)), "")
     for conf in files.sysctl_d.files:
         if _below_etc(conf.target) and target not in (conf.path, conf.target):
@@ -260,10 +260,10 @@ def _plan_sysctl_d(files: BootFiles, wish: Wish, changes: t.List[FileContent]) -
             # may win from anywhere: a line that repeats a value is applied where that stood first.
             stale = former + aliases + (list(wanted) if conf.name > target_name else [])
             text = _sysctl_conf.edit(conf.text, {}, stale)
-            after = _plan_text(after, conf.path, conf.text, None if text == HEADER else text, changes)
+            after = plan_text(after, conf.path, conf.text, None if text == HEADER else text, changes)
     if files.unread_sysctl_conf is not None:
         text = _sysctl_conf.edit(files.unread_sysctl_conf.text, {}, former + aliases + list(wanted))
-        _plan_text(after, SYSCTL_CONF, files.unread_sysctl_conf.text, text, changes)
+        plan_text(after, SYSCTL_CONF, files.unread_sysctl_conf.text, text, changes)
 
     values = _sysctl_conf.BootValues(after)
     for key in keys:
@@ -295,12 +295,12 @@ def _plan_modprobe_d(
     after = files.modprobe_d
     before = next((conf.text for conf in after.files if conf.path == MODPROBE_FILE), None)
     text = _modprobe_conf.set_parameter(HEADER if before is None else before, MODULE, "hashsize", str(hashsize))
-    after = _plan_text(after, MODPROBE_FILE, before, text, changes)
+    after = plan_text(after, MODPROBE_FILE, before, text, changes)
     for conf in files.modprobe_d.files:
         # Options add up and the last one wins, so what stands earlier is outranked.
         if _below_etc(conf.target) and conf.name > posixpath.basename(MODPROBE_FILE):
             text = _modprobe_conf.drop_parameter(conf.text, MODULE, "hashsize")
-            after = _plan_text(after, conf.path, conf.text, text, changes)
+            after = plan_text(after, conf.path, conf.text, text, changes)
     origin = hashsize_origin(replace(files, modprobe_d=after))
     pages = ((number(origin) or 0) + buckets_per_page - 1) // buckets_per_page
     if origin is None or pages * buckets_per_page != hashsize:
@@ -311,13 +311,17 @@ def _plan_modprobe_d(
     return after
 
 
-def _plan_text(
+def plan_text(
     drop_ins: DropIns, path: str, before: t.Optional[str], after: t.Optional[str], changes: t.List[FileContent]
 ) -> DropIns:
-    """Plan one file, where it changes; the files as they will then be."""
+    """Plan one file, where it changes, and once for all its lines; the files as they will then be."""
     if before == after:
         return drop_ins
-    changes.append(FileContent(path, before, after))
+    earlier = next((change for change in changes if change.subject == path), None)
+    if earlier is None:
+        changes.append(FileContent(path, before, after))
+    else:
+        earlier.after = after
     return drop_ins.with_text(path, after)
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to the collection: names and behaviour may change in any release.
 
-"""The exception family of the collection. Front doors turn it into fail_json, once."""
+"""The exception family of the collection. Front doors turn it into a failed module, once."""
 
 from __future__ import annotations
 

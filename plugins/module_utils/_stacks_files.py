@@ -81,7 +81,7 @@ def _plan_modprobe_d(observed: Observed, request: Request, changes: t.List[FileC
     names = _wanted_block(observed, request)
     if request.state == UNMANAGED and request.stack == NAT and len(names) > 1:
         return observed.modprobe_d  # a block of conntrack stays just as it is
-    after = _plan_text(observed.modprobe_d, BLOCK_FILE, before, block_text(names) if names else None, changes)
+    after = _boot.plan_text(observed.modprobe_d, BLOCK_FILE, before, block_text(names) if names else None, changes)
     if request.state == ABSENT:
         for name in names:
             after = _plan_first_install(after, name, changes)
@@ -150,7 +150,7 @@ def _plan_without(
     text = conf.text if conf is None else drop(conf.text, name)
     if conf is None or text == conf.text or not _below_etc(conf):
         raise Refused(refusal)
-    return _plan_text(modprobe_d, path, conf.text, text, changes)
+    return _boot.plan_text(modprobe_d, path, conf.text, text, changes)
 
 
 def _place(origin: Origin) -> str:
@@ -159,20 +159,6 @@ def _place(origin: Origin) -> str:
 
 def _below_etc(conf: ConfFile) -> bool:
     return conf.path.startswith("/etc/") and conf.target.startswith("/etc/")
-
-
-def _plan_text(
-    drop_ins: DropIns, path: str, before: t.Optional[str], after: t.Optional[str], changes: t.List[FileContent]
-) -> DropIns:
-    """Plan one file, where it changes, and once for all its lines; the files as they will then be."""
-    if before == after:
-        return drop_ins
-    earlier = next((change for change in changes if change.subject == path), None)
-    if earlier is None:
-        changes.append(FileContent(path, before, after))
-    else:
-        earlier.after = after
-    return drop_ins.with_text(path, after)
 
 
 def _text(drop_ins: DropIns, path: str) -> t.Optional[str]:
@@ -190,7 +176,7 @@ def _plan_modules_load_d(observed: Observed, request: Request, changes: t.List[F
         else:
             # Without connection tracking there is no NAT.
             after = None if request.stack in (stack, CONNTRACK) else before
-        _plan_text(drop_ins, path, before, after, changes)
+        _boot.plan_text(drop_ins, path, before, after, changes)
     if request.state != ABSENT:
         return
     for conf in drop_ins.files:
@@ -217,4 +203,4 @@ def _plan_without_lines(
             )
         )
     text = _modules_load.drop(conf.text, [line.name for line in lines])
-    _plan_text(drop_ins, conf.path, conf.text, None if text == _boot.HEADER else text, changes)
+    _boot.plan_text(drop_ins, conf.path, conf.text, None if text == _boot.HEADER else text, changes)
