@@ -87,6 +87,7 @@ class Wish:
     :ivar buckets_per_page: what the kernel rounds to.
     :ivar at_load: whether the values must be applied at later loads too, so not where conntrack is built in.
     :ivar load: whether the boot shall load nf_conntrack.
+    :ivar keep_others: whether lines of other files stay, so that one that would have to go is refused.
     """
 
     sysctl_file: str
@@ -96,6 +97,7 @@ class Wish:
     buckets_per_page: int
     at_load: bool
     load: bool
+    keep_others: bool
 
 
 def observe(host: Host, sysctl_file: str) -> BootFiles:
@@ -134,12 +136,19 @@ def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles
     :raises Refused: the host's boot would not do what is wished.
     """
     changes: t.List[FileContent] = []
+    conflicts: t.List[str] = []
     sysctl_d, modprobe_d = files.sysctl_d, files.modprobe_d
     if wish.values or wish.gone:
         _check_sysctl_file(files, wish.sysctl_file)
-        sysctl_d = _plan_sysctl_d(files, wish, changes)
+        sysctl_d = _plan_sysctl_d(files, wish, changes, conflicts)
     if wish.hashsize is not None:
-        modprobe_d = _plan_modprobe_d(files, wish.hashsize, wish.buckets_per_page, changes)
+        modprobe_d = _plan_modprobe_d(files, wish.hashsize, wish.buckets_per_page, changes, conflicts)
+    if conflicts and wish.keep_others:
+        raise Refused(
+            "conflicting_entries is fail, and these lines set the same keys: {0}. Take them out, or set"
+            " conflicting_entries: replace".format(", ".join(conflicts)),
+            conflicts=conflicts,
+        )
     if (wish.values or wish.hashsize is not None) and wish.at_load:
         rule = udev_rule(files.systemd_sysctl or "")
         _plan_own(files, UDEV_FILE, rule, changes, _UDEV_RELOAD if files.udev_runs else ())
@@ -241,7 +250,9 @@ def _check_sysctl_file(files: BootFiles, path: str) -> None:
         raise Refused("sysctl_file {0} would not hold at boot: {1}; {2}".format(path, problem, advice))
 
 
-def _plan_sysctl_d(files: BootFiles, wish: Wish, changes: t.List[FileContent]) -> DropIns:
+def _plan_sysctl_d(
+    files: BootFiles, wish: Wish, changes: t.List[FileContent], conflicts: t.List[str]
+) -> DropIns:
     keys = [KEYS[name] for name in sorted(wish.values)]
     wanted = {key.sysctl: str(wish.values[key.name]) for key in keys}
     former = [name for key in keys for name in key.former_names]
@@ -257,12 +268,18 @@ def _plan_sysctl_d(files: BootFiles, wish: Wish, changes: t.List[FileContent]) -
     for conf in files.sysctl_d.files:
         if _below_etc(conf.target) and target not in (conf.path, conf.target):
             # What stands earlier is outranked; only what would win is taken away. Another name of the same variable
-            # may win from anywhere: a line that repeats a value is applied where that stood first.
-            stale = former + aliases + (list(wanted) if conf.name > target_name else [])
+            # may win from anywhere: a line that repeats a value is applied where that stood first. /etc/sysctl.conf is
+            # what an operator's `sysctl -p` reads alone, and `sysctl --system` last.
+            wins = conf.name > target_name or conf.target == SYSCTL_CONF
+            stale = former + aliases + (list(wanted) if wins else [])
+            if conf.path != SYSCTL_FILE:
+                conflicts += _sysctl_conf.lines_about(conf, stale)
             text = _sysctl_conf.edit(conf.text, {}, stale)
             after = plan_text(after, conf.path, conf.text, None if text == HEADER else text, changes)
     if files.unread_sysctl_conf is not None:
-        text = _sysctl_conf.edit(files.unread_sysctl_conf.text, {}, former + aliases + list(wanted))
+        stale = former + aliases + list(wanted)
+        conflicts += _sysctl_conf.lines_about(files.unread_sysctl_conf, stale)
+        text = _sysctl_conf.edit(files.unread_sysctl_conf.text, {}, stale)
         plan_text(after, SYSCTL_CONF, files.unread_sysctl_conf.text, text, changes)
 
     values = _sysctl_conf.BootValues(after)
@@ -290,7 +307,7 @@ def _exclusion(sysctl_d: DropIns, key: Key) -> str:
 
 
 def _plan_modprobe_d(
-    files: BootFiles, hashsize: int, buckets_per_page: int, changes: t.List[FileContent]
+    files: BootFiles, hashsize: int, buckets_per_page: int, changes: t.List[FileContent], conflicts: t.List[str]
 ) -> DropIns:
     after = files.modprobe_d
     before = next((conf.text for conf in after.files if conf.path == MODPROBE_FILE), None)
@@ -299,6 +316,7 @@ def _plan_modprobe_d(
     for conf in files.modprobe_d.files:
         # Options add up and the last one wins, so what stands earlier is outranked.
         if _below_etc(conf.target) and conf.name > posixpath.basename(MODPROBE_FILE):
+            conflicts += _modprobe_conf.lines_giving(conf, MODULE, "hashsize")
             text = _modprobe_conf.drop_parameter(conf.text, MODULE, "hashsize")
             after = plan_text(after, conf.path, conf.text, text, changes)
     origin = hashsize_origin(replace(files, modprobe_d=after))

@@ -51,6 +51,11 @@ class ConfFile:
         """The file name, which decides the order."""
         return posixpath.basename(self.path)
 
+    @property
+    def place(self) -> str:
+        """The path as messages show it, with where it leads."""
+        return self.path if self.path == self.target else "{0} -> {1}".format(self.path, self.target)
+
 
 @dataclass(frozen=True)
 class Origin:

@@ -15,7 +15,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import DropIns, Origin
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin
 
 KIND = "modprobe.d"
 
@@ -142,6 +142,15 @@ def command_line_parameter(command_line: str, module: str, parameter: str) -> t.
             given = _value_of(right, parameter)
             value = value if given is None else given
     return value
+
+
+def lines_giving(conf: ConfFile, module: str, parameter: str) -> t.List[str]:
+    """The lines of a file that give a module a parameter, as ``file:line (text)`` for messages."""
+    return [
+        "{0}:{1} ({2})".format(conf.place, command.number, " ".join(word.text for word in command.words))
+        for command in _commands(conf.text)
+        if command.given(module, parameter)
+    ]
 
 
 def drop_parameter(text: str, module: str, parameter: str) -> str:

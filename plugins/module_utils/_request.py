@@ -46,6 +46,7 @@ class Request:
     :ivar boot: whether to change what later boots set.
     :ivar sysctl_file: None for the collection's own drop-in.
     :ivar skip_missing: leave out keys that the kernel does not have.
+    :ivar keep_others: refuse where lines of other files would have to be taken out.
     :ivar load: load nf_conntrack, now and at boot as ``runtime`` and ``boot`` say.
     :ivar force: allow what would lose connections or take too much memory.
     """
@@ -60,6 +61,7 @@ class Request:
     boot: bool
     sysctl_file: t.Optional[str]
     skip_missing: bool
+    keep_others: bool
     load: bool
     force: bool
 
@@ -87,6 +89,7 @@ def parse(params: t.Mapping[str, t.Any]) -> Request:
         boot=params["scope"] != "runtime",
         sysctl_file=_sysctl_file(params["sysctl_file"]),
         skip_missing=params["missing_keys"] == "skip",
+        keep_others=params["conflicting_entries"] == "fail",
         load=params["load"],
         force=params["force"],
     )

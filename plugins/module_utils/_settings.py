@@ -225,7 +225,9 @@ def _expected_max(observed: Observed, request: Request) -> int:
         return observed.live[MAX]
     line = given = None
     if observed.boot is not None:
-        line = _boot.number_set(observed.boot, KEYS[MAX]) if request.boot else _line_at_load(observed, request, MAX)
+        line = _line_at_load(observed, request, MAX)
+        if line is None and request.boot:
+            line = _boot.number_set(observed.boot, KEYS[MAX])
         given = _boot.number_given(observed.boot)
     if line is None and given is not None:
         return _sizing.MAX_PER_GIVEN_BUCKET * _sizing.round_hashsize(given, observed.hardware)
@@ -292,6 +294,7 @@ def _plan_boot(
         buckets_per_page=observed.hardware.page_bytes // observed.hardware.bucket_bytes,
         at_load=is_module,
         load=request.load and is_module,
+        keep_others=request.keep_others,
     )
     return _boot.plan(observed.boot, wish)
 

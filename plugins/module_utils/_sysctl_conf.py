@@ -13,7 +13,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import DropIns, Origin
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin
 
 KIND = "sysctl.d"
 
@@ -79,6 +79,17 @@ def _glob_matches(pattern: str, key: str) -> bool:
     return len(pattern_parts) == len(key_parts) and all(
         fnmatch.fnmatchcase(part, glob) for part, glob in zip(key_parts, pattern_parts)
     )
+
+
+def lines_about(conf: ConfFile, names: t.Collection[str]) -> t.List[str]:
+    """The lines of a file that name one of these keys (with dots), as ``file:line (text)`` for messages."""
+    keys = {normalise(name) for name in names}
+    lines = split_lines(conf.text)
+    return [
+        "{0}:{1} ({2})".format(conf.place, entry.number, lines[entry.number - 1].strip(_BLANK))
+        for entry in parse(conf.text)
+        if entry.key in keys
+    ]
 
 
 class BootValues:

@@ -19,7 +19,7 @@ description:
     that applies the sysctl lines whenever C(nf_conntrack) is loaded. Without that rule they are lost when the module is
     loaded after boot, which is the normal case."
   - Other lines for the same keys that would win at boot, and lines with former names of them, are removed from files
-    below C(/etc). All other bytes of these files stay as they were.
+    below C(/etc), see O(conflicting_entries). All other bytes of these files stay as they were.
   - Keys that are not named are left alone.
 version_added: 1.0.0
 author:
@@ -97,6 +97,16 @@ options:
     type: str
     choices: [fail, skip]
     default: fail
+  conflicting_entries:
+    description:
+      - What to do with lines below C(/etc) that set the same keys and would win, at boot or, in C(/etc/sysctl.conf), at
+        the next C(sysctl -p) or C(sysctl --system), and with lines that use another or a former name of these keys.
+      - V(replace) takes these lines out. All other bytes of the files stay, and a link stays a link.
+      - V(fail) changes nothing and names each by file and line.
+      - A line that wins from a file elsewhere, such as C(/usr/lib/sysctl.d), is refused in both cases.
+    type: str
+    choices: [replace, fail]
+    default: replace
   load:
     description:
       - V(true) loads C(nf_conntrack) now and at every boot, as O(scope) says.
@@ -136,6 +146,13 @@ EXAMPLES = r"""
       nf_conntrack_tcp_be_liberal: 1
       nf_conntrack_tcp_ignore_invalid_rst: 1
     missing_keys: skip
+  become: true
+
+- name: Take over no host where another file sets the same keys
+  netops.conntrack.conntrack_settings:
+    max: auto
+    hashsize: auto
+    conflicting_entries: fail
   become: true
 
 - name: Let the next boot start from the kernel's defaults again
@@ -230,6 +247,11 @@ sizing:
     table_bytes:
       description: Memory of a full table of RV(sizing.max) entries and RV(sizing.hashsize) buckets.
       type: int
+conflicts:
+  description: The lines of other files that would have to go, each as file, line number and text.
+  returned: when O(conflicting_entries=fail) refused
+  type: list
+  elements: str
 pending:
   description: Whether values wait in the files because C(nf_conntrack) is not loaded.
   returned: success
@@ -271,6 +293,7 @@ def main() -> None:
             "sysctls": {"type": "dict", "default": {}},
             "scope": {"type": "str", "choices": ["both", "runtime", "boot"], "default": "both"},
             "sysctl_file": {"type": "path"},
+            "conflicting_entries": {"type": "str", "choices": ["replace", "fail"], "default": "replace"},
             "missing_keys": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},
             "load": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},

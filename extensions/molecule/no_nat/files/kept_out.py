@@ -38,7 +38,10 @@ TRIGGERS = {
     ],
 }
 
-RULE = "table inet keep { chain in { type filter hook input priority 0; ct state established,related counter accept; }; }"
+RULE = (
+    "table inet keep { chain incoming { type filter hook input priority 0;"
+    " ct state established,related counter accept; }; }"
+)
 
 
 def main() -> None:

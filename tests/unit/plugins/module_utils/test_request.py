@@ -13,7 +13,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._request import p
 
 DEFAULTS = {
     "state": "present", "max": None, "hashsize": None, "entries_per_bucket": "auto", "memory_percent": 5, "timeouts": {}, "sysctls": {},
-    "scope": "both", "sysctl_file": None, "missing_keys": "fail", "load": False, "force": False,
+    "scope": "both", "sysctl_file": None, "missing_keys": "fail", "conflicting_entries": "replace", "load": False, "force": False,
 }
 INT_MAX = 2147483647
 

@@ -33,7 +33,7 @@ LOAD_FILE = "/etc/modules-load.d/netops-conntrack.conf"
 
 DEFAULTS = {
     "state": "present", "max": None, "hashsize": None, "entries_per_bucket": "auto", "memory_percent": 5, "timeouts": {}, "sysctls": {},
-    "scope": "both", "sysctl_file": None, "missing_keys": "fail", "load": False, "force": False,
+    "scope": "both", "sysctl_file": None, "missing_keys": "fail", "conflicting_entries": "replace", "load": False, "force": False,
 }
 
 
@@ -628,6 +628,69 @@ def test_a_vendors_hashsize_that_would_win_is_named():
     refusal(
         FakeKernel("trixie-6.12-nat", {vendor: b"# a\noptions nf_conntrack hashsize=6\n"}), vendor + ":2", hashsize=8192
     )
+
+
+# --- conflicting_entries: fail
+
+@pytest.mark.parametrize("path, line", [
+    ("/etc/sysctl.d/zzz.conf", "net/netfilter/nf_conntrack_max=5"),
+    ("/etc/sysctl.d/zzz.conf", "-net.netfilter.nf_conntrack_max"),
+    ("/etc/sysctl.d/10-old.conf", "net.nf_conntrack_max = 5"),
+    ("/etc/sysctl.d/10-old.conf", "net.ipv4.netfilter.ip_conntrack_max = 5"),
+    ("/etc/sysctl.d/10-old.conf", "net.ipv4.ip_conntrack_max = 5"),
+    ("/etc/sysctl.conf", "net.netfilter.nf_conntrack_max = 5"),
+    ("/etc/modprobe.d/zzz.conf", "options nf_conntrack acct=1 hashsize=5"),
+])
+@pytest.mark.parametrize("name", ["trixie-6.12-nat", "bookworm-6.1-nat"])
+def test_a_conflicting_line_is_named_by_file_and_line_and_stays(name, path, line):
+    kernel = FakeKernel(name, {path: "# mine\n{0}\n".format(line).encode()})
+    wanted = {"max": 100000, "hashsize": 25000}
+    refusal(kernel, "{0}:2 ({1})".format(path, line), "conflicting_entries: replace", conflicting_entries="fail", **wanted)
+    tune(kernel, **wanted)
+    assert not tune(kernel, conflicting_entries="fail", **wanted)["changed"]
+
+
+def test_all_conflicting_lines_are_named_at_once():
+    kernel = FakeKernel("trixie-6.12-nat", {
+        "/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_max = 5\nnet.ipv4.ip_conntrack_max = 6\n",
+        "/etc/modprobe.d/zzz.conf": b"options nf_conntrack hashsize=7\n",
+    })
+    refusal(
+        kernel, "/etc/sysctl.d/zzz.conf:1", "/etc/sysctl.d/zzz.conf:2", "/etc/modprobe.d/zzz.conf:1",
+        max=100000, hashsize=25000, conflicting_entries="fail",
+    )
+
+
+@pytest.mark.parametrize("path, content", [
+    ("/etc/sysctl.d/10-old.conf", b"net.netfilter.nf_conntrack_max = 5\n"),
+    ("/usr/lib/sysctl.d/10-vendor.conf", b"net.netfilter.nf_conntrack_max = 5\n"),
+    ("/etc/sysctl.d/zzz.conf", b"# net.netfilter.nf_conntrack_max = 5\nnet.netfilter.nf_conntrack_acct = 1\n"),
+    ("/etc/modprobe.d/nf.conf", b"options nf_conntrack hashsize=5\n"),
+    (SYSCTL_FILE, b"net.ipv4.ip_conntrack_max = 5\nnet.netfilter.nf_conntrack_max = 6\n"),
+])
+def test_what_is_outranked_or_in_an_own_file_is_no_conflict(path, content):
+    kernel = FakeKernel("trixie-6.12-nat", {path: content})
+    tune(kernel, max=100000, hashsize=25000, conflicting_entries="fail")
+    kernel.reboot()
+    assert live(kernel, "max", "buckets") == (100000, 25088)
+
+
+def test_another_file_takes_over_from_the_collections_own_without_a_conflict():
+    kernel = FakeKernel("trixie-6.12-nat")
+    tune(kernel, max=100000)
+    tune(kernel, max=100000, sysctl_file="/etc/sysctl.d/90-conntrack.conf", conflicting_entries="fail")
+    assert kernel.text(SYSCTL_FILE) is None
+
+
+def test_sysctl_conf_that_the_boot_reads_first_loses_lines_that_sysctl_p_would_apply():
+    kernel = FakeKernel("bookworm-6.1-nat", {
+        "/etc/sysctl.conf": b"net.netfilter.nf_conntrack_max=5\nkernel.panic=1\n",
+        "/etc/sysctl.d/99-sysctl.conf": "../sysctl.conf",
+    })
+    refusal(kernel, "/etc/sysctl.d/99-sysctl.conf -> /etc/sysctl.conf:1", max=100000, conflicting_entries="fail")
+    tune(kernel, max=100000)
+    assert kernel.tree["/etc/sysctl.conf"] == b"kernel.panic=1\n"
+    assert kernel.tree["/etc/sysctl.d/99-sysctl.conf"] == "../sysctl.conf"
 
 
 # --- a write that fails
