@@ -10,18 +10,18 @@ case. So the sysctl lines go with a udev rule that applies them at every load, a
 
 from __future__ import annotations
 
+import functools
 import posixpath
-import re
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _drop_ins, _modprobe_conf, _sysctl_conf
+from ansible_collections.netops.conntrack.plugins.module_utils import _drop_ins, _kernel, _modprobe_conf, _sysctl_conf
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
-from ansible_collections.netops.conntrack.plugins.module_utils._keys import KEYS, Key
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, Key
 
 HEADER = "# Written by Ansible: netops.conntrack.conntrack_settings\n"
 
@@ -44,8 +44,6 @@ _UDEV_RELOAD = ("udevadm", "control", "--reload")
 
 #: Sockets of a running udevd: of systemd up to 257, and since.
 _UDEV_SOCKETS = ("/run/udev/control", "/run/udev/io.systemd.Udev")
-
-_NUMBER = re.compile("[0-9]{1,20}")
 
 _SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
 
@@ -189,38 +187,56 @@ def udev_rule(systemd_sysctl: str) -> str:
 
 def value_origin(files: BootFiles, key: Key) -> t.Optional[Origin]:
     """What sets a key when the sysctl files are applied."""
-    return _sysctl_conf.BootValues(files.sysctl_d).origin(key.sysctl, *key.aliases)
+    return _values(files.sysctl_d).origin(key.sysctl, *key.aliases)
+
+
+@functools.lru_cache(maxsize=2)
+def _values(sysctl_d: DropIns) -> _sysctl_conf.BootValues:
+    """The files, parsed once for all keys."""
+    return _sysctl_conf.BootValues(sysctl_d)
+
+
+def origin_at_load(files: BootFiles, key: Key) -> t.Optional[Origin]:
+    """What sets a key by the udev rule, which knows it by no other name than the one in net.netfilter."""
+    return _values(files.sysctl_d).origin(key.sysctl)
 
 
 def number_set(files: BootFiles, key: Key) -> t.Optional[int]:
-    """The number that the sysctl files set a key to; None when they set none."""
-    return number(value_origin(files, key))
+    """The number that the sysctl files set a key to; None when they set none, or one that the kernel refuses."""
+    return _within_limits(key, number(value_origin(files, key)))
 
 
 def number_given(files: BootFiles) -> t.Optional[int]:
     """The hashsize that nf_conntrack will be loaded with, before rounding; None when it is given none."""
-    return number(hashsize_origin(files))
+    return _within_limits(KEYS[BUCKETS], number(hashsize_origin(files)))
 
 
 def number(origin: t.Optional[Origin]) -> t.Optional[int]:
     """The number that a line sets; None where there is no line, or it sets no number."""
-    return int(origin.value) if origin is not None and _NUMBER.fullmatch(origin.value) else None
+    return None if origin is None else _kernel.parse_number(origin.value)
 
 
 def number_at_load(files: BootFiles, key: Key) -> t.Optional[int]:
-    """The number that the udev rule sets a key to, which it does by no other name than the one in net.netfilter.
+    """The number that the udev rule sets a key to; None where no line sets it, or to nothing that the kernel takes."""
+    return _within_limits(key, number(origin_at_load(files, key)))
 
-    None where no line sets it, or to nothing that the kernel takes.
-    """
-    value = number(_sysctl_conf.BootValues(files.sysctl_d).origin(key.sysctl))
+
+def _within_limits(key: Key, value: t.Optional[int]) -> t.Optional[int]:
     return value if value is not None and key.minimum <= value <= key.maximum else None
 
 
-def hashsize_origin(files: BootFiles) -> t.Optional[Origin]:
-    """What sets the hashsize when nf_conntrack is loaded as a module."""
+def is_sysctl_file(files: BootFiles, path: str) -> bool:
+    """Whether a path is one of the files that set sysctls at boot."""
+    return any(conf.path == path for conf in files.sysctl_d.files)
+
+
+def hashsize_origin(files: BootFiles, built_in: bool = False) -> t.Optional[Origin]:
+    """What gives nf_conntrack its hashsize when it is loaded, or started with the kernel that it is built into."""
     given = _modprobe_conf.command_line_parameter(files.command_line, MODULE, "hashsize")
     if given is not None:
         return Origin(given, COMMAND_LINE, 1)
+    if built_in:
+        return None
     return _modprobe_conf.parameter_origin(files.modprobe_d, MODULE, "hashsize")
 
 
@@ -282,9 +298,8 @@ def _plan_sysctl_d(
         text = _sysctl_conf.edit(files.unread_sysctl_conf.text, {}, stale)
         plan_text(after, SYSCTL_CONF, files.unread_sysctl_conf.text, text, changes)
 
-    values = _sysctl_conf.BootValues(after)
     for key in keys:
-        origin = values.origin(key.sysctl, *key.aliases)
+        origin = _values(after).origin(key.sysctl, *key.aliases)
         if origin is None or origin.value != str(wish.values[key.name]):
             raise Refused(
                 "{0} would not be {1} after a boot: {2} is in force over {3}. Name a sysctl_file in /etc/sysctl.d that"

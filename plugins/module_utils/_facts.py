@@ -144,6 +144,12 @@ def _nat_in_use(host: Host, loaded: t.Mapping[str, t.Any]) -> t.Optional[bool]:
     return any(module.pins for module in nat)
 
 
+def _persistent(reader: _Reader) -> Facts:
+    from ansible_collections.netops.conntrack.plugins.module_utils import _persistent as persistent
+
+    return reader.attempt(lambda: persistent.gather(reader.host)) or {"persistent": None, "drift": None}
+
+
 _GATHERERS: t.Dict[str, t.Callable[[_Reader], Facts]] = {
     "table": _table,
     "timeouts": _timeouts,
@@ -152,6 +158,7 @@ _GATHERERS: t.Dict[str, t.Callable[[_Reader], Facts]] = {
     "sockets": _sockets,
     "logging": _logging,
     "modules": _modules,
+    "persistent": _persistent,
 }
 
 #: The names of every part that can be picked.

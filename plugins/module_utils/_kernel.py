@@ -12,8 +12,11 @@ import typing as t
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import COUNT, DIRECTORY
+from ansible_collections.netops.conntrack.plugins.module_utils._sizing import Hardware
 
 MODULE = "nf_conntrack"
+
+_VALUE = re.compile(r"[ \t\n]*(?P<sign>-?)(?P<digits>0[xX][0-9a-fA-F]{1,16}|0[0-7]{0,22}|[1-9][0-9]{0,19})(?:[ \t\n]|\Z)")
 
 LOADED = "loaded"
 BUILT_IN = "built_in"
@@ -52,6 +55,33 @@ def version(kernel_release: str) -> t.Tuple[int, int]:
     """(major, minor) of a kernel release; (0, 0) when it has none."""
     match = re.match(r"(\d+)\.(\d+)", kernel_release)
     return (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+
+
+def parse_number(text: str) -> t.Optional[int]:
+    """The number that the kernel reads from a value; None where it refuses it.
+
+    Octal with a leading 0, hexadecimal with 0x, and what follows white space is ignored, so ``5 # why`` is 5
+    (proc_get_long() in kernel/sysctl.c; seen on 6.18).
+    """
+    match = _VALUE.match(text)
+    if match is None:
+        return None
+    digits = match.group("digits")
+    base = 16 if digits[:2] in ("0x", "0X") else 8 if digits[0] == "0" else 10
+    return int(match.group("sign") + digits, base)
+
+
+def hardware(host: Host) -> Hardware:
+    """What automatic sizes depend on.
+
+    :raises HostError: /proc/meminfo cannot be read.
+    """
+    return Hardware(
+        memory_bytes=memory_bytes(host),
+        page_bytes=host.page_size,
+        bucket_bytes=host.pointer_bytes,
+        kernel=version(release(host)),
+    )
 
 
 def memory_bytes(host: Host) -> int:

@@ -125,12 +125,17 @@ def _command(number: int, raw: str) -> Command:
 
 def parameter_origin(drop_ins: DropIns, module: str, parameter: str) -> t.Optional[Origin]:
     """What gives a module a parameter when it is loaded: options add up, and the last one wins."""
-    found = None
-    for conf in drop_ins.files:
-        for command in _commands(conf.text):
-            for _index, value in command.given(module, parameter):
-                found = Origin(value, conf.path, command.number)
-    return found
+    lines = [origin for conf in drop_ins.files for origin in parameter_lines(conf, module, parameter)]
+    return lines[-1] if lines else None
+
+
+def parameter_lines(conf: ConfFile, module: str, parameter: str) -> t.List[Origin]:
+    """What a file gives a module for a parameter, line by line."""
+    return [
+        Origin(value, conf.path, command.number)
+        for command in _commands(conf.text)
+        for _index, value in command.given(module, parameter)
+    ]
 
 
 def command_line_parameter(command_line: str, module: str, parameter: str) -> t.Optional[str]:

@@ -93,12 +93,7 @@ def observe(host: Host, request: Request) -> Observed:
         presence=_kernel.presence(host),
         initial_namespace=_kernel.in_initial_namespace(host),
         release=release,
-        hardware=Hardware(
-            memory_bytes=_kernel.memory_bytes(host),
-            page_bytes=host.page_size,
-            bucket_bytes=host.pointer_bytes,
-            kernel=_kernel.version(release),
-        ),
+        hardware=_kernel.hardware(host),
         is_root=host.is_root,
         live={name: host.read_number(path) or 0 for name, path in paths.items()},
         paths=paths,

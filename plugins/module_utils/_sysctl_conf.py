@@ -71,6 +71,11 @@ def parse(text: str) -> t.List[Entry]:
     return entries
 
 
+def is_glob(key: str) -> bool:
+    """Whether a key is a pattern for several."""
+    return _GLOB.search(key) is not None
+
+
 def _glob_matches(pattern: str, key: str) -> bool:
     import fnmatch
 
@@ -115,7 +120,7 @@ class BootValues:
         keys = [normalise(name) for name in names]
         found = None
         for pattern, (path, entry) in self._entries.items():
-            if _GLOB.search(pattern):
+            if is_glob(pattern):
                 hit = any(key not in self._entries and _glob_matches(pattern, key) for key in keys)
             else:
                 hit = pattern in keys

@@ -24,6 +24,7 @@ KEYS_OF = {
     "sockets": {"sockets"},
     "logging": {"logging"},
     "modules": {"modules", "blocked", "nat_in_use"},
+    "persistent": {"persistent", "drift"},
 }
 
 ABSENT = [name for name in HOST_NAMES if name.endswith("-absent")]
