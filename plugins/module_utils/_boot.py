@@ -15,7 +15,13 @@ import posixpath
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _drop_ins, _kernel, _modprobe_conf, _sysctl_conf
+from ansible_collections.netops.conntrack.plugins.module_utils import (
+    _drop_ins,
+    _kernel,
+    _modprobe_conf,
+    _sizing,
+    _sysctl_conf,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
@@ -335,8 +341,7 @@ def _plan_modprobe_d(
             text = _modprobe_conf.drop_parameter(conf.text, MODULE, "hashsize")
             after = plan_text(after, conf.path, conf.text, text, changes)
     origin = hashsize_origin(replace(files, modprobe_d=after))
-    pages = ((number(origin) or 0) + buckets_per_page - 1) // buckets_per_page
-    if origin is None or pages * buckets_per_page != hashsize:
+    if origin is None or _sizing.round_up(number(origin) or 0, buckets_per_page) != hashsize:
         raise Refused(
             "nf_conntrack would not get hashsize={0} when it is loaded: {1} is in force over {2}. Take it away from"
             " there, or ask for that hashsize".format(hashsize, origin or "nothing", MODPROBE_FILE)

@@ -12,7 +12,6 @@ import typing as t
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import COUNT, DIRECTORY
-from ansible_collections.netops.conntrack.plugins.module_utils._sizing import Hardware
 
 MODULE = "nf_conntrack"
 
@@ -69,19 +68,6 @@ def parse_number(text: str) -> t.Optional[int]:
     digits = match.group("digits")
     base = 16 if digits[:2] in ("0x", "0X") else 8 if digits[0] == "0" else 10
     return int(match.group("sign") + digits, base)
-
-
-def hardware(host: Host) -> Hardware:
-    """What automatic sizes depend on.
-
-    :raises HostError: /proc/meminfo cannot be read.
-    """
-    return Hardware(
-        memory_bytes=memory_bytes(host),
-        page_bytes=host.page_size,
-        bucket_bytes=host.pointer_bytes,
-        kernel=version(release(host)),
-    )
 
 
 def memory_bytes(host: Host) -> int:

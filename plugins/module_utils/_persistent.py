@@ -29,7 +29,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     MAX,
     is_conntrack,
 )
-from ansible_collections.netops.conntrack.plugins.module_utils._sizing import Hardware
 
 _LOST = "lost when nf_conntrack is loaded after the boot applied it, and no udev rule applies it then"
 
@@ -56,7 +55,7 @@ class Observed:
 
     :ivar presence: loaded, built_in or absent.
     :ivar release: kernel release.
-    :ivar hardware: what the rounding of a hashsize depends on.
+    :ivar buckets_per_page: what the kernel rounds a hashsize to.
     :ivar live: value of each key of this kernel; those of the whole host only where this is its namespace.
     :ivar names: all keys of this kernel; None where they are not known because connection tracking is not loaded.
     :ivar files: the configuration that is read.
@@ -67,7 +66,7 @@ class Observed:
 
     presence: str
     release: str
-    hardware: Hardware
+    buckets_per_page: int
     live: t.Mapping[str, int]
     names: t.Optional[t.FrozenSet[str]]
     files: _boot.BootFiles
@@ -94,7 +93,7 @@ def observe(host: Host) -> Observed:
     return Observed(
         presence=presence,
         release=release,
-        hardware=_kernel.hardware(host),
+        buckets_per_page=host.page_size // host.pointer_bytes,
         live=live,
         names=None if presence == _kernel.ABSENT else frozenset(present),
         files=files,
@@ -147,7 +146,7 @@ def boot_values(observed: Observed) -> t.Dict[str, Origin]:
     if given is not None and buckets is not None:
         # A sysctl line comes after the load, and so wins over what the module was given.
         origins.setdefault(BUCKETS, given)
-        implied = _sizing.MAX_PER_GIVEN_BUCKET * _sizing.round_hashsize(buckets, observed.hardware)
+        implied = _sizing.MAX_PER_GIVEN_BUCKET * _sizing.round_up(buckets, observed.buckets_per_page)
         origins.setdefault(MAX, Origin(str(implied), given.path, given.number))
     return origins
 
@@ -169,7 +168,7 @@ def gather(host: Host) -> t.Dict[str, t.Any]:
 
 def _number(observed: Observed, name: str, origin: Origin) -> t.Optional[int]:
     number = _boot.number(origin)
-    return _sizing.round_hashsize(number, observed.hardware) if number is not None and name == BUCKETS else number
+    return _sizing.round_up(number, observed.buckets_per_page) if number is not None and name == BUCKETS else number
 
 
 def _item(kind: str, key: str, value: t.Any, runtime: t.Optional[int], path: str, line: int, message: str) -> t.Dict[str, t.Any]:

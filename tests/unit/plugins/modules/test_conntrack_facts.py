@@ -226,7 +226,7 @@ def test_a_wrong_part_is_one_clear_error(recorded_host, run_module):
     assert result["failed"]
     assert result["msg"] == (
         "gather_subset: there is no 'tables'; allowed are all, table, timeouts, settings, statistics, sockets, logging, "
-        "modules, and each with '!' in front to leave it out"
+        "modules, persistent, and each with '!' in front to leave it out"
     )
     assert "exception" not in result
 
