@@ -155,7 +155,7 @@ pins:
       description: How many references it has beyond the modules that hold it, over all that pin it.
       type: int
     reason:
-      description: Why, where no rule could be named; starts with V(unknown) where nothing was found.
+      description: Why, where it is no rule; starts with V(unknown) where nothing was found, or not all could be listed.
       type: str
     tool:
       description: The program that shows the rule, V(nft), V(iptables-legacy) or V(ip6tables-legacy).

@@ -21,7 +21,9 @@ from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed 
 )
 from fake_modules import FakeModules
 
-LOADED = ["bullseye-5.10-nat", "bookworm-6.1-nat", "trixie-6.12-nat", "sid-7.2-nat", "el8-4.18-by-hand"]
+LOADED = [
+    "bullseye-5.10-nat", "bookworm-6.1-nat", "trixie-6.12-nat", "sid-7.2-nat", "el8-4.18-by-hand", "buster-4.19-nft-by-hand",
+]
 ABSENT = ["bullseye-5.10-absent", "bookworm-6.1-absent", "trixie-6.12-absent", "sid-7.2-absent"]
 
 NAT_BLOCK = HEADER + "install nf_nat /bin/false\n"
@@ -267,7 +269,12 @@ def test_a_driver_of_the_network_card_is_never_unloaded():
     host = FakeModules("trixie-6.12-nat", {"/sys/module/mlx5_core/drivers/pci:mlx5_core": "/sys/bus"}, also=["mlx5_core"])
     host._depends["mlx5_core"] = ["nf_conntrack"]
     host._show()
+    host.pins = {"nft_ct": 1}
+    host._insert_all("nft_ct")
+    host._show()
+    host.answers = {"nft -s list ruleset": "table inet t {\n\tchain c {\n\t\tct state new accept\n\t}\n}\n"}
     error = refused(host)
+    assert "What can be done instead" in error.message and "then run this again" not in error.message
     assert "mlx5_core: it drives devices of this host (pci:mlx5_core)" in error.message
     assert error.details["pins"][0]["module"] == "mlx5_core"
 
@@ -275,6 +282,7 @@ def test_a_driver_of_the_network_card_is_never_unloaded():
 def test_a_pin_that_cannot_be_found_is_unknown_with_its_references():
     error = refused(FakeModules("trixie-6.12-nat", pins={"xt_conntrack": 3}))
     assert "xt_conntrack (3 references): unknown" in error.message
+    assert "ipvsadm -Ln" in error.message and "never flushed" not in error.message
 
 
 # --- failures
