@@ -186,6 +186,18 @@ def test_lines_elsewhere_are_named_and_nothing_is_changed(path, text, words):
     assert host.state() == before
 
 
+@pytest.mark.parametrize("path, text", [
+    ("/usr/lib/modprobe.d/00-a.conf", b"install nf_nat /bin/false\n"),
+    ("/etc/modprobe.d/00-a.conf", b"install nf_* /usr/bin/false 'not here'\n"),
+], ids=["vendor's", "pattern"])
+def test_what_others_wrote_that_keeps_nat_out_as_well_may_stay(path, text):
+    host = FakeModules("trixie-6.12-absent", {path: text})
+    result = ask(host, "nat", "absent")
+    assert host.read(path) == text and host.text(BLOCK_FILE) == NAT_BLOCK
+    assert result["blocked"]["nat"] == {"file": path, "line": 1}
+    assert "nf_nat" not in host.trigger()
+
+
 def test_modules_that_need_the_stack_are_told_by_modules_dep():
     release = FakeModules("trixie-6.12-nat").read_value("/proc/sys/kernel/osrelease")
     host = FakeModules("trixie-6.12-nat", {
