@@ -159,5 +159,10 @@ def to_unload(modules: t.Mapping[str, Module], stack: str) -> t.List[str]:
     """The loaded modules that go with a stack, in the order in which they can be unloaded."""
     names = members(modules, stack)
     if stack == CONNTRACK:
-        names |= {name for name in DEFRAG if name in modules and names.issuperset(modules[name].holders)}
+        names |= {name for name in DEFRAG if name in modules and _is_free(modules[name], names)}
     return _kmod.unload_order(modules, names)
+
+
+def _is_free(module: Module, names: t.Set[str]) -> bool:
+    """Whether nothing else uses a module: none but these modules, and nothing that is no module, such as a BPF program."""
+    return names.issuperset(module.holders) and not module.pins

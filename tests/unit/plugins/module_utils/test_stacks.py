@@ -113,6 +113,13 @@ def test_defragmentation_that_others_use_stays():
     assert ask(host, "conntrack", "absent")["changed"] is False
 
 
+def test_defragmentation_that_a_bpf_program_uses_stays():
+    host = FakeModules("trixie-6.12-nat", pins={"nf_defrag_ipv4": 1})
+    ask(host, "conntrack", "absent")
+    assert stack_of(host) == ["nf_defrag_ipv4"] and "nf_defrag_ipv4" not in host.text(BLOCK_FILE)
+    assert ask(host, "conntrack", "absent")["changed"] is False
+
+
 # --- from one state to another
 
 
