@@ -144,8 +144,8 @@ def _built_in(host: Host, modules: t.Mapping[str, Module], release: str) -> t.Fr
     if NAT_MODULE not in modules:
         lines = host.lines("/lib/modules/{0}/modules.builtin".format(release))
         names = {_modules_load.module_name(line.decode("utf-8", "replace").strip()) for line in lines}
-        # A kernel without modules has no such list, and everything in it.
-        if NAT_MODULE in names or (CONNTRACK in found and not host.exists(_kmod.PATH)):
+        # A kernel of one's own may have no such list, and then has everything in it.
+        if NAT_MODULE in names or (CONNTRACK in found and not names):
             found.add(NAT)
     return frozenset(found)
 

@@ -255,6 +255,15 @@ def test_what_is_built_in_cannot_go(stack):
     assert "fixed part of this kernel" in refused(FakeModules("linux-6.18-built-in"), stack).message
 
 
+@pytest.mark.parametrize("modules", [None, b"", b"loop 1 0 - Live 0x0\n"], ids=["no modules", "none loaded", "some"])
+def test_nat_is_built_in_where_tracking_is_and_no_list_says_otherwise(modules):
+    host = FakeModules("linux-6.18-built-in", {} if modules is None else {"/proc/modules": modules})
+    assert "nf_nat is a fixed part of this kernel" in refused(host, "nat").message
+    host.put(host.modules_dep.replace("modules.dep", "modules.builtin"), b"kernel/net/netfilter/nf_conntrack.ko\n")
+    host.put("/proc/modules", b"")
+    assert ask(host, "nat", "absent")["changed"] is True
+
+
 def test_what_is_built_in_is_present():
     host = FakeModules("linux-6.18-built-in")
     assert ask(host, "conntrack", "present")["changed"] is False
