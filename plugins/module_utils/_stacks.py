@@ -123,6 +123,13 @@ def _check_privileges(
                 ", ".join(change.subject for change in modules), "unloaded" if request.state == ABSENT else "loaded"
             )
         )
+    if modules and not observed.has_files:
+        consequence = "a failure could not be undone" if request.state == ABSENT else "nothing can be loaded"
+        raise Refused(
+            "the files of the running kernel {0} are gone, likely with an upgrade, so {1}: reboot first".format(
+                observed.release, consequence
+            )
+        )
 
 
 def _pinned(observed: Observed, request: Request) -> Refused:

@@ -289,6 +289,17 @@ def test_kmod_is_asked_for():
     assert "install the package kmod" in refused(host).message
 
 
+@pytest.mark.parametrize("name, state, words", [
+    ("trixie-6.12-nat", "absent", "a failure could not be undone"), ("trixie-6.12-absent", "present", "nothing can be loaded"),
+])
+def test_a_kernel_whose_files_are_gone_is_left_alone(name, state, words):
+    host = FakeModules(name)
+    del host.tree[host.modules_dep]
+    message = refused(host, "nat", state).message
+    assert "the files of the running kernel 6.12." in message and words in message and "reboot first" in message
+    assert ask(host, "nat", "unmanaged")["changed"] is False
+
+
 def test_a_masked_file_of_our_own_is_named():
     assert BLOCK_FILE in refused(FakeModules("trixie-6.12-nat", {BLOCK_FILE: "/dev/null"})).message
 
