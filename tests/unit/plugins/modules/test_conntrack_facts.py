@@ -208,10 +208,20 @@ def test_what_keeps_a_stack_out_is_told_by_file_and_line(recorded_host, facts_of
 
 
 @pytest.mark.parametrize("name, in_use", [
-    ("trixie-6.12-nat", True), ("trixie-6.12-absent", False), ("linux-6.18-built-in", None),
+    ("trixie-6.12-nat", True), ("buster-4.19-nft-by-hand", True), ("trixie-6.12-absent", False), ("linux-6.18-built-in", None),
 ])
 def test_whether_nat_is_in_use_is_told_where_the_kernel_counts_it(recorded_host, facts_of, name, in_use):
     assert facts_of(recorded_host(name), ["modules"])["nat_in_use"] is in_use
+
+
+@pytest.mark.parametrize("rule, in_use", [
+    ("nft_chain_nat 1 0 - Live 0x0\n", None),
+    ("nft_chain_nat 1 1 - Live 0x0\n", True),
+], ids=["no rule", "a chain"])
+def test_open_vswitch_does_not_tell_whether_it_translates(recorded_host, facts_of, rule, in_use):
+    modules = rule + "openvswitch 1 2 - Live 0x0\nnf_nat 1 2 openvswitch,nft_chain_nat, Live 0x0\n"
+    host = recorded_host("trixie-6.12-absent", {"/proc/modules": modules})
+    assert facts_of(host, ["modules"])["nat_in_use"] is in_use
 
 
 @pytest.mark.parametrize("subset", SUBSETS)
