@@ -81,7 +81,7 @@ def test_a_rule_uses_modules_of_nftables_or_of_iptables(table, rule, uses, uses_
     assert uses in found.modules and uses_not not in found.modules
 
 
-# The third line is nft 1.0.1 and older, the fourth the same built without libxtables, the fifth 1.0.2 to 1.0.6.
+# With quotes nft 1.0.7 and newer, without 1.0.6, with a "#" all before, the second of these built without libxtables.
 @pytest.mark.parametrize("rule, module", [
     ('xt match "connlimit" counter drop', "xt_connlimit"),
     ('xt match "state" counter accept', "xt_conntrack"),
