@@ -203,6 +203,11 @@ def is_block(arguments: str) -> bool:
     return bool(words) and posixpath.basename(words[0]) in _IDLE and not re.search(r"[;&|]", arguments)
 
 
+def is_refusal(arguments: str) -> bool:
+    """Whether an ``install`` command does nothing but fail, by which kmod knows that the module is not there."""
+    return is_block(arguments) and posixpath.basename(arguments.split()[0]) == "false"
+
+
 def blocked(drop_ins: DropIns) -> t.Dict[str, t.Optional[t.Dict[str, t.Any]]]:
     """The file and line that keep out NAT and connection tracking; None where nothing does.
 

@@ -334,7 +334,8 @@ ansible_facts:
         nat_in_use:
           description:
             - Whether a rule or a chain of NAT stands in some network namespace, as far as it pins a module. V(null) if
-              NAT is a fixed part of the kernel, which then does not count that.
+              NAT is a fixed part of the kernel, which then does not count that, and if nothing but Open vSwitch or tc
+              is in use, of which the kernel does not tell whether it translates.
           returned: if O(gather_subset) has V(modules)
           type: bool
           sample: false
