@@ -202,5 +202,3 @@ def test_what_the_facts_say_is_what_the_next_boot_sets(name, files, applied):
 def test_numbers_are_read_as_the_kernel_reads_them(text, number):
     # Each was written to nf_conntrack_udp_timeout of Linux 6.18.
     assert parse_number(text) == number
-
-
