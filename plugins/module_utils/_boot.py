@@ -203,10 +203,11 @@ def value_origin(files: BootFiles, key: Key, at_load: bool = False) -> t.Optiona
 
     :param at_load: what sets it when nf_conntrack is loaded after boot, by the udev rule.
     """
-    return _in_force(files.program.values(files.sysctl_d, at_load), key)
+    return in_force(files.program.values(files.sysctl_d, at_load), key)
 
 
-def _in_force(values: BootValues, key: Key) -> t.Optional[Origin]:
+def in_force(values: BootValues, key: Key) -> t.Optional[Origin]:
+    """The last of all that is written to a key that the kernel takes; None where it takes none."""
     written = values.writes(key.sysctl, *key.aliases)
     return next((origin for origin in reversed(written) if _is_taken(origin, key)), None)
 
@@ -314,9 +315,9 @@ def _plan_sysctl_d(
     at_boot = files.program.values(after)
     at_load = files.program.values(after, at_load=True) if wish.at_load else at_boot
     for key in keys:
-        origin = _in_force(at_boot, key)
+        origin = in_force(at_boot, key)
         if number(origin) == wish.values[key.name]:
-            origin = _in_force(at_load, key)
+            origin = in_force(at_load, key)
         if number(origin) != wish.values[key.name]:
             raise Refused(
                 "{0} would not be {1} after a boot: {2} is in force over {3}. Name a sysctl_file in /etc/sysctl.d that"

@@ -23,12 +23,12 @@ class Reading:
     """How a program reads such directories; by default as systemd's programs do.
 
     :ivar hidden: whether it reads files whose names start with a dot.
-    :ivar directories_hide: whether a directory of a file's name hides that file, though there is nothing to read in it.
+    :ivar unreadable_hides: whether a directory, or a link to nowhere, hides the files of its name in later directories.
     :ivar last: a file that it reads after all others, whatever its name; None for none.
     """
 
     hidden: bool = False
-    directories_hide: bool = True
+    unreadable_hides: bool = True
     last: t.Optional[str] = None
 
     def takes(self, name: str) -> bool:
@@ -148,6 +148,10 @@ class DropIns:
         return self.files[last + 1:]
 
 
+def _is_readable(host: Host, path: str) -> bool:
+    return host.exists(path) and not host.is_directory(path)
+
+
 def read(host: Host, kind: str, reading: Reading = Reading()) -> DropIns:
     """Read all files of a kind that the boot of a host reads.
 
@@ -157,7 +161,7 @@ def read(host: Host, kind: str, reading: Reading = Reading()) -> DropIns:
     for directory in directories(kind):
         for name in host.names(directory):
             path = "{0}/{1}".format(directory, name)
-            if reading.takes(name) and name not in paths and (reading.directories_hide or not host.is_directory(path)):
+            if reading.takes(name) and name not in paths and (reading.unreadable_hides or _is_readable(host, path)):
                 paths[name] = path
     found = list(paths.values())
     if reading.last is not None and host.exists(reading.last):

@@ -105,33 +105,32 @@ class Sysctl:
     """What a program that sets sysctl lines leaves in the kernel, and what the collection says that it will."""
 
     def __init__(self, root: real_programs.Root, program: str) -> None:
-        self._root, self._host = root, Host(root.path)
+        self._root, self._host = root, Host()
         self._rules, self._at_boot, self._at_load = _PROGRAMS[program]
 
     def tree(self, random: Random) -> conf_trees.Tree:
         return conf_trees.sysctl_tree(random)
 
     def said(self, number: int) -> Answers:
-        files = _boot.observe(self._host, _boot.SYSCTL_FILE)
-        files = _boot.replace(
-            files, program=self._rules,
-            sysctl_d=_drop_ins.read(self._host, _sysctl_conf.KIND, self._rules.reading),
-        )
+        files = _drop_ins.read(self._host, _sysctl_conf.KIND, self._rules.reading)
         answers = {}
         for at_load in self._times(number):
+            values = self._rules.values(files, at_load)
             for name in conf_trees.VARIABLES:
-                origin = _boot.value_origin(files, KEYS[name], at_load)
+                origin = _boot.in_force(values, KEYS[name])
                 answers[_question(name, at_load)] = _BEFORE[name] if origin is None else _boot.number(origin)
         return answers
 
     def seen(self, number: int) -> Answers:
         answers = {}
         for at_load in self._times(number):
-            for name, value in _BEFORE.items():
-                _write("{0}/{1}".format(DIRECTORY, name), value)
+            for name in conf_trees.VARIABLES:
+                # A write to the number of buckets makes the kernel wait, also where nothing changes.
+                if _read(name) != _BEFORE[name]:
+                    _write(name, _BEFORE[name])
             self._root.run(*(self._at_load if at_load else self._at_boot))
             for name in conf_trees.VARIABLES:
-                answers[_question(name, at_load)] = _read("{0}/{1}".format(DIRECTORY, name))
+                answers[_question(name, at_load)] = _read(name)
         return answers
 
     @staticmethod
@@ -143,16 +142,16 @@ def _question(name: str, at_load: bool) -> str:
     return name + " at a load" if at_load else name
 
 
-def _write(path: str, value: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY)
+def _write(name: str, value: int) -> None:
+    descriptor = os.open("{0}/{1}".format(DIRECTORY, name), os.O_WRONLY)
     try:
         os.write(descriptor, b"%d\n" % value)
     finally:
         os.close(descriptor)
 
 
-def _read(path: str) -> int:
-    with open(path, "rb", buffering=0) as stream:
+def _read(name: str) -> int:
+    with open("{0}/{1}".format(DIRECTORY, name), "rb", buffering=0) as stream:
         return int(stream.read())
 
 
@@ -160,7 +159,7 @@ class Modprobe:
     """What modprobe shows that it read, and what the collection says that it will."""
 
     def __init__(self, root: real_programs.Root, _program: str) -> None:
-        self._root, self._host = root, Host(root.path)
+        self._root, self._host = root, Host()
 
     def tree(self, random: Random) -> conf_trees.Tree:
         return conf_trees.modprobe_tree(random)
@@ -175,7 +174,7 @@ class Modprobe:
             answers[module + " " + parameter] = value if value is not None else origin and origin.value
         for module in conf_trees.MODULES:
             origin = _modprobe_conf.install_origin(files, module)
-            answers["install " + module] = origin and origin.value
+            answers["install " + module] = origin and " ".join(origin.value.split())
             blacklist = _modprobe_conf.blacklist_origin(files, module)
             answers["blacklist " + module] = blacklist is not None
         return answers

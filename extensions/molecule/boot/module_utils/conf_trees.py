@@ -6,6 +6,7 @@ A tree is a mapping of paths to what is there: bytes are a file, a string is whe
 
 from __future__ import annotations
 
+import posixpath
 import typing as t
 from random import Random
 
@@ -63,16 +64,17 @@ _REFUSED = ("", "abc", "5;", "'5'", "0x", "08", "99999999999999999999", "+5", "1
 def sysctl_tree(random: Random) -> Tree:
     """A tree of sysctl.d files, and /etc/sysctl.conf."""
     values: t.Dict[str, t.List[int]] = {}
-    return _tree(random, "sysctl.d", lambda: _text(random, lambda: _sysctl_line(random, values)))
+    # The kernel takes its time to change the number of buckets, so most trees do without.
+    variables = [name for name in VARIABLES if name != "nf_conntrack_buckets" or random.random() < 0.1]
+    return _tree(random, "sysctl.d", lambda: _text(random, lambda: _sysctl_line(random, variables, values)))
 
 
 def _tree(random: Random, kind: str, text: t.Callable[[], bytes]) -> Tree:
     tree: Tree = {"/etc/apart.conf": text(), "/etc/sysctl.conf": text()}
     # Names shadow each other only where there are few.
     names = random.sample(_NAMES, random.randint(1, 6))
-    # kmod 30 takes a link to nowhere for what it looked at before, so a directory beside one would make its answer a
-    # matter of the order on the disk.
-    odd = random.choice((None, "/nowhere", "nowhere.conf", "../nowhere/at/all"))
+    # kmod before 34 takes a link to nowhere for what it looked at before, so it hides files, or does not, by chance.
+    odd = None if kind == "modprobe.d" else random.choice((None, "/nowhere", "nowhere.conf", "../nowhere/at/all"))
     for base in BASES:
         if random.random() < 0.15:
             continue
@@ -80,16 +82,16 @@ def _tree(random: Random, kind: str, text: t.Callable[[], bytes]) -> Tree:
         tree[directory] = None
         for name in names:
             if random.random() < 0.6:
-                tree["{0}/{1}".format(directory, name)] = _entry(random, odd, text)
+                tree["{0}/{1}".format(directory, name)] = _entry(random, directory, odd, text)
     if odd is not None and random.random() < 0.5:
         del tree["/etc/sysctl.conf"]
     return tree
 
 
-def _entry(random: Random, odd: t.Optional[str], text: t.Callable[[], bytes]) -> Entry:
+def _entry(random: Random, directory: str, odd: t.Optional[str], text: t.Callable[[], bytes]) -> Entry:
     chance = random.random()
     if chance < 0.07:
-        return random.choice(("/dev/null", "../../dev/null", "../../../../dev/null"))
+        return random.choice(("/dev/null", posixpath.relpath("/dev/null", directory)))
     if chance < 0.12:
         return "/etc/sysctl.conf"
     if chance < 0.15:
@@ -107,14 +109,14 @@ def _text(random: Random, line: t.Callable[[], bytes]) -> bytes:
     return text[:-len(end)] if random.random() < 0.2 else text
 
 
-def _sysctl_line(random: Random, values: t.Dict[str, t.List[int]]) -> bytes:
+def _sysctl_line(random: Random, variables: t.Sequence[str], values: t.Dict[str, t.List[int]]) -> bytes:
     chance = random.random()
     if chance < 0.15:
         return random.choice(_NOISE)
     if chance < 0.30:
-        key, variable = random.choice(_GLOBS)
+        key, variable = random.choice([(key, variable) for key, variable in _GLOBS if variable in variables])
     else:
-        variable = random.choice(tuple(VARIABLES))
+        variable = random.choice(variables)
         key = random.choice(VARIABLES[variable][0])
     key = _spelled(random, key)
     if random.random() < 0.12:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the host's own programs on generated trees of configuration files.
 
-The programs see a root directory of their own: the host's /usr, /proc and /dev, but an /etc and a /run that hold the
-tree alone, and a tree's own directories below /usr. Everything is mounted in a mount namespace that ends with the
-process, on memory.
+This process and the programs get a root directory of their own: the host's /usr, /proc and /dev, but an /etc and a /run
+that hold the tree alone, and a tree's own directories below /usr. All is mounted on memory, in a mount namespace that
+ends with the process. On an emulated machine a second fork for each program would take longer than the program, so the
+process itself goes there, and has to have imported what it needs.
 """
 
 from __future__ import annotations
@@ -18,85 +19,79 @@ _CLONE_NEWNS = 0x00020000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 _MNT_DETACH = 2
 
+_COMMAND_LINE = "/tmp/cmdline"
+_PRINTED = "/tmp/printed"
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C", "SYSTEMD_LOG_TARGET": "null"}
+
 # What a tree may fill, beside /etc and /run: mounted empty over what the host has there.
 _COVERED = ("/usr/lib/sysctl.d", "/usr/lib/modprobe.d", "/usr/local/lib")
 
 
 class Root:
-    """A root directory to run programs in. Make one for a process: that cannot leave the mount namespace again."""
+    """A root directory for this process, from when it is made until :meth:`leave`."""
 
     def __init__(self) -> None:
         _call("unshare", _CLONE_NEWNS)
         _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
-        self.path = tempfile.mkdtemp(prefix="root-")
-        _mount("tmpfs", self.path, "tmpfs")
+        self._outside = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+        self._path = tempfile.mkdtemp(prefix="root-")
+        _mount("tmpfs", self._path, "tmpfs")
         for name in ("etc", "run", "usr", "proc", "dev", "tmp"):
-            os.mkdir(self.at("/" + name))
+            os.mkdir(os.path.join(self._path, name))
         for name in ("bin", "sbin", "lib", "lib64"):
-            os.symlink("usr/" + name, self.at("/" + name))
+            os.symlink("usr/" + name, os.path.join(self._path, name))
         for name in ("usr", "proc", "dev"):
-            _mount("/" + name, self.at("/" + name), None, _MS_BIND)
+            _mount("/" + name, os.path.join(self._path, name), None, _MS_BIND)
+        os.chroot(self._path)
+        os.chdir("/")
         for directory in _COVERED:
-            _mount("tmpfs", self.at(directory), "tmpfs")
-        self._command_line = self.at("/tmp/cmdline")
-        with open(self._command_line, "wb") as stream:
+            _mount("tmpfs", directory, "tmpfs")
+        with open(_COMMAND_LINE, "wb") as stream:
             stream.write(b"quiet\n")
-        _mount(self._command_line, self.at("/proc/cmdline"), None, _MS_BIND)
+        _mount(_COMMAND_LINE, "/proc/cmdline", None, _MS_BIND)
 
     def leave(self) -> None:
-        """Unmount all of it. The directory is removed only when it is empty, since the host's own were in it."""
-        _call("umount2", self.path.encode(), _MNT_DETACH)
-        os.rmdir(self.path)
-
-    def at(self, path: str) -> str:
-        """Where a path of the root is, seen from outside."""
-        return self.path + path
+        """Back to the host. The directory is removed only when it is empty, since the host's own were in it."""
+        os.fchdir(self._outside)
+        os.chroot(".")
+        os.close(self._outside)
+        _call("umount2", self._path.encode(), _MNT_DETACH)
+        os.rmdir(self._path)
 
     def lay(self, tree: t.Mapping[str, t.Union[bytes, str, None]]) -> None:
         """Replace the tree of configuration files."""
         for directory in ("/etc", "/run") + _COVERED:
-            _empty(self.at(directory))
+            _empty(directory)
         for path, entry in tree.items():
-            place = self.at(path)
             if entry is None:
-                os.makedirs(place, exist_ok=True)
+                os.makedirs(path, exist_ok=True)
                 continue
-            if path.startswith("/proc/"):
-                place = self._command_line
-            else:
-                os.makedirs(os.path.dirname(place), exist_ok=True)
+            if path == "/proc/cmdline":
+                path = _COMMAND_LINE
+            elif not os.path.isdir(os.path.dirname(path)):
+                os.makedirs(os.path.dirname(path))
             if isinstance(entry, str):
-                os.symlink(entry, place)
+                os.symlink(entry, path)
             else:
-                with open(place, "wb", buffering=0) as stream:
+                with open(path, "wb", buffering=0) as stream:
                     stream.write(entry)
 
     def run(self, *command: str) -> bytes:
         """Run a program in this root; what it printed. Whether it fails is not looked at, as it is not at a boot."""
-        reading, writing = os.pipe()
-        process = os.fork()
-        if process == 0:
-            try:
-                os.chroot(self.path)
-                os.chdir("/")
-                nowhere = os.open("/dev/null", os.O_RDWR)
-                os.dup2(nowhere, 0)
-                os.dup2(writing, 1)
-                os.dup2(nowhere, 2)
-                os.execve(command[0], command, {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C", "SYSTEMD_LOG_TARGET": "null"})
-            finally:
-                os._exit(127)
-        os.close(writing)
-        with open(reading, "rb") as stream:
-            printed = stream.read()
-        status = os.waitpid(process, 0)[1]
-        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 127 or os.WIFSIGNALED(status):
-            raise OSError("{0} could not be run, or was killed".format(command[0]))
-        return printed
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, _PRINTED, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+            (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0),
+        ]
+        status = os.waitpid(os.posix_spawn(command[0], command, _ENVIRONMENT, file_actions=actions), 0)[1]
+        if os.WIFSIGNALED(status):
+            raise OSError("{0} was killed by signal {1}".format(command[0], os.WTERMSIG(status)))
+        with open(_PRINTED, "rb", buffering=0) as stream:
+            return stream.read()
 
 
 def _empty(directory: str) -> None:
-    if os.stat(directory).st_dev == os.stat("/usr").st_dev:
+    if os.stat(directory).st_dev == os.stat("/usr/bin").st_dev:
         raise OSError("{0} is the host's own".format(directory))
     for entry in os.scandir(directory):
         if entry.is_dir(follow_symlinks=False):
