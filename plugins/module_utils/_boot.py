@@ -4,7 +4,7 @@
 
 """Observe and plan for what boots, and later loads of nf_conntrack, will set.
 
-A ``net.netfilter`` line in sysctl.d is lost when nf_conntrack is loaded after systemd-sysctl ran, which is the normal
+A ``net.netfilter`` line in sysctl.d is lost when nf_conntrack is loaded after the boot applied it, which is the normal
 case. So the sysctl lines go with a udev rule that applies them at every load, and the hashsize is a modprobe.d option.
 """
 
@@ -21,6 +21,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils import (
     _modprobe_conf,
     _sizing,
     _sysctl_conf,
+    _sysctl_program,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin
@@ -28,6 +29,8 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import Re
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, Key
+from ansible_collections.netops.conntrack.plugins.module_utils._sysctl_conf import BootValues
+from ansible_collections.netops.conntrack.plugins.module_utils._sysctl_program import SysctlProgram
 
 HEADER = "# Written by Ansible: netops.conntrack.conntrack_settings\n"
 
@@ -51,30 +54,29 @@ _UDEV_RELOAD = ("udevadm", "control", "--reload")
 #: Sockets of a running udevd: of systemd up to 257, and since.
 _UDEV_SOCKETS = ("/run/udev/control", "/run/udev/io.systemd.Udev")
 
-_SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
 
 
 @dataclass(frozen=True)
 class BootFiles:
     """The configuration that was observed.
 
-    :ivar sysctl_d: the files that systemd-sysctl reads.
+    :ivar program: what applies the sysctl files.
+    :ivar sysctl_d: the files that it reads.
     :ivar modprobe_d: the files that modprobe reads.
     :ivar command_line: the kernel's, which modprobe reads for parameters after all files.
     :ivar own: text of the collection's udev rule and modules-load.d file; None where there is none.
     :ivar unread_sysctl_conf: /etc/sysctl.conf where the boot does not read it, but an operator's ``sysctl -p`` does.
-    :ivar systemd_sysctl: path of the program; None on a host without it.
     :ivar udev_runs: whether a udevd runs that has to be told of new rules; not so in an image that is being built.
     :ivar unwritable: files in question that this process cannot write.
     :ivar is_directory: whether the requested sysctl file is a directory.
     """
 
+    program: SysctlProgram
     sysctl_d: DropIns
     modprobe_d: DropIns
     command_line: str
     own: t.Mapping[str, t.Optional[str]]
     unread_sysctl_conf: t.Optional[ConfFile]
-    systemd_sysctl: t.Optional[str]
     udev_runs: bool
     unwritable: t.FrozenSet[str]
     is_directory: bool
@@ -109,13 +111,15 @@ def observe(host: Host, sysctl_file: str) -> BootFiles:
 
     :raises HostError: one cannot be read.
     """
-    sysctl_d = _drop_ins.read(host, _sysctl_conf.KIND)
-    modprobe_d = _drop_ins.read(host, _modprobe_conf.KIND)
+    program = _sysctl_program.find(host)
+    sysctl_d = _drop_ins.read(host, _sysctl_conf.KIND, program.reading)
+    modprobe_d = _drop_ins.read(host, _modprobe_conf.KIND, _modprobe_conf.READING)
     own = {path: host.read_text(path) for path in (UDEV_FILE, MODULES_LOAD_FILE)}
     sysctl_conf = None if sysctl_d.reads(SYSCTL_CONF) else host.read_text(SYSCTL_CONF)
     candidates = {sysctl_file, SYSCTL_CONF, MODPROBE_FILE, UDEV_FILE, MODULES_LOAD_FILE}
     candidates.update(conf.path for conf in sysctl_d.files + modprobe_d.files)
     return BootFiles(
+        program=program,
         sysctl_d=sysctl_d,
         modprobe_d=modprobe_d,
         command_line=host.read_value(COMMAND_LINE) or "",
@@ -123,7 +127,6 @@ def observe(host: Host, sysctl_file: str) -> BootFiles:
         unread_sysctl_conf=(
             None if sysctl_conf is None else ConfFile(SYSCTL_CONF, host.resolve(SYSCTL_CONF), sysctl_conf)
         ),
-        systemd_sysctl=next((path for path in _SYSTEMD_SYSCTL if host.exists(path)), None),
         udev_runs=any(host.exists(path) for path in _UDEV_SOCKETS),
         unwritable=frozenset(path for path in candidates if _below_etc(path) and not host.writable(path)),
         is_directory=host.is_directory(sysctl_file),
@@ -154,7 +157,7 @@ def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles
             conflicts=conflicts,
         )
     if (wish.values or wish.hashsize is not None) and wish.at_load:
-        rule = udev_rule(files.systemd_sysctl or "")
+        rule = udev_rule(files.program.at_load)
         _plan_own(files, UDEV_FILE, rule, changes, _UDEV_RELOAD if files.udev_runs else ())
     if wish.load:
         _plan_own(files, MODULES_LOAD_FILE, MODULES_LOAD_TEXT, changes)
@@ -172,7 +175,7 @@ def plan_absence(
     for conf in files.sysctl_d.files:
         if conf.path == SYSCTL_FILE:
             sysctl_d = plan_text(sysctl_d, conf.path, conf.text, None, changes)
-        elif sysctl_file in (conf.path, conf.target):
+        elif conf.path in files.sysctl_d.names_of(sysctl_file):
             text = _sysctl_conf.edit(conf.text, {}, [KEYS[name].sysctl for name in names])
             sysctl_d = plan_text(sysctl_d, conf.path, conf.text, None if text == HEADER else text, changes)
     for conf in files.modprobe_d.files:
@@ -183,28 +186,37 @@ def plan_absence(
     return changes, replace(files, sysctl_d=sysctl_d, modprobe_d=modprobe_d)
 
 
-def udev_rule(systemd_sysctl: str) -> str:
-    """The rule that applies the sysctl lines whenever nf_conntrack is loaded."""
+def udev_rule(command: str) -> str:
+    """The rule that applies the sysctl lines by a command whenever nf_conntrack is loaded."""
     return (
         "{0}# sysctl.d lines for net.netfilter are lost when nf_conntrack is loaded later: apply them at every load.\n"
-        'ACTION=="add", SUBSYSTEM=="module", KERNEL=="{1}", RUN+="{2} --prefix=/net/netfilter"\n'
-    ).format(HEADER, MODULE, systemd_sysctl)
+        'ACTION=="add", SUBSYSTEM=="module", KERNEL=="{1}", RUN+="{2}"\n'
+    ).format(HEADER, MODULE, command)
 
 
-def value_origin(files: BootFiles, key: Key) -> t.Optional[Origin]:
-    """What sets a key when the sysctl files are applied."""
-    return _values(files.sysctl_d).origin(key.sysctl, *key.aliases)
+def value_origin(files: BootFiles, key: Key, at_load: bool = False) -> t.Optional[Origin]:
+    """What sets a key at boot: of all lines that are written to it, the last one that the kernel takes.
+
+    :param at_load: what sets it when nf_conntrack is loaded after boot, by the udev rule.
+    """
+    return in_force(_values(files.program.values, files.sysctl_d, at_load), key)
 
 
-@functools.lru_cache(maxsize=2)
-def _values(sysctl_d: DropIns) -> _sysctl_conf.BootValues:
-    """The files, parsed once for all keys."""
-    return _sysctl_conf.BootValues(sysctl_d)
+@functools.lru_cache(maxsize=4)
+def _values(rules: t.Type[BootValues], sysctl_d: DropIns, at_load: bool) -> BootValues:
+    """What the files set, parsed once for all keys."""
+    return rules(sysctl_d, at_load)
 
 
-def origin_at_load(files: BootFiles, key: Key) -> t.Optional[Origin]:
-    """What sets a key by the udev rule, which knows it by no other name than the one in net.netfilter."""
-    return _values(files.sysctl_d).origin(key.sysctl)
+def in_force(values: BootValues, key: Key) -> t.Optional[Origin]:
+    """The last of all that is written to a key that the kernel takes; None where it takes none."""
+    written = values.writes(key.sysctl, *key.aliases)
+    return next((origin for origin in reversed(written) if _is_taken(origin, key)), None)
+
+
+def _is_taken(origin: Origin, key: Key) -> bool:
+    value = number(origin)
+    return value is not None and key.takes(value)
 
 
 def number_set(files: BootFiles, key: Key) -> t.Optional[int]:
@@ -218,13 +230,13 @@ def number_given(files: BootFiles) -> t.Optional[int]:
 
 
 def number(origin: t.Optional[Origin]) -> t.Optional[int]:
-    """The number that a line sets; None where there is no line, or it sets no number."""
+    """The number that the kernel reads from a line; None where there is no line, or it sets no number."""
     return None if origin is None else _kernel.parse_number(origin.value)
 
 
 def number_at_load(files: BootFiles, key: Key) -> t.Optional[int]:
-    """The number that the udev rule sets a key to; None where no line sets it, or to nothing that the kernel takes."""
-    return _within_limits(key, number(origin_at_load(files, key)))
+    """The number that the udev rule sets a key to; None where no line sets it to what is allowed."""
+    return _within_limits(key, number(value_origin(files, key, at_load=True)))
 
 
 def _within_limits(key: Key, value: t.Optional[int]) -> t.Optional[int]:
@@ -251,8 +263,8 @@ def _check_sysctl_file(files: BootFiles, path: str) -> None:
     problem = None
     hidden_by = files.sysctl_d.hidden_by(path)
     masked = any(conf.path == path and conf.target == "/dev/null" for conf in files.sysctl_d.files)
-    if files.systemd_sysctl is None:
-        problem = "this host has no systemd-sysctl, so nothing here is known to apply it at boot"
+    if files.program.problem:
+        problem = files.program.problem
         advice = "set scope: runtime"
     elif files.is_directory:
         problem = "it is a directory"
@@ -280,19 +292,20 @@ def _plan_sysctl_d(
     former = [name for key in keys for name in key.former_names]
     aliases = [name for key in keys for name in key.aliases]
     target = wish.sysctl_file
-    before = next((conf.text for conf in files.sysctl_d.files if target in (conf.path, conf.target)), None)
+    own = files.sysctl_d.names_of(target)
+    before = next((conf.text for conf in files.sysctl_d.files if conf.path in own), None)
 
     after = files.sysctl_d
     gone = [KEYS[name].sysctl for name in wish.gone]
     text = _sysctl_conf.edit(HEADER if before is None else before, wanted, former + aliases + gone)
     after = plan_text(after, target, before, None if text == HEADER else text, changes)
-    target_name = next((conf.name for conf in after.files if target in (conf.path, conf.target)), "")
+    read_later = {conf.path for conf in after.after(target)}
     for conf in files.sysctl_d.files:
-        if _below_etc(conf.target) and target not in (conf.path, conf.target):
+        if _below_etc(conf.target) and conf.path not in own:
             # What stands earlier is outranked; only what would win is taken away. Another name of the same variable
             # may win from anywhere: a line that repeats a value is applied where that stood first. /etc/sysctl.conf is
             # what an operator's `sysctl -p` reads alone, and `sysctl --system` last.
-            wins = conf.name > target_name or conf.target == SYSCTL_CONF
+            wins = conf.path in read_later or conf.target == SYSCTL_CONF
             stale = former + aliases + (list(wanted) if wins else [])
             if conf.path != SYSCTL_FILE:
                 conflicts += _sysctl_conf.lines_about(conf, stale)
@@ -304,9 +317,13 @@ def _plan_sysctl_d(
         text = _sysctl_conf.edit(files.unread_sysctl_conf.text, {}, stale)
         plan_text(after, SYSCTL_CONF, files.unread_sysctl_conf.text, text, changes)
 
+    at_boot = _values(files.program.values, after, False)
+    at_load = _values(files.program.values, after, True) if wish.at_load else at_boot
     for key in keys:
-        origin = _values(after).origin(key.sysctl, *key.aliases)
-        if origin is None or origin.value != str(wish.values[key.name]):
+        origin = in_force(at_boot, key)
+        if number(origin) == wish.values[key.name]:
+            origin = in_force(at_load, key)
+        if number(origin) != wish.values[key.name]:
             raise Refused(
                 "{0} would not be {1} after a boot: {2} is in force over {3}. Name a sysctl_file in /etc/sysctl.d that"
                 " sorts after it, or take the line away".format(
@@ -355,7 +372,8 @@ def plan_text(
     """Plan one file, where it changes, and once for all its lines; the files as they will then be."""
     if before == after:
         return drop_ins
-    earlier = next((change for change in changes if change.subject == path), None)
+    names = drop_ins.names_of(path)
+    earlier = next((change for change in changes if change.subject in names), None)
     if earlier is None:
         changes.append(FileContent(path, before, after))
     else:

@@ -6,7 +6,7 @@
 
 A file in an earlier directory hides those of the same name in later ones (a link to /dev/null masks them); what is
 left is read in the order of the file names, whatever the directory. Sources: sysctl.d(5), modprobe.d(5),
-modules-load.d(5).
+modules-load.d(5). Where a program does otherwise, it has a :class:`Reading` of its own.
 """
 
 from __future__ import annotations
@@ -18,9 +18,26 @@ from dataclasses import dataclass
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, decode
 
 
-def _is_conf(name: str) -> bool:
-    """Whether files of this name are read at all; hidden ones are not."""
-    return name.endswith(".conf") and not name.startswith(".")
+@dataclass(frozen=True)
+class Reading:
+    """How a program reads such directories; by default as systemd's programs do.
+
+    :ivar hidden: whether it reads files whose names start with a dot.
+    :ivar unreadable_hides: whether a directory, or a link to nowhere, hides the files of its name in later directories.
+    :ivar last: a file that it reads after all others, whatever its name; None for none.
+    """
+
+    hidden: bool = False
+    unreadable_hides: bool = True
+    last: t.Optional[str] = None
+
+    def takes(self, name: str) -> bool:
+        """Whether files of this name are read at all."""
+        return name.endswith(".conf") and (self.hidden or not name.startswith("."))
+
+    def rank(self, conf: ConfFile) -> t.Tuple[bool, str]:
+        """What files are sorted by into the order in which they are read."""
+        return (conf.path == self.last, conf.name)
 
 
 def directories(kind: str) -> t.Tuple[str, ...]:
@@ -74,19 +91,21 @@ class DropIns:
     """All files of a kind that are read, in reading order.
 
     :ivar kind: ``sysctl.d``, ``modprobe.d`` or ``modules-load.d``.
+    :ivar reading: how they are read.
     """
 
     kind: str
     files: t.Tuple[ConfFile, ...]
+    reading: Reading = Reading()
 
     def with_text(self, path: str, text: t.Optional[str]) -> DropIns:
         """The same with another content at a path, or without the file; pure.
 
         A new path must not be hidden by a file of the same name in an earlier directory: see :meth:`hidden_by`.
         """
-        kept, changed = [], False
+        kept, changed, names = [], False, self.names_of(path)
         for conf in self.files:
-            if path in (conf.path, conf.target):
+            if conf.path in names:
                 changed = True
                 if text is None:
                     continue
@@ -94,15 +113,15 @@ class DropIns:
             kept.append(conf)
         if not changed and text is not None and self.reads(path):
             kept.append(ConfFile(path, path, text))
-        return DropIns(self.kind, tuple(sorted(kept, key=lambda conf: conf.name)))
+        return DropIns(self.kind, tuple(sorted(kept, key=self.reading.rank)), self.reading)
 
     def reads(self, path: str) -> bool:
         """Whether a file at this path is read, or would be if it were there."""
-        if any(path in (conf.path, conf.target) for conf in self.files):
+        if path == self.reading.last or any(path in (conf.path, conf.target) for conf in self.files):
             return True
         return (
             posixpath.dirname(path) in directories(self.kind)
-            and _is_conf(posixpath.basename(path))
+            and self.reading.takes(posixpath.basename(path))
             and self.hidden_by(path) is None
         )
 
@@ -117,7 +136,23 @@ class DropIns:
         return None
 
 
-def read(host: Host, kind: str) -> DropIns:
+    def names_of(self, path: str) -> t.FrozenSet[str]:
+        """All paths that lead to the file at this path: a file may be read by more than one name."""
+        targets = {conf.target for conf in self.files if path in (conf.path, conf.target)} - {"/dev/null"}
+        return frozenset({path} | targets | {conf.path for conf in self.files if conf.target in targets})
+
+    def after(self, path: str) -> t.Tuple[ConfFile, ...]:
+        """What is read after the file at this path, where that is read more than once after the last time."""
+        names = self.names_of(path)
+        last = max((index for index, conf in enumerate(self.files) if conf.path in names), default=-1)
+        return self.files[last + 1:]
+
+
+def _is_readable(host: Host, path: str) -> bool:
+    return host.exists(path) and not host.is_directory(path)
+
+
+def read(host: Host, kind: str, reading: Reading = Reading()) -> DropIns:
     """Read all files of a kind that the boot of a host reads.
 
     :raises HostError: one of them cannot be read.
@@ -125,14 +160,18 @@ def read(host: Host, kind: str) -> DropIns:
     paths: t.Dict[str, str] = {}
     for directory in directories(kind):
         for name in host.names(directory):
-            if _is_conf(name):
-                paths.setdefault(name, "{0}/{1}".format(directory, name))
+            path = "{0}/{1}".format(directory, name)
+            if reading.takes(name) and name not in paths and (reading.unreadable_hides or _is_readable(host, path)):
+                paths[name] = path
+    found = list(paths.values())
+    if reading.last is not None and host.exists(reading.last):
+        found.append(reading.last)
     files = []
-    for name in sorted(paths):
-        target = host.resolve(paths[name])
+    for path in found:
+        target = host.resolve(path)
         if host.is_directory(target):
             continue
         # A dangling link hides the others just as a mask does.
         content = b"" if target == "/dev/null" else host.read(target) or b""
-        files.append(ConfFile(paths[name], target, decode(content)))
-    return DropIns(kind, tuple(files))
+        files.append(ConfFile(path, target, decode(content)))
+    return DropIns(kind, tuple(sorted(files, key=reading.rank)), reading)

@@ -57,6 +57,15 @@ class Key:
         """The name for sysctl.d, with dots."""
         return "net.netfilter." + self.name
 
+    def takes(self, number: int) -> bool:
+        """Whether the kernel takes a number that a line sets, which may be one that is not allowed here.
+
+        Where kernels differ, such as about a max of 0, whether one does.
+        """
+        if self.timeout is not None:
+            return -self.maximum <= number <= self.maximum
+        return (1 if self.name == BUCKETS else 0) <= number <= self.maximum
+
     @property
     def aliases(self) -> t.Tuple[str, ...]:
         """Other names of the same variable that kernels of today have, with dots."""

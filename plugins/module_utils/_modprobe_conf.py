@@ -9,20 +9,27 @@ The rules are those of kmod: modprobe.d(5) and libkmod/libkmod-config.c.
 
 from __future__ import annotations
 
-import fnmatch
+import itertools
 import posixpath
 import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin
+from ansible_collections.netops.conntrack.plugins.module_utils import _wildcards
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin, Reading
 
 KIND = "modprobe.d"
+
+#: What is no file is passed over before names are compared: conf_files_filter_out(). kmod before 34 did not look whether
+#: there is anything behind a link, so there a link to nowhere hides files, mostly.
+READING = Reading(unreadable_hides=False)
 
 # A line and those it continues on, also in a comment. A backslash takes the character after it as it is, and a newline
 # away; kmod does not know any other meaning of it (getline_wrapped in shared/util.c).
 _LOGICAL_LINE = re.compile(r"(?:[^\n\\]|\\[\s\S]?)*(?:\n|\Z)")
 _CHARACTER = re.compile(r"\\?[\s\S]")
+# The command and the module, as kmod takes them off the line (strtok_r() in kmod_config_parse()).
+_HEAD = re.compile(r"[^ \t\n]+")
 # Quotes and white space are those of the kernel (next_arg in lib/cmdline.c), which gets the parameters as they stand.
 _WORD = re.compile(r'(?:"[^"]*"?|[^ \t\n\r\v\f"])+')
 
@@ -48,12 +55,14 @@ class Command:
     :ivar number: number of its first line, from 1.
     :ivar raw: its lines as they stand in the file.
     :ivar words: the command, the module, what follows.
+    :ivar has_more: whether anything follows, be it blanks, which is enough for an ``install``.
     :ivar is_ended: whether a newline ends it, so that another can follow.
     """
 
     number: int
     raw: str
     words: t.Tuple[Word, ...]
+    has_more: bool
     is_ended: bool
 
     def given(self, module: str, parameter: str) -> t.List[t.Tuple[int, str]]:
@@ -64,7 +73,10 @@ class Command:
         is_options = len(self.words) > 2 and self.words[0].text == "options"
         if not is_options or not _same_name(self.words[1].text, module):
             return []
-        values = [(index, _value_of(word.text, parameter)) for index, word in enumerate(self.words[2:], 2)]
+        # kmod makes blanks of tabs, also between quotes: kmod_config_add_options().
+        values = [
+            (index, _value_of(word.text.replace("\t", " "), parameter)) for index, word in enumerate(self.words[2:], 2)
+        ]
         return [(index, value) for index, value in values if value is not None]
 
     def replaces(self, module: str) -> bool:
@@ -72,8 +84,8 @@ class Command:
 
         The name is a pattern, in which ``-`` and ``_`` are the same but between brackets.
         """
-        is_install = len(self.words) > 2 and self.words[0].text == "install"
-        return is_install and fnmatch.fnmatchcase(module, _underscores(self.words[1].text).replace("[^", "[!"))
+        is_install = self.has_more and self.words[0].text == "install"
+        return is_install and _wildcards.matches(_underscores(self.words[1].text), module)
 
     @property
     def arguments(self) -> str:
@@ -113,14 +125,15 @@ def _commands(text: str) -> t.List[Command]:
 
 def _command(number: int, raw: str) -> Command:
     characters = [match for match in _CHARACTER.finditer(raw) if match.group() != "\\\n"]
-    line = "".join(match.group()[-1] for match in characters)
-    words: t.Tuple[Word, ...] = ()
-    if not line.startswith("#"):
-        words = tuple(
-            Word(match.group(), characters[match.start()].start(), characters[match.end() - 1].end())
-            for match in _WORD.finditer(line)
-        )
-    return Command(number, raw, words, line.endswith("\n"))
+    # A backslash at the very end takes what getc() says there for a character.
+    line = "".join("\udcff" if match.group() == "\\" else match.group()[-1] for match in characters)
+    seen = "" if line.startswith("#") else line.rstrip("\n").partition("\0")[0]
+    head = list(itertools.islice(_HEAD.finditer(seen), 2))
+    matches = head + list(_WORD.finditer(seen, head[-1].end())) if head else []
+    words = tuple(
+        Word(match.group(), characters[match.start()].start(), characters[match.end() - 1].end()) for match in matches
+    )
+    return Command(number, raw, words, len(head) == 2 and len(seen) > head[1].end() + 1, line.endswith("\n"))
 
 
 def parameter_origin(drop_ins: DropIns, module: str, parameter: str) -> t.Optional[Origin]:
@@ -198,14 +211,15 @@ def install_origin(drop_ins: DropIns, module: str) -> t.Optional[Origin]:
 
 
 def is_block(arguments: str) -> bool:
-    """Whether an ``install`` command loads nothing: /bin/false, /bin/true and the like."""
+    """Whether an ``install`` command loads nothing: /bin/false, /bin/true and the like, or blanks alone."""
     words = arguments.split()
-    return bool(words) and posixpath.basename(words[0]) in _IDLE and not re.search(r"[;&|]", arguments)
+    return not words or posixpath.basename(words[0]) in _IDLE and not re.search(r"[;&|]", arguments)
 
 
 def is_refusal(arguments: str) -> bool:
     """Whether an ``install`` command does nothing but fail, by which kmod knows that the module is not there."""
-    return is_block(arguments) and posixpath.basename(arguments.split()[0]) == "false"
+    words = arguments.split()
+    return is_block(arguments) and bool(words) and posixpath.basename(words[0]) == "false"
 
 
 def blocked(drop_ins: DropIns) -> t.Dict[str, t.Optional[t.Dict[str, t.Any]]]:

@@ -96,7 +96,7 @@ def observe(host: Host, request: Request) -> Observed:
     modules = _kmod.parse_modules(host.lines(_kmod.PATH))
     release = _kernel.release(host)
     initial_namespace = _kernel.in_initial_namespace(host)
-    modprobe_d = _drop_ins.read(host, _modprobe_conf.KIND)
+    modprobe_d = _drop_ins.read(host, _modprobe_conf.KIND, _modprobe_conf.READING)
     modules_load_d = _read_modules_load(host)
     command_line = _modules_load.command_line(host.read_value(_boot.COMMAND_LINE) or "")
     names = {line.name for conf in modules_load_d.files for line in _modules_load.parse(conf.text)}

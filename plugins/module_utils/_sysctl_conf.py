@@ -4,7 +4,8 @@
 
 """sysctl.d: parse, tell who wins at boot, and edit without touching any other byte. Pure.
 
-The rules are those of systemd-sysctl: sysctl.d(5) and src/sysctl/sysctl.c.
+The rules are those of systemd-sysctl: sysctl.d(5) and src/sysctl/sysctl.c. What another program does otherwise is in
+``_procps_sysctl``.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.netops.conntrack.plugins.module_utils import _wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin
 
 KIND = "sysctl.d"
 
-_BLANK = " \t\r\n"
+# A zero byte is only ever at a line's end.
+_BLANK = " \t\r\n\0"
 _COMMENT = ("#", ";")
-_GLOB = re.compile(r"[*?\[]")
-_ASSIGNMENT = re.compile(r"(?P<left>[^=]*=[ \t]*)(?P<value>.*?)(?P<right>[ \t\r\n]*)\Z", re.DOTALL)
+_ASSIGNMENT = re.compile(r"(?P<left>[^=]*=[ \t]*)(?P<value>.*?)(?P<right>[ \t\r\n\0]*)\Z", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,11 @@ def normalise(key: str) -> str:
 
 
 def split_lines(text: str) -> t.List[str]:
-    """The lines with their ends, so that joining them gives the text back. A carriage return alone ends a line too."""
-    return re.findall(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+", text)
+    """The lines with their ends, so that joining them gives the text back.
+
+    A carriage return alone ends a line too, and so does a zero byte: read_line_full() in src/basic/fileio.c.
+    """
+    return re.findall(r"[^\r\n\0]*(?:\r\n?|\n|\0)|[^\r\n\0]+", text)
 
 
 def _parse_line(number: int, line: str) -> t.Optional[Entry]:
@@ -71,21 +76,6 @@ def parse(text: str) -> t.List[Entry]:
     return entries
 
 
-def is_glob(key: str) -> bool:
-    """Whether a key is a pattern for several."""
-    return _GLOB.search(key) is not None
-
-
-def _glob_matches(pattern: str, key: str) -> bool:
-    import fnmatch
-
-    # glob(7) writes a negated set [!...] or [^...], Python only the first.
-    pattern_parts, key_parts = pattern.replace("[^", "[!").split("/"), key.split("/")
-    return len(pattern_parts) == len(key_parts) and all(
-        fnmatch.fnmatchcase(part, glob) for part, glob in zip(key_parts, pattern_parts)
-    )
-
-
 def lines_about(conf: ConfFile, names: t.Collection[str]) -> t.List[str]:
     """The lines of a file that name one of these keys (with dots), as ``file:line (text)`` for messages."""
     keys = {normalise(name) for name in names}
@@ -98,9 +88,13 @@ def lines_about(conf: ConfFile, names: t.Collection[str]) -> t.List[str]:
 
 
 class BootValues:
-    """What the boot sets, from all files that it reads."""
+    """What the boot writes, from all files that it reads.
 
-    def __init__(self, drop_ins: DropIns) -> None:
+    :param at_load: only what ``systemd-sysctl --prefix=/net/netfilter`` writes.
+    """
+
+    def __init__(self, drop_ins: DropIns, at_load: bool = False) -> None:
+        self._prefix = "net/netfilter/" if at_load else ""
         # As systemd-sysctl keeps it: a later line replaces an earlier one and moves to the end, unless it says
         # the same; then the earlier one stays where it is.
         self._entries: t.Dict[str, t.Tuple[str, Entry]] = {}
@@ -112,21 +106,25 @@ class BootValues:
                 self._entries.pop(entry.key, None)
                 self._entries[entry.key] = (conf.path, entry)
 
-    def origin(self, *names: str) -> t.Optional[Origin]:
-        """What sets a variable that has these names (with dots); None when nothing does.
+    def writes(self, *names: str) -> t.List[Origin]:
+        """All that is written to a variable that has these names (with dots), in that order.
 
         A glob never overrides a line that names the key, wherever that stands.
         """
-        keys = [normalise(name) for name in names]
-        found = None
+        keys = [key for key in map(normalise, names) if key.startswith(self._prefix)]
+        found = []
         for pattern, (path, entry) in self._entries.items():
-            if is_glob(pattern):
-                hit = any(key not in self._entries and _glob_matches(pattern, key) for key in keys)
+            if _wildcards.is_pattern(pattern):
+                hit = any(key not in self._entries and _wildcards.path_matches(pattern, key) for key in keys)
             else:
                 hit = pattern in keys
             if hit and entry.value is not None:
-                found = Origin(entry.value, path, entry.number)
+                found.append(Origin(entry.value, path, entry.number))
         return found
+
+    def origin(self, *names: str) -> t.Optional[Origin]:
+        """What is written last to a variable that has these names; None when nothing is."""
+        return next(reversed(self.writes(*names)), None)
 
 
 def edit(text: str, wanted: t.Mapping[str, str], unwanted: t.Collection[str] = ()) -> str:

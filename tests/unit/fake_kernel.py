@@ -9,12 +9,14 @@ it can prove the collection's own readers wrong.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import errno
 import fnmatch
 import json
 import os
 import posixpath
+import re
 import typing as t
 from pathlib import Path
 
@@ -288,6 +290,8 @@ class FakeKernel(Host):
         rules = self.text("/etc/udev/rules.d/99-netops-conntrack.rules") or ""
         if 'KERNEL=="nf_conntrack"' in rules and "systemd-sysctl --prefix=/net/netfilter" in rules:
             self._systemd_sysctl("/proc/sys/net/netfilter/")
+        if 'KERNEL=="nf_conntrack"' in rules and "/sysctl --quiet --pattern '" in rules:
+            self._procps(rules.partition("--pattern '")[2].partition("'")[0])
 
     def unload(self) -> None:
         """What ``modprobe -r nf_conntrack`` does."""
@@ -304,9 +308,24 @@ class FakeKernel(Host):
             del self.tree[path]
         if any("nf_conntrack" in text.split("\n") for _path, text in self._files("modules-load.d")):
             self.load()
-        self._systemd_sysctl("/proc/sys/")
+        if self.exists("/usr/lib/systemd/systemd-sysctl") or self.exists("/lib/systemd/systemd-sysctl"):
+            self._systemd_sysctl("/proc/sys/")
+        elif self.exists("/etc/init.d/procps"):
+            self._procps("")
         if then_load:
             self.load()
+
+    def _procps(self, pattern: str) -> None:
+        files = self._files("sysctl.d") + [("", self.text("/etc/sysctl.conf") or "")]
+        lines = [line.strip() for _path, text in files for line in text.split("\n") if re.search(pattern, line.strip())]
+        pairs = [line.partition("=") for line in lines if line[:1] not in ("", "#", ";")]
+        keys = ["/proc/sys/" + key.strip().lstrip("-").replace(".", "/") for key, _equals, _value in pairs]
+        for path, (_key, equals, value) in zip(keys, pairs):
+            is_glob = "*" in path or "?" in path
+            for target in [one for one in self.tree if fnmatch.fnmatchcase(one, path)] if is_glob else [path]:
+                if equals and target in self.tree and not (is_glob and target in keys):
+                    with contextlib.suppress(HostError):
+                        self._kernel_write("write", target, value.strip())
 
     def _files(self, kind: str) -> t.List[t.Tuple[str, str]]:
         found: t.Dict[str, str] = {}

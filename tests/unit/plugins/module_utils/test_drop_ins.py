@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.netops.conntrack.plugins.module_utils import _modprobe_conf, _procps_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import DropIns, read
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
@@ -66,6 +67,36 @@ def test_a_mask_or_a_dangling_link_hides_the_vendor_file(tree, mask):
 
 def test_a_directory_with_a_files_name_is_passed_over(tree):
     assert read(tree({"/etc/sysctl.d/a.conf": None}), "sysctl.d").files == ()
+
+
+def test_modprobe_looks_past_what_is_no_file_and_systemd_and_procps_do_not(tree):
+    host = tree({
+        "/etc/modprobe.d/a.conf": None, "/lib/modprobe.d/a.conf": "x", "/etc/modprobe.d/b.conf": {"link": "nowhere"},
+        "/lib/modprobe.d/b.conf": "x", "/etc/modprobe.d/c.conf": {"link": "/dev/null"}, "/lib/modprobe.d/c.conf": "x",
+        "/dev/null": "",
+    })
+    found = read(host, "modprobe.d", _modprobe_conf.READING)
+    assert paths(found) == ["/lib/modprobe.d/a.conf", "/lib/modprobe.d/b.conf", "/etc/modprobe.d/c.conf"]
+    assert paths(read(host, "modprobe.d")) == ["/etc/modprobe.d/b.conf", "/etc/modprobe.d/c.conf"]
+
+
+def test_procps_reads_hidden_files_and_sysctl_conf_last_of_all(tree):
+    host = tree({
+        "/etc/sysctl.conf": "x", "/etc/sysctl.d/99-sysctl.conf": {"link": "../sysctl.conf"}, "/run/sysctl.d/.a.conf": "",
+        "/etc/sysctl.d/zz.conf": "", "/usr/lib/sysctl.d/zz.conf": "",
+    })
+    found = read(host, "sysctl.d", _procps_sysctl.READING)
+    assert paths(found) == [
+        "/run/sysctl.d/.a.conf", "/etc/sysctl.d/99-sysctl.conf", "/etc/sysctl.d/zz.conf", "/etc/sysctl.conf",
+    ]
+    assert found.reads("/etc/sysctl.conf") and found.reads("/etc/sysctl.d/.new.conf")
+    assert found.names_of("/etc/sysctl.conf") == {"/etc/sysctl.conf", "/etc/sysctl.d/99-sysctl.conf"}
+    assert found.after("/etc/sysctl.d/99-sysctl.conf") == ()
+    assert [conf.path for conf in found.after("/etc/sysctl.d/zz.conf")] == ["/etc/sysctl.conf"]
+    changed = found.with_text("/etc/sysctl.d/99-sysctl.conf", "y").with_text("/etc/sysctl.d/zzz.conf", "z")
+    assert [conf.text for conf in changed.files] == ["", "y", "", "z", "y"]
+    without = read(tree({}), "sysctl.d", _procps_sysctl.READING).with_text("/etc/sysctl.conf", None)
+    assert without.reads("/etc/sysctl.conf")
 
 
 def test_sysctl_conf_is_read_through_debians_link_at_the_links_place(tree):

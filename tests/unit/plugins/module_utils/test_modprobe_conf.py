@@ -61,6 +61,8 @@ CASES = [
     (None, "options nf_conntrack hashsize 5\n"),
     (None, "install nf_conntrack hashsize=5\n"),
     (None, "Options nf_conntrack hashsize=5\n"),
+    (None, "options nf_conntrack\r hashsize=5\n"),
+    ("5", "options nf_conntrack hashsize=5\0options nf_conntrack hashsize=6\n"),
     (None, ""),
 ]
 
@@ -69,6 +71,7 @@ KERNEL_CASES = [
     ("5", 'options nf_conntrack hashsize="5"\n'),
     ("5", 'options nf_conntrack "hashsize=5"\n'),
     ("5", "options nf_conntrack hashsize=5\r\n"),
+    ("a b", 'options nf_conntrack hashsize="a\tb"\n'),
     (None, 'options nf_conntrack x="a hashsize=5 b"\n'),
     ("6", 'options nf_conntrack x="a hashsize=5 b" hashsize=6\n'),
 ]
@@ -177,6 +180,10 @@ INSTALLS = [
     ("/bin/it", ["install nf_natx /bin/no\n", "\tinstall  \\\n nf_nat  /bin/it\n"]),
     ("/bin/it a b", ["install nf_nat /bin/it a b\r\n"]),
     ("/bin/it", ["# x \\\ninstall nf_nat /bin/no\ninstall nf_nat /bin/it\n"]),
+    ("/bin/it", ["install nf_nat\r\ninstall nf_nat /bin/it\n"]),
+    ("/bin/it", ["install nf_nat /bin/it\0install nf_nat /bin/no\n"]),
+    # Blanks alone are a command too.
+    ("", ["install nf_nat  \ninstall nf_nat /bin/no\n"]),
 ]
 
 
@@ -185,6 +192,7 @@ PATTERNS = [
     ("/bin/it", ["install nf_n* /bin/it\n", "install nf_nat /bin/no\n"]),
     ("/bin/it", ["install nf[_-]nat /bin/it\n"]),
     ("/bin/it", ["install nf[-]nat /bin/no\n", "install nf?nat /bin/it\n"]),
+    ("/bin/it", ["install \\\\nf?nat /bin/it\n"]),
 ]
 
 
@@ -217,7 +225,7 @@ def test_modprobe_of_this_machine_runs_it_so(tmp_path, wanted, texts):
 
 @pytest.mark.parametrize("command, blocks", [
     ("/bin/false", True), ("/bin/true", True), ("true", True), (":", True), ("exit 1", True), ("/usr/bin/false x", True),
-    ("/sbin/modprobe --ignore-install nf_nat", False), ("/bin/true; /sbin/insmod x", False), ("", False),
+    ("/sbin/modprobe --ignore-install nf_nat", False), ("/bin/true; /sbin/insmod x", False), ("", True),
 ])
 def test_a_command_that_loads_nothing_is_a_block(command, blocks):
     assert is_block(command) is blocks

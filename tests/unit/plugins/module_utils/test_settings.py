@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fake_kernel import ALIAS, BUCKETS, COUNT, HASHSIZE, MAX, NETFILTER, UDEV_SOCKET, FakeKernel
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _settings
+from ansible_collections.netops.conntrack.plugins.module_utils import _boot, _settings
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     ApplyError,
     ConntrackError,
@@ -19,6 +19,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     InvalidInput,
     Refused,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import KEYS
 from ansible_collections.netops.conntrack.plugins.module_utils._request import parse
 
 LOADED = ["bullseye-5.10-nat", "bookworm-6.1-nat", "trixie-6.12-nat"]
@@ -507,8 +508,85 @@ def test_sysctl_conf_is_taken_where_the_boot_reads_it():
 def test_a_host_without_systemd_sysctl_keeps_runtime_values_alone():
     kernel = FakeKernel("trixie-6.12-nat")
     del kernel.tree["/usr/lib/systemd/systemd-sysctl"]
-    refusal(kernel, "no systemd-sysctl", "scope: runtime", max=100000)
+    refusal(kernel, "neither systemd-sysctl nor", "/etc/init.d/procps", "scope: runtime", max=100000)
     assert tune(kernel, max=100000, scope="runtime")["changed"]
+
+
+# --- a boot that runs procps
+
+def procps_host(name="bookworm-6.1-nat", **changes):
+    """A host without systemd, as Debian's packages make one."""
+    kernel = FakeKernel(name, dict({
+        "/etc/init.d/procps": b"", "/usr/sbin/sysctl": b"", "/usr/bin/udevadm": b"",
+    }, **changes))
+    for path in ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl"):
+        kernel.tree.pop(path, None)
+    return kernel
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_on_a_host_without_systemd_values_hold_after_a_boot_by_procps_and_after_a_reload(name):
+    kernel = procps_host(name)
+    wanted = (100000, 16384)
+    result = tune(kernel, max=100000, hashsize=16384, timeouts={"udp": 20})
+    assert "RUN+=\"/usr/sbin/sysctl --quiet --pattern '^" in kernel.text(UDEV_FILE)
+    assert result["settings"]["nf_conntrack_max"]["file"] == SYSCTL_FILE
+    kernel.reboot()
+    assert live(kernel, "max", "buckets", "udp_timeout") == wanted + (20,)
+    kernel.unload()
+    kernel.load()
+    assert live(kernel, "max", "buckets", "udp_timeout") == wanted + (20,)
+    assert not tune(kernel, max=100000, hashsize=16384, timeouts={"udp": 20})["changed"]
+
+
+def test_procps_reads_sysctl_conf_last_so_stale_lines_go_from_there():
+    stale = {"/etc/sysctl.conf": b"# mine\nnet.netfilter.nf_conntrack_max=5\nkernel.panic=1"}
+    for kernel in (procps_host(**stale), procps_host("trixie-6.12-nat", **stale)):
+        changed = [change["subject"] for change in tune(kernel, max=100000)["changes"] if change["layer"] == "boot"]
+        assert len(changed) == 3, changed
+        assert kernel.tree["/etc/sysctl.conf"] == b"# mine\nkernel.panic=1"
+        kernel.reboot()
+        assert live(kernel, "max") == (100000,)
+
+
+@pytest.mark.parametrize("name", LOADED)
+@pytest.mark.parametrize("path", ["/etc/sysctl.conf", "/etc/sysctl.d/99-sysctl.conf"])
+def test_where_procps_boots_sysctl_conf_is_taken_by_either_name_and_outranks_all(name, path):
+    kernel = procps_host(name, **{"/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_max=5\n", "/etc/sysctl.conf": b""})
+    if path != "/etc/sysctl.conf":
+        kernel.put(path, "../sysctl.conf")
+    tune(kernel, max=100000, sysctl_file=path)
+    assert kernel.text("/etc/sysctl.conf").endswith("net.netfilter.nf_conntrack_max = 100000\n")
+    assert kernel.tree["/etc/sysctl.d/zzz.conf"] == b"net.netfilter.nf_conntrack_max=5\n"
+    kernel.reboot()
+    assert live(kernel, "max") == (100000,)
+    assert not tune(kernel, max=100000, sysctl_file=path)["changed"]
+    tune(kernel, state="absent", sysctl_file=path, max=1)
+    assert "nf_conntrack" not in kernel.text("/etc/sysctl.conf")
+
+
+def test_a_vendor_file_that_procps_reads_later_is_named():
+    vendor = "/usr/lib/sysctl.d/zzz-vendor.conf"
+    kernel = procps_host(**{vendor: b"\nnet/netfilter/nf_conntrack_max = 5\n"})
+    refusal(kernel, vendor + ":2 (5)", max=100000)
+    # What the kernel refuses leaves the value as it is.
+    tune(procps_host(**{vendor: b"net.netfilter.nf_conntrack_max = none\n"}), max=100000)
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({"/etc/init.d/procps": None}, ["neither systemd-sysctl nor", "/etc/init.d/procps.sh"]),
+    ({"/usr/sbin/sysctl": None}, ["neither systemd-sysctl nor"]),
+    ({"/usr/sbin/sysctl": "/usr/bin/busybox"}, ["/usr/sbin/sysctl is no program of procps but /usr/bin/busybox"]),
+    ({"/usr/bin/udevadm": None}, ["no udev", "whenever nf_conntrack is loaded"]),
+])
+def test_a_host_of_which_nothing_is_known_says_what_was_looked_for(changes, words):
+    kernel = procps_host()
+    for path, entry in changes.items():
+        del kernel.tree[path]
+        if entry is not None:
+            kernel.put(entry, b"")
+            kernel.put(path, entry)
+    refusal(kernel, "scope: runtime", *words, max=100000)
 
 
 @pytest.mark.parametrize("path", [MODPROBE_FILE, UDEV_FILE, LOAD_FILE])
@@ -691,6 +769,29 @@ def test_sysctl_conf_that_the_boot_reads_first_loses_lines_that_sysctl_p_would_a
     tune(kernel, max=100000)
     assert kernel.tree["/etc/sysctl.conf"] == b"kernel.panic=1\n"
     assert kernel.tree["/etc/sysctl.d/99-sysctl.conf"] == "../sysctl.conf"
+
+
+@pytest.mark.parametrize("value, number", [
+    ("0x20000", 131072), ("0400000", 131072), ("131072 # why", 131072), ("131072\t5", 131072),
+    ("131072x", None), ("'131072'", None), ("08", None), ("", None), ("99999999999999999999", None),
+])
+def test_a_number_is_what_the_kernel_reads(value, number):
+    kernel = FakeKernel("trixie-6.12-nat", {SYSCTL_FILE: "net.netfilter.nf_conntrack_max = {0}\n".format(value).encode()})
+    said = tune(kernel, state="absent", scope="runtime", max=5)["settings"]["nf_conntrack_max"]
+    assert said["boot"] is None
+    files = _boot.observe(kernel, SYSCTL_FILE)
+    assert _boot.number(_boot.value_origin(files, KEYS["nf_conntrack_max"])) == number
+
+
+def test_one_file_by_two_names_is_changed_once():
+    kernel = FakeKernel("trixie-6.12-nat", {
+        "/etc/sysctl.d/zzz-a.conf": b"net.netfilter.nf_conntrack_max=5\nkernel.panic=1\n",
+        "/etc/sysctl.d/zzz-b.conf": "zzz-a.conf",
+    })
+    changes = tune(kernel, max=100000)["changes"]
+    assert sorted(change["subject"] for change in changes if "zzz" in change["subject"]) == ["/etc/sysctl.d/zzz-a.conf"]
+    assert kernel.tree["/etc/sysctl.d/zzz-a.conf"] == b"kernel.panic=1\n"
+    assert not tune(kernel, max=100000)["changed"]
 
 
 # --- a write that fails

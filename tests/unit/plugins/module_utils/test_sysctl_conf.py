@@ -72,6 +72,7 @@ def test_the_first_separator_of_a_key_decides_what_dots_and_slashes_mean(key, pa
     ("-a.b", ("a/b", None)),
     ("a.* = 1", ("a/*", "1")),
     ("a.b = 1\r", ("a/b", "1")),
+    ("a.b = 1\0", ("a/b", "1")),
     ("a.b", None),
     ("# a.b = 1", None),
     ("  ; a.b = 1", None),
@@ -99,6 +100,7 @@ def test_entries_know_their_line_numbers():
     ("1", {"a": "net.*.nf_conntrack_max = 1"}),
     ("1", {"a": "net.netfilter.[!x]f_conntrack_max = 1"}),
     ("1", {"a": "net.netfilter.[^x]f_conntrack_max = 1"}),
+    ("1", {"a": "net.netfilter.\\nf_conntrack_ma? = 1"}),
     (None, {"a": "net.* = 1"}),
     (None, {"a": "net.netfilter.[^n]f_conntrack_max = 1"}),
     ("2", {"a": "net.netfilter.nf_* = 1", "b": "net.netfilter.*_max = 2"}),
@@ -161,7 +163,7 @@ def other_lines(text, names):
     return "".join(line for number, line in enumerate(split_lines(text), 1) if number not in numbers).rstrip("\r\n")
 
 
-@given(st.text(alphabet="a=\r\n#", max_size=30))
+@given(st.text(alphabet="a=\r\n\0#", max_size=30))
 def test_lines_join_to_the_text(text):
     assert "".join(split_lines(text)) == text
 

@@ -1,0 +1,267 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""For many generated trees of files: is what the collection says of them what the host's programs make of them?"""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: compare_resolution
+short_description: Compare what the collection says that files set with what the host's own programs do
+description:
+  - Makes trees of files from a seed, runs the program on each, and compares. Fails at the first differences, each with
+    the tree.
+author: [the netops.conntrack authors]
+options:
+  program:
+    description: The program to compare with.
+    type: str
+    required: true
+    choices: [systemd-sysctl, procps, modprobe]
+  seed:
+    description: What the trees are made from.
+    type: str
+    required: true
+  first:
+    description: The number of the first tree, to look at one again.
+    type: int
+    default: 0
+  trees:
+    description: How many trees.
+    type: int
+    default: 500
+"""
+
+EXAMPLES = r"""
+- name: Compare
+  compare_resolution:
+    program: systemd-sysctl
+    seed: "1"
+"""
+
+RETURN = r"""
+compared:
+  description: How many trees were compared.
+  type: int
+  returned: always
+seconds:
+  description: How long it took.
+  type: float
+  returned: always
+"""
+
+import os
+import time
+import typing as t
+from random import Random
+
+from ansible.module_utils import conf_trees, real_programs
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.netops.conntrack.plugins.module_utils import (
+    _boot,
+    _drop_ins,
+    _modprobe_conf,
+    _procps_sysctl,
+    _sysctl_conf,
+    _wildcards,
+)
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import DIRECTORY, KEYS
+from ansible_collections.netops.conntrack.plugins.module_utils._sysctl_program import SysctlProgram
+
+#: So many differences are told; the rest would say the same.
+_ENOUGH = 3
+
+#: Every so many trees, what is set at a load is compared too.
+_AT_LOAD = 4
+
+#: What a module would be given, or what would be run in its place, by what was asked.
+Answers = t.Dict[str, t.Any]
+
+_SYSTEMD_SYSCTL = "/usr/lib/systemd/systemd-sysctl"
+_SYSCTL = "/usr/sbin/sysctl"
+
+# What a variable has before a program is run: no tree sets it to this.
+_BEFORE = {
+    name: 500 if name.endswith("log_invalid") else numbers.stop + (-numbers.stop) % 512
+    for name, (_names, numbers) in conf_trees.VARIABLES.items()
+}
+_BEFORE["nf_conntrack_log_invalid"] = 0
+
+_PROGRAMS = {
+    "systemd-sysctl": (
+        SysctlProgram(_drop_ins.Reading(), _sysctl_conf.BootValues),
+        [_SYSTEMD_SYSCTL],
+        [_SYSTEMD_SYSCTL, "--prefix=/net/netfilter"],
+    ),
+    "procps": (
+        SysctlProgram(_procps_sysctl.READING, _procps_sysctl.BootValues),
+        [_SYSCTL, "--quiet", "--system"],
+        [_SYSCTL, "--quiet", "--pattern", _procps_sysctl.PATTERN, "--system"],
+    ),
+}
+
+
+class Sysctl:
+    """What a program that sets sysctl lines leaves in the kernel, and what the collection says that it will."""
+
+    def __init__(self, root: real_programs.Root, program: str) -> None:
+        self._root, self._host = root, Host()
+        self._rules, self._at_boot, self._at_load = _PROGRAMS[program]
+
+    def tree(self, random: Random) -> conf_trees.Tree:
+        return conf_trees.sysctl_tree(random)
+
+    def said(self, number: int) -> Answers:
+        files = _drop_ins.read(self._host, _sysctl_conf.KIND, self._rules.reading)
+        answers = {}
+        for at_load in self._times(number):
+            values = self._rules.values(files, at_load)
+            for name in conf_trees.VARIABLES:
+                origin = _boot.in_force(values, KEYS[name])
+                answers[_question(name, at_load)] = _BEFORE[name] if origin is None else _boot.number(origin)
+        return answers
+
+    def seen(self, number: int) -> Answers:
+        answers = {}
+        for at_load in self._times(number):
+            for name in conf_trees.VARIABLES:
+                # A write to the number of buckets makes the kernel wait, also where nothing changes.
+                if _read(name) != _BEFORE[name]:
+                    _write(name, _BEFORE[name])
+            self._root.run(*(self._at_load if at_load else self._at_boot))
+            for name in conf_trees.VARIABLES:
+                answers[_question(name, at_load)] = _read(name)
+        return answers
+
+    @staticmethod
+    def _times(number: int) -> t.Tuple[bool, ...]:
+        return (False,) if number % _AT_LOAD else (False, True)
+
+
+def _question(name: str, at_load: bool) -> str:
+    return name + " at a load" if at_load else name
+
+
+def _write(name: str, value: int) -> None:
+    descriptor = os.open("{0}/{1}".format(DIRECTORY, name), os.O_WRONLY)
+    try:
+        os.write(descriptor, b"%d\n" % value)
+    finally:
+        os.close(descriptor)
+
+
+def _read(name: str) -> int:
+    with open("{0}/{1}".format(DIRECTORY, name), "rb", buffering=0) as stream:
+        return int(stream.read())
+
+
+class Modprobe:
+    """What modprobe shows that it read, and what the collection says that it will."""
+
+    def __init__(self, root: real_programs.Root, _program: str) -> None:
+        self._root, self._host = root, Host()
+
+    def tree(self, random: Random) -> conf_trees.Tree:
+        return conf_trees.modprobe_tree(random)
+
+    def said(self, _number: int) -> Answers:
+        files = _drop_ins.read(self._host, _modprobe_conf.KIND, _modprobe_conf.READING)
+        command_line = self._host.read_value("/proc/cmdline") or ""
+        answers: Answers = {}
+        for module, parameter in conf_trees.PARAMETERS:
+            origin = _modprobe_conf.parameter_origin(files, module, parameter)
+            value = _modprobe_conf.command_line_parameter(command_line, module, parameter)
+            answers[module + " " + parameter] = value if value is not None else origin and origin.value
+        for module in conf_trees.MODULES:
+            origin = _modprobe_conf.install_origin(files, module)
+            answers["install " + module] = origin and " ".join(origin.value.split())
+            blacklist = _modprobe_conf.blacklist_origin(files, module)
+            answers["blacklist " + module] = blacklist is not None
+        return answers
+
+    def seen(self, _number: int) -> Answers:
+        shown = self._root.run("/usr/sbin/modprobe", "-S", "1", "--showconfig").decode("utf-8", "surrogateescape")
+        answers: Answers = {module + " " + parameter: None for module, parameter in conf_trees.PARAMETERS}
+        answers.update({"install " + module: None for module in conf_trees.MODULES})
+        answers.update({"blacklist " + module: False for module in conf_trees.MODULES})
+        for line in shown.split("\n"):
+            verb, _space, rest = line.partition(" ")
+            module, _space, rest = rest.partition(" ")
+            if verb == "options":
+                for name, value in _kernel_parameters(rest):
+                    if (module, name) in conf_trees.PARAMETERS:
+                        answers[module + " " + name] = value
+            elif verb == "install":
+                for one in conf_trees.MODULES:
+                    question = "install " + one
+                    if answers[question] is None and _wildcards.matches(module, one):
+                        answers[question] = " ".join(rest.split())
+            elif verb == "blacklist" and "blacklist " + module in answers:
+                answers["blacklist " + module] = True
+        return answers
+
+
+def _kernel_parameters(options: str) -> t.Iterator[t.Tuple[str, str]]:
+    """Names and values as the kernel takes them apart: next_arg() in lib/cmdline.c, character by character."""
+    index = 0
+    while index < len(options):
+        while index < len(options) and options[index] in " \t\n\r\v\f":
+            index += 1
+        word, in_quotes = "", False
+        while index < len(options) and (in_quotes or options[index] not in " \t\n\r\v\f"):
+            in_quotes ^= options[index] == '"'
+            word += options[index]
+            index += 1
+        if word.startswith('"'):
+            word = word[1:-1] if word.endswith('"') else word[1:]
+        name, equals, value = word.partition("=")
+        if equals:
+            yield name.replace("-", "_"), value.strip('"')
+
+
+def compare(root: real_programs.Root, params: t.Mapping[str, t.Any]) -> t.Iterator[t.Dict[str, t.Any]]:
+    """For each tree, its number, what was said and seen, where they differ, and then the tree."""
+    program = params["program"]
+    bench = Modprobe(root, program) if program == "modprobe" else Sysctl(root, program)
+    for number in range(params["first"], params["first"] + params["trees"]):
+        tree = bench.tree(Random("{0} {1} {2}".format(program, params["seed"], number)))
+        root.lay(tree)
+        said, seen = bench.said(number), bench.seen(number)
+        wrong = {question: {"said": said[question], "seen": seen[question]} for question in said if said[question] != seen[question]}
+        if wrong:
+            wrong = {"tree": number, "wrong": wrong, "files": {path: repr(entry) for path, entry in sorted(tree.items())}}
+        yield wrong
+
+
+def main() -> None:
+    module = AnsibleModule({
+        "program": {"type": "str", "required": True, "choices": ["systemd-sysctl", "procps", "modprobe"]},
+        "seed": {"type": "str", "required": True},
+        "first": {"type": "int", "default": 0},
+        "trees": {"type": "int", "default": 500},
+    })
+    began = time.time()
+    differences, compared = [], 0
+    root = real_programs.Root()
+    try:
+        for wrong in compare(root, module.params):
+            compared += 1
+            if wrong:
+                differences.append(wrong)
+            if len(differences) == _ENOUGH:
+                break
+    finally:
+        root.leave()
+    result = {"compared": compared, "seconds": round(time.time() - began, 1)}
+    if differences:
+        module.fail_json(
+            msg="{0}: the collection and the program differ, seed {1}, tree {2}".format(
+                module.params["program"], module.params["seed"], differences[0]["tree"]
+            ),
+            differences=differences, **result
+        )
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

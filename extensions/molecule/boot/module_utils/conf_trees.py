@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trees of sysctl.d and modprobe.d files as hosts have them, and worse, made from a seed.
+
+A tree is a mapping of paths to what is there: bytes are a file, a string is where a link leads, None is a directory.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+from random import Random
+
+Entry = t.Union[bytes, str, None]
+Tree = t.Dict[str, Entry]
+
+BASES = ("/etc", "/run", "/usr/local/lib", "/usr/lib")
+
+# Some sort last, some are hidden or no .conf, some are those that Debian and the collection have.
+_NAMES = (
+    "10-a.conf", "50-b.conf", "99-sysctl.conf", "99-zz.conf", "Z.conf", "a.conf", "zz-netops-conntrack.conf",
+    "zzz-old.conf", "sp ace.conf", "\u00e9.conf", ".hidden.conf", ".conf", "README", "a.conf~", "b.conf.bak", "c.CONF",
+)
+
+#: Every variable of a tree: its names with dots, and from which numbers its values are drawn, all of which the kernel
+#: takes as they are.
+VARIABLES: t.Dict[str, t.Tuple[t.Tuple[str, ...], range]] = {
+    "nf_conntrack_max": (("net.netfilter.nf_conntrack_max", "net.nf_conntrack_max"), range(70000, 200000)),
+    "nf_conntrack_buckets": (("net.netfilter.nf_conntrack_buckets",), range(1024, 32768, 512)),
+    "nf_conntrack_udp_timeout": (("net.netfilter.nf_conntrack_udp_timeout",), range(1, 50000)),
+    "nf_conntrack_udp_timeout_stream": (("net.netfilter.nf_conntrack_udp_timeout_stream",), range(1, 50000)),
+    "nf_conntrack_generic_timeout": (("net.netfilter.nf_conntrack_generic_timeout",), range(1, 50000)),
+    "nf_conntrack_log_invalid": (("net.netfilter.nf_conntrack_log_invalid",), range(1, 256)),
+}
+
+# With a pattern, from which variable's numbers its values are drawn.
+_GLOBS = (
+    ("net.netfilter.nf_conntrack_udp*", "nf_conntrack_udp_timeout"),
+    ("net.netfilter.nf_conntrack_*_timeout", "nf_conntrack_udp_timeout"),
+    ("net.*.nf_conntrack_generic_timeout", "nf_conntrack_udp_timeout"),
+    ("net.n[ef]tfilter.nf_conntrack_udp_timeou?", "nf_conntrack_udp_timeout"),
+    ("net.netfilter.nf_conntrack_[!g]*_timeout", "nf_conntrack_udp_timeout"),
+    ("net.netfilter.nf_conntrack_[^u]*_timeout", "nf_conntrack_udp_timeout"),
+    ("net.netfilter.nf_conntrack_\\udp_timeou?", "nf_conntrack_udp_timeout"),
+    ("net.*netfilter*generic_timeout", "nf_conntrack_udp_timeout"),
+    ("net.netfilter.nf_conntrack_log_*", "nf_conntrack_log_invalid"),
+    ("net.netfilter.nf_conntrack_ma?", "nf_conntrack_max"),
+    ("net.nf_conntrack_ma[x]", "nf_conntrack_max"),
+    ("net.netfilter.nf_conntrack_bucket*", "nf_conntrack_buckets"),
+)
+
+_NOISE = (
+    b"", b" ", b"\t", b"# net.netfilter.nf_conntrack_max = 77777", b"; net.netfilter.nf_conntrack_udp_timeout = 7",
+    b"   # net.nf_conntrack_max=77777", b"net.netfilter.nf_conntrack_max", b"net.netfilter.nf_conntrack_max 77777",
+    b"no assignment", b"=", b"= 5", b"-", b"x", b"\xff\xfe = \xff", b"# \xff \xc3\xa9", b"kernel.no_such_key = 5",
+    b"net.ipv4.ip_conntrack_max = 77777", b"net.ipv4.netfilter.ip_conntrack_max=77777",
+    b"-net.ipv4.netfilter.ip_conntrack_udp_timeout = 7", b"net.netfilter.nf_conntrack_no_such = 5", b"net.netfilter = 5",
+    b"net.ipv4.netfilter.ip_conntrack_tcp_timeout_established = 7",
+)
+
+# What the kernel refuses, or leaves its value at.
+_REFUSED = ("", "abc", "5;", "'5'", "0x", "08", "99999999999999999999", "+5", "1e3", "5,6", "# 5")
+
+
+def sysctl_tree(random: Random) -> Tree:
+    """A tree of sysctl.d files, and /etc/sysctl.conf."""
+    values: t.Dict[str, t.List[int]] = {}
+    # The kernel takes its time to change the number of buckets, so most trees do without.
+    variables = [name for name in VARIABLES if name != "nf_conntrack_buckets" or random.random() < 0.1]
+    return _tree(random, "sysctl.d", lambda: _text(random, lambda: _sysctl_line(random, variables, values)))
+
+
+def _tree(random: Random, kind: str, text: t.Callable[[], bytes]) -> Tree:
+    tree: Tree = {"/etc/apart.conf": text(), "/etc/sysctl.conf": text()}
+    # Names shadow each other only where there are few.
+    names = random.sample(_NAMES, random.randint(1, 6))
+    # kmod before 34 takes a link to nowhere for what it looked at before, so it hides files, or does not, by chance.
+    odd = None if kind == "modprobe.d" else random.choice((None, "/nowhere", "nowhere.conf", "../nowhere/at/all"))
+    for base in BASES:
+        if random.random() < 0.15:
+            continue
+        directory = "{0}/{1}".format(base, kind)
+        tree[directory] = None
+        for name in names:
+            if random.random() < 0.6:
+                tree["{0}/{1}".format(directory, name)] = _entry(random, directory, odd, text)
+    if odd is not None and random.random() < 0.5:
+        del tree["/etc/sysctl.conf"]
+    return tree
+
+
+def _entry(random: Random, directory: str, odd: t.Optional[str], text: t.Callable[[], bytes]) -> Entry:
+    chance = random.random()
+    if chance < 0.07:
+        return random.choice(("/dev/null", posixpath.relpath("/dev/null", directory)))
+    if chance < 0.12:
+        return "/etc/sysctl.conf"
+    if chance < 0.15:
+        return "/etc/apart.conf"
+    if chance < 0.20:
+        return odd
+    if chance < 0.21 and odd is None:
+        return "/etc"
+    return text()
+
+
+def _text(random: Random, line: t.Callable[[], bytes]) -> bytes:
+    end = random.choices((b"\n", b"\r\n", b"\r", b"\n\n", b"\0"), (80, 10, 3, 5, 2))[0]
+    text = b"".join(line() + end for _number in range(random.randint(0, 6)))
+    return text[:-len(end)] if random.random() < 0.2 else text
+
+
+def _sysctl_line(random: Random, variables: t.Sequence[str], values: t.Dict[str, t.List[int]]) -> bytes:
+    chance = random.random()
+    if chance < 0.15:
+        return random.choice(_NOISE)
+    if chance < 0.30:
+        key, variable = random.choice([(key, variable) for key, variable in _GLOBS if variable in variables])
+    else:
+        variable = random.choice(variables)
+        key = random.choice(VARIABLES[variable][0])
+    key = _spelled(random, key)
+    if random.random() < 0.12:
+        return "{0}-{1}{2}".format(_blank(random), key, _blank(random)).encode()
+    before = random.choices(("", "-", " ", "\t", "  -", "- ", "--", "\v", "\f"), (60, 15, 5, 5, 5, 3, 2, 2, 2))[0]
+    equals = random.choice(("=", " = ", "=", " = ", " =", "= ", "\t=\t", "  ="))
+    value = _value(random, variable, values)
+    return "{0}{1}{2}{3}{4}".format(before, key, equals, value, _blank(random)).encode()
+
+
+def _blank(random: Random) -> str:
+    return random.choices(("", " ", "\t", " \t ", "\r", "\v", "\f"), (80, 6, 6, 2, 2, 1, 1))[0]
+
+
+def _spelled(random: Random, key: str) -> str:
+    way = random.choices(
+        ("dots", "slashes", "slash first", "dot first", "mixed", "doubled", "here", "up", "cut"),
+        (60, 18, 3, 3, 3, 3, 2, 2, 2),
+    )[0]
+    slashes = key.replace(".", "/")
+    if way == "slashes":
+        return slashes
+    if way == "slash first":
+        return "/" + slashes
+    if way == "dot first":
+        return "." + key
+    if way == "mixed":
+        return key[::-1].replace(".", "/", 1)[::-1]
+    if way == "doubled":
+        return random.choice((key.replace(".", "..", 1), slashes.replace("/", "//", 1), slashes + "/"))
+    if way == "here":
+        return slashes.replace("/", "/./", 1)
+    if way == "up":
+        return slashes.replace("net/", "net/core/../", 1)
+    if way == "cut":
+        return random.choice((key[:-1], key + "x", key.upper()))
+    return key
+
+
+def _value(random: Random, variable: str, values: t.Dict[str, t.List[int]]) -> str:
+    given = values.setdefault(variable, [])
+    if given and random.random() < 0.15:
+        return str(random.choice(given))
+    if random.random() < 0.12:
+        return random.choice(_REFUSED)
+    # Distinct, so that a value tells the line it is from.
+    number = random.choice(VARIABLES[variable][1])
+    while number in given:
+        number = random.choice(VARIABLES[variable][1])
+    given.append(number)
+    shape = random.choices(("{0}", "0x{0:x}", "0{0:o}", "{0} # why", "{0} 5", "{0}\t"), (80, 5, 5, 4, 3, 3))[0]
+    return shape.format(number)
+
+
+#: Every module and parameter of a tree.
+PARAMETERS = (("nf_conntrack", "hashsize"), ("nf_conntrack", "acct"), ("nf_conntrack_ftp", "ports"))
+
+#: Every module of a tree that something may be run in place of.
+MODULES = ("nf_conntrack", "nf_nat", "nf_conntrack_ftp")
+
+_MODPROBE_NOISE = (
+    "", " ", "# options nf_conntrack hashsize=1", "#options nf_conntrack hashsize=1", " # options nf_conntrack hashsize=1",
+    "options", "options nf_conntrack", "options hashsize=1", "install nf_conntrack", "install", "blacklist nf_conntrack",
+    "alias nf_conntrack off", "softdep nf_conntrack pre: nf_nat", "remove nf_conntrack /bin/true",
+    "include /etc/apart.conf", "Options nf_conntrack hashsize=1", "option nf_conntrack hashsize=1", "# comment \\",
+    "options snd x=1 \\", "options nf_conntrack hashsize 1", "options nf_conntrack_x hashsize=1", "\\", "\\\\",
+)
+
+
+def modprobe_tree(random: Random) -> Tree:
+    """A tree of modprobe.d files, and the kernel's command line as ``/proc/cmdline``."""
+    tree = _tree(random, "modprobe.d", lambda: _text(random, lambda: _modprobe_line(random)))
+    words = ["BOOT_IMAGE=/vmlinuz", "root=/dev/vda", "quiet"]
+    for _number in range(random.choice((0, 0, 1, 2))):
+        words.insert(random.randint(0, len(words)), random.choice((
+            "nf_conntrack.hashsize={0}", "nf-conntrack.hashsize={0}", "nf_conntrack.acct={0}", "nf_conntrack_ftp.ports={0}",
+            "nf_conntrack.hashsize", "hashsize={0}", "x.nf_conntrack.hashsize={0}", "nf_conntrack.x={0}",
+            "nf_conntrack.hash-size={0}", "systemd.nf_conntrack.acct={0}",
+        )).format(random.randint(1, 99999)))
+    tree["/proc/cmdline"] = random.choice((" ", " ", " ", "  ")).join(words).encode() + b"\n"
+    return tree
+
+
+def _modprobe_line(random: Random) -> bytes:
+    chance = random.random()
+    if chance < 0.2:
+        line = random.choice(_MODPROBE_NOISE)
+    elif chance < 0.4:
+        module = random.choice(MODULES + ("nf_*", "nf?nat", "nf[_-]nat", "nf[^x]conntrack", "*", "nf_natx"))
+        command = random.choice(("/bin/false", "/bin/true", "/sbin/modprobe --ignore-install nf_nat", "echo 'a  b'"))
+        line = "install {0} {1} {2}".format(_hyphens(random, module), command, random.randint(1, 99999))
+    else:
+        module, _parameter = random.choice(PARAMETERS)
+        line = "options {0} {1}".format(
+            _hyphens(random, module),
+            " ".join(_given(random, module) for _number in range(random.choice((1, 1, 1, 2, 3)))),
+        )
+    return _respaced(random, line).encode("utf-8")
+
+
+def _hyphens(random: Random, module: str) -> str:
+    return module.replace("_", "-", random.randint(1, 2)) if random.random() < 0.2 else module
+
+
+def _given(random: Random, module: str) -> str:
+    parameter = random.choice([name for owner, name in PARAMETERS if owner == module] + ["hashsize", "x"])
+    value = random.randint(1, 99999)
+    shape = random.choices(
+        ("{0}={1}", "{0}={1},2", '{0}="{1}"', '"{0}={1}"', "{0}", "{0}=", '{0}="a b={1}"', "{0} = {1}", "\u00e9{0}={1}"),
+        (80, 3, 3, 3, 2, 2, 3, 2, 2),
+    )[0]
+    return shape.format(parameter, value)
+
+
+def _respaced(random: Random, line: str) -> str:
+    chance = random.random()
+    if chance < 0.6 or not line.strip():
+        return line
+    if chance < 0.7:
+        return line.replace(" ", random.choice(("  ", "\t", " \t", " \\\n")), random.randint(1, 3))
+    if chance < 0.8:
+        place = random.randrange(len(line))
+        return line[:place] + random.choice(("\\\n", "\\", "\\\\", "\\\n\\\n")) + line[place:]
+    if chance < 0.9:
+        return random.choice((" ", "\t", "  ")) + line
+    return line + random.choice((" ", "\t", "\r", " # hashsize=1", " \\", "\\"))

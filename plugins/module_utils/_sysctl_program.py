@@ -1,0 +1,80 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""Which program sets sysctl lines when a host boots: systemd-sysctl, or ``sysctl --system`` of procps."""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.netops.conntrack.plugins.module_utils import _procps_sysctl, _sysctl_conf
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import Reading
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+_SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
+_PROGRAM_DIRECTORIES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_INIT_SCRIPTS = ("/etc/init.d/procps", "/etc/init.d/procps.sh")
+
+
+@dataclass(frozen=True)
+class SysctlProgram:
+    """What sets sysctl lines at boot.
+
+    :ivar reading: how it reads the directories of sysctl.d.
+    :ivar values: what it writes, given the files.
+    :ivar at_load: the command that sets the keys below net.netfilter and no other, as a udev rule says it.
+    :ivar problem: why nothing can be said about the boot; empty where something can.
+    """
+
+    reading: Reading
+    values: t.Type[_sysctl_conf.BootValues]
+    at_load: str = ""
+    problem: str = ""
+
+
+def find(host: Host) -> SysctlProgram:
+    """The program that sets sysctl lines when this host boots.
+
+    systemd-sysctl where it is installed. Else procps, where an init script runs its ``sysctl --system`` and udev can
+    run it at later loads.
+    """
+    systemd_sysctl = _first(host, _SYSTEMD_SYSCTL)
+    if systemd_sysctl is not None:
+        return SysctlProgram(
+            Reading(), _sysctl_conf.BootValues, "{0} --prefix=/net/netfilter".format(systemd_sysctl)
+        )
+    sysctl, script = _program(host, "sysctl"), _first(host, _INIT_SCRIPTS)
+    if sysctl is None or script is None:
+        return _unknown(
+            "this host has neither systemd-sysctl nor an init script that runs procps ({0}), so nothing here is known"
+            " to apply it at boot".format(" or ".join(_INIT_SCRIPTS))
+        )
+    behind = host.resolve(sysctl)
+    if posixpath.basename(behind) != "sysctl":
+        return _unknown(
+            "this host has no systemd-sysctl, and its {0} is no program of procps but {1}, so nothing here is known"
+            " to apply it at boot".format(sysctl, behind)
+        )
+    if _program(host, "udevadm") is None:
+        return _unknown(
+            "this host has no udev, which would set the values whenever nf_conntrack is loaded after boot; {0} sets"
+            " them but once".format(script)
+        )
+    # sysctl 3.3.17 to 4.0.4 acts on --system where it stands, so what stands behind it is not seen.
+    at_load = "{0} --quiet --pattern '{1}' --system".format(sysctl, _procps_sysctl.PATTERN)
+    return SysctlProgram(_procps_sysctl.READING, _procps_sysctl.BootValues, at_load)
+
+
+def _unknown(problem: str) -> SysctlProgram:
+    return SysctlProgram(Reading(), _sysctl_conf.BootValues, problem=problem)
+
+
+def _first(host: Host, paths: t.Iterable[str]) -> t.Optional[str]:
+    return next((path for path in paths if host.exists(path)), None)
+
+
+def _program(host: Host, name: str) -> t.Optional[str]:
+    return _first(host, ("{0}/{1}".format(directory, name) for directory in _PROGRAM_DIRECTORIES))
