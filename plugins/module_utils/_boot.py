@@ -15,7 +15,7 @@ import re
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _drop_ins, _modprobe_conf, _sysctl_conf
+from ansible_collections.netops.conntrack.plugins.module_utils import _drop_ins, _leftovers, _modprobe_conf, _sysctl_conf
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
@@ -63,6 +63,7 @@ class BootFiles:
     :ivar udev_runs: whether a udevd runs that has to be told of new rules; not so in an image that is being built.
     :ivar unwritable: files in question that this process cannot write.
     :ivar is_directory: whether the requested sysctl file is a directory.
+    :ivar leftovers: what stopped runs left beside those files, the content by path.
     """
 
     sysctl_d: DropIns
@@ -74,6 +75,7 @@ class BootFiles:
     udev_runs: bool
     unwritable: t.FrozenSet[str]
     is_directory: bool
+    leftovers: t.Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def observe(host: Host, sysctl_file: str) -> BootFiles:
         udev_runs=any(host.exists(path) for path in _UDEV_SOCKETS),
         unwritable=frozenset(path for path in candidates if _below_etc(path) and not host.writable(path)),
         is_directory=host.is_directory(sysctl_file),
+        leftovers=_leftovers.find(host, (path for path in candidates if path == sysctl_file or _below_etc(path))),
     )
 
 

@@ -13,7 +13,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _boot, _kernel, _modprobe_conf, _modules_load
+from ansible_collections.netops.conntrack.plugins.module_utils import (
+    _boot,
+    _kernel,
+    _leftovers,
+    _modprobe_conf,
+    _modules_load,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
@@ -41,15 +47,14 @@ _BLOCK = "/bin/false"
 
 
 def plan_files(observed: Observed, request: Request) -> t.Tuple[t.List[FileContent], DropIns]:
-    changes: t.List[FileContent] = []
+    changes: t.List[FileContent] = _leftovers.plan(observed.leftovers)
     modprobe_d = _plan_modprobe_d(observed, request, changes)
     _plan_modules_load_d(observed, request, changes)
     for change in changes:
         if change.subject in observed.unwritable and observed.is_root:
             raise Refused(
-                "{0} must be changed but cannot be written: a read-only file system, or a link to /dev/null".format(
-                    change.subject
-                )
+                "{0} must be changed but cannot be written: its file system is read-only, it is immutable (lsattr), or it"
+                " is a link to /dev/null. Nothing was changed".format(change.subject)
             )
     return changes, modprobe_d
 
