@@ -24,7 +24,7 @@ _DENIED = " Even root may not write it: look for an immutable file (lsattr), SEL
 _ADVICE = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
-    errno.EROFS: " Mount it writable, or use scope: runtime for values and scope: boot for files alone.",
+    errno.EROFS: " What is mounted there has to be writable.",
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
 }

@@ -47,9 +47,13 @@ _BLOCK = "/bin/false"
 
 
 def plan_files(observed: Observed, request: Request) -> t.Tuple[t.List[FileContent], DropIns]:
-    changes: t.List[FileContent] = _leftovers.plan(observed.leftovers)
-    modprobe_d = _plan_modprobe_d(observed, request, changes)
-    _plan_modules_load_d(observed, request, changes)
+    blocks: t.List[FileContent] = []
+    loads_at_boot: t.List[FileContent] = []
+    modprobe_d = _plan_modprobe_d(observed, request, blocks)
+    _plan_modules_load_d(observed, request, loads_at_boot)
+    # A boot after a power cut in between does not try to load what is kept out, which systemd-modules-load calls a failure.
+    ordered = [*loads_at_boot, *blocks] if request.state == ABSENT else [*blocks, *loads_at_boot]
+    changes = [*_leftovers.plan(observed.leftovers), *ordered]
     for change in changes:
         if change.subject in observed.unwritable and observed.is_root:
             raise Refused(

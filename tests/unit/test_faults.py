@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""kill -9 at every step: a real process, on a real file system, ended at each stop of a whole run.
+"""kill -9 at every step, and runs at once: real processes, on a real file system.
 
-Whatever the stop, each file is the old or the new one, and the next run completes the change.
+Wherever a run is stopped, each file is the old or the new one, and the next run completes the change.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ CASES = {
     "from what others left": Case("bookworm-6.1-nat", SETTINGS, WHOLE, 110, STALE),
     "from others' and own values": Case("bookworm-6.1-nat", SETTINGS, OTHER, 35, STALE, [(SETTINGS, WHOLE)]),
     "to nothing": Case("bookworm-6.1-nat", SETTINGS, {"state": "absent"}, 20, STALE, [(SETTINGS, WHOLE)]),
-    "to no tracking": Case("trixie-6.12-absent", MODULES, NO_TRACKING, 45, STALE, [(SETTINGS, dict(WHOLE, load=False))]),
+    "to no tracking": Case("trixie-6.12-absent", MODULES, NO_TRACKING, 40, STALE, [(SETTINGS, dict(WHOLE, load=False))]),
     "to tracking again": Case(
         "trixie-6.12-absent", MODULES, dict(NO_TRACKING, state="unmanaged"), 10, {}, [(MODULES, NO_TRACKING)]
     ),
@@ -202,3 +202,31 @@ def test_a_run_killed_at_any_step_leaves_files_whole_and_the_next_run_completes_
     print("{0}: {1} stops, {2} of them with a temporary file left".format(name, at, leftovers))
     assert at >= case.at_least
     assert leftovers or name in ("to nothing", "to tracking again")
+
+
+def test_runs_at_once_with_different_values_leave_the_host_wholly_as_one_of_them_wants(bench):
+    case = CASES["from what others left"]
+    before = bench.before(case)
+    requests = [dict(WHOLE, max=60000 + number, timeouts={"udp": 20 + number}) for number in range(4)]
+    wanted = []
+    for arguments in requests:
+        alone = bench.copy(before)
+        bench.run(alone, SETTINGS, arguments)
+        wanted.append(alone.snapshot())
+
+    host = bench.copy(before)
+    children = []
+    for arguments in requests:
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                bench.run(host, SETTINGS, arguments)
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(requests)
+    assert host.snapshot() in wanted
+    winner = requests[wanted.index(host.snapshot())]
+    assert not bench.run(host, SETTINGS, winner)["changed"]
