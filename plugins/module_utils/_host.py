@@ -210,8 +210,10 @@ class Host:
             raise HostError("lock", LOCK_FILE, reason.format(error.strerror, directory), error.errno) from error
         with _closing(descriptor):
             _lock(descriptor)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+            # For the message of one that waits in vain; where /run is full, that has to do without.
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
             yield
 
     def write_value(self, path: str, value: str) -> None:
@@ -273,9 +275,9 @@ class Host:
             # A link to /dev/null leads here, and renaming over that would take it from the whole host.
             raise HostError("write", path, "it is no regular file")
         try:
-            temporary = self._make_temporary(directory)
+            descriptor = self._make_temporary(directory)
             try:
-                with _closing(temporary) as descriptor:
+                with _closing(descriptor):
                     _write_all(descriptor, content)
                     _copy_attributes(target, descriptor)
                     os.fsync(descriptor)
@@ -357,9 +359,9 @@ class Host:
 
 
 @contextlib.contextmanager
-def _closing(descriptor: int) -> t.Iterator[int]:
+def _closing(descriptor: int) -> t.Iterator[None]:
     try:
-        yield descriptor
+        yield
     finally:
         os.close(descriptor)
 
@@ -377,6 +379,8 @@ def _lock(descriptor: int) -> None:
         except BlockingIOError:
             if time.monotonic() >= end:
                 break
+        except OSError as error:
+            raise HostError("lock", LOCK_FILE, error.strerror, error.errno) from error
         time.sleep(0.1)
     holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
     raise Refused(

@@ -299,6 +299,14 @@ def test_a_link_in_the_place_of_the_lock_is_not_followed(host, lock, tmp_path):
     assert (tmp_path / "etc" / "precious").read_bytes() == b"precious"
 
 
+def test_a_full_run_directory_keeps_no_run_from_being_the_only_one(host, lock, tmp_path, monkeypatch):
+    monkeypatch.setattr(_host.os, "pwrite", fail(errno.ENOSPC))
+    with host.alone():
+        with pytest.raises(Refused, match="process unknown holds"):
+            with Host(str(tmp_path)).alone():
+                pytest.fail("two runs at once")
+
+
 def test_without_a_run_directory_nothing_is_changed_and_the_error_says_why(host, tmp_path):
     with pytest.raises(HostError, match="No such file or directory. It keeps two runs .* make /run a directory"):
         with host.alone():
