@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
@@ -36,6 +39,21 @@ def test_a_run_that_fails_lets_the_next_one_in(run_module):
     kernel.fails = {0: HostError("write", "/some/thing", "Input/output error")}
     assert run_module("conntrack_settings", kernel, {"max": 60000})["failed"]
     assert kernel.read_unlocked == [] and not kernel.locked
+
+
+@pytest.mark.parametrize("code, words", [
+    (errno.ENOSPC, "Free some space there, then run this again"),
+    (errno.EROFS, "has to be writable"),
+    (errno.EPERM, "immutable file (lsattr), SELinux"),
+])
+def test_the_error_says_what_was_reverted_and_what_to_do(run_module, code, words):
+    kernel = host(FakeKernel)
+    before = kernel.state()
+    kernel.fails = {2: HostError("write", "/etc/x.conf", os.strerror(code), code)}
+    result = run_module("conntrack_settings", kernel, {"max": 60000})
+    assert kernel.state() == before
+    assert result["msg"].startswith("cannot write /etc/x.conf: " + os.strerror(code) + ". The host is as it was before")
+    assert "reverted " + ", ".join(result["reverted"]) in result["msg"] and words in result["msg"]
 
 
 @pytest.mark.parametrize("kind, module, arguments", RUNS)
