@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from ansible_collections.netops.conntrack.plugins.module_utils import (
     _drop_ins,
     _kernel,
+    _leftovers,
     _modprobe_conf,
     _sizing,
     _sysctl_conf,
@@ -69,6 +70,7 @@ class BootFiles:
     :ivar udev_runs: whether a udevd runs that has to be told of new rules; not so in an image that is being built.
     :ivar unwritable: files in question that this process cannot write.
     :ivar is_directory: whether the requested sysctl file is a directory.
+    :ivar leftovers: what stopped runs left beside those files, the content by path.
     """
 
     program: SysctlProgram
@@ -80,6 +82,7 @@ class BootFiles:
     udev_runs: bool
     unwritable: t.FrozenSet[str]
     is_directory: bool
+    leftovers: t.Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,7 @@ def observe(host: Host, sysctl_file: str) -> BootFiles:
         udev_runs=any(host.exists(path) for path in _UDEV_SOCKETS),
         unwritable=frozenset(path for path in candidates if _below_etc(path) and not host.writable(path)),
         is_directory=host.is_directory(sysctl_file),
+        leftovers=_leftovers.find(host, (path for path in candidates if path == sysctl_file or _below_etc(path))),
     )
 
 
