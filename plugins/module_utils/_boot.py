@@ -10,14 +10,16 @@ case. So the sysctl lines go with a udev rule that applies them at every load, a
 
 from __future__ import annotations
 
+import functools
 import posixpath
-import re
 import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import (
     _drop_ins,
+    _kernel,
     _modprobe_conf,
+    _sizing,
     _sysctl_conf,
     _sysctl_program,
 )
@@ -26,7 +28,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
-from ansible_collections.netops.conntrack.plugins.module_utils._keys import KEYS, Key
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, Key
 from ansible_collections.netops.conntrack.plugins.module_utils._sysctl_conf import BootValues
 from ansible_collections.netops.conntrack.plugins.module_utils._sysctl_program import SysctlProgram
 
@@ -52,12 +54,6 @@ _UDEV_RELOAD = ("udevadm", "control", "--reload")
 #: Sockets of a running udevd: of systemd up to 257, and since.
 _UDEV_SOCKETS = ("/run/udev/control", "/run/udev/io.systemd.Udev")
 
-# As the kernel reads one: by its prefix, up to a blank (proc_get_long() in kernel/sysctl.c).
-_NUMBER = re.compile(
-    r"[ \t\n\v\f\r]*(?P<minus>-?)(?:0[xX](?P<hex>[0-9a-fA-F]{1,16})|(?P<octal>0[0-7]{0,20})|(?P<decimal>[1-9][0-9]{0,19}))"
-    r"(?:[ \t\n].*)?",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True)
@@ -198,58 +194,73 @@ def udev_rule(command: str) -> str:
     ).format(HEADER, MODULE, command)
 
 
-def value_origin(files: BootFiles, key: Key, at_load: bool = False) -> t.Optional[Origin]:
-    """What sets a key at boot: of all lines that are written to it, the last one that the kernel takes.
+def value_origin(files: BootFiles, key: Key) -> t.Optional[Origin]:
+    """What sets a key at boot: :func:`in_force`."""
+    return in_force(_values(files.program.values, files.sysctl_d), key)
 
-    :param at_load: what sets it when nf_conntrack is loaded after boot, by the udev rule.
-    """
-    return in_force(files.program.values(files.sysctl_d, at_load), key)
+
+def origin_at_load(files: BootFiles, key: Key) -> t.Optional[Origin]:
+    """What the udev rule sets a key by when nf_conntrack is loaded after boot."""
+    return in_force(_values(files.program.values, files.sysctl_d, True), key)
+
+
+@functools.lru_cache(maxsize=4)
+def _values(values: t.Type[BootValues], sysctl_d: DropIns, at_load: bool = False) -> BootValues:
+    """The files, parsed once for all keys."""
+    return values(sysctl_d, at_load)
 
 
 def in_force(values: BootValues, key: Key) -> t.Optional[Origin]:
-    """The last of all that is written to a key that the kernel takes; None where it takes none."""
-    written = values.writes(key.sysctl, *key.aliases)
-    return next((origin for origin in reversed(written) if _is_taken(origin, key)), None)
+    """The last of all that is written to a key that the kernel takes; where it takes none, just the last.
+
+    None where nothing is written.
+    """
+    written = values.writes(key.sysctl, *key.aliases)[::-1]
+    return next((origin for origin in written if is_taken(origin, key)), written[0] if written else None)
 
 
-def _is_taken(origin: Origin, key: Key) -> bool:
+def is_taken(origin: Origin, key: Key) -> bool:
+    """Whether the kernel takes what a line sets a key to."""
     value = number(origin)
     return value is not None and key.takes(value)
 
 
 def number_set(files: BootFiles, key: Key) -> t.Optional[int]:
-    """The number that the sysctl files set a key to; None when they set none."""
-    return number(value_origin(files, key))
+    """The number that the sysctl files set a key to; None when they set none, or one that the kernel refuses."""
+    return _within_limits(key, number(value_origin(files, key)))
 
 
 def number_given(files: BootFiles) -> t.Optional[int]:
     """The hashsize that nf_conntrack will be loaded with, before rounding; None when it is given none."""
-    return number(hashsize_origin(files))
+    return _within_limits(KEYS[BUCKETS], number(hashsize_origin(files)))
 
 
 def number(origin: t.Optional[Origin]) -> t.Optional[int]:
-    """The number that the kernel reads from a line; None where there is no line, or it sets no number."""
-    match = None if origin is None else _NUMBER.fullmatch(origin.value)
-    if match is None:
-        return None
-    if match.group("decimal"):
-        value = int(match.group("decimal"))
-    else:
-        value = int(match.group("hex"), 16) if match.group("hex") else int(match.group("octal"), 8)
-    return -value if match.group("minus") else value
+    """The number that a line sets; None where there is no line, or it sets no number."""
+    return None if origin is None else _kernel.parse_number(origin.value)
 
 
 def number_at_load(files: BootFiles, key: Key) -> t.Optional[int]:
-    """The number that the udev rule sets a key to; None where no line sets it to what is allowed."""
-    value = number(value_origin(files, key, at_load=True))
+    """The number that the udev rule sets a key to; None where no line sets it, or to nothing that the kernel takes."""
+    return _within_limits(key, number(origin_at_load(files, key)))
+
+
+def _within_limits(key: Key, value: t.Optional[int]) -> t.Optional[int]:
     return value if value is not None and key.minimum <= value <= key.maximum else None
 
 
-def hashsize_origin(files: BootFiles) -> t.Optional[Origin]:
-    """What sets the hashsize when nf_conntrack is loaded as a module."""
+def is_sysctl_file(files: BootFiles, path: str) -> bool:
+    """Whether a path is one of the files that set sysctls at boot."""
+    return any(conf.path == path for conf in files.sysctl_d.files)
+
+
+def hashsize_origin(files: BootFiles, built_in: bool = False) -> t.Optional[Origin]:
+    """What gives nf_conntrack its hashsize when it is loaded, or started with the kernel that it is built into."""
     given = _modprobe_conf.command_line_parameter(files.command_line, MODULE, "hashsize")
     if given is not None:
         return Origin(given, COMMAND_LINE, 1)
+    if built_in:
+        return None
     return _modprobe_conf.parameter_origin(files.modprobe_d, MODULE, "hashsize")
 
 
@@ -312,12 +323,11 @@ def _plan_sysctl_d(
         text = _sysctl_conf.edit(files.unread_sysctl_conf.text, {}, stale)
         plan_text(after, SYSCTL_CONF, files.unread_sysctl_conf.text, text, changes)
 
-    at_boot = files.program.values(after)
-    at_load = files.program.values(after, at_load=True) if wish.at_load else at_boot
+    then = replace(files, sysctl_d=after)
     for key in keys:
-        origin = in_force(at_boot, key)
-        if number(origin) == wish.values[key.name]:
-            origin = in_force(at_load, key)
+        origin = value_origin(then, key)
+        if wish.at_load and number(origin) == wish.values[key.name]:
+            origin = origin_at_load(then, key)
         if number(origin) != wish.values[key.name]:
             raise Refused(
                 "{0} would not be {1} after a boot: {2} is in force over {3}. Name a sysctl_file in /etc/sysctl.d that"
@@ -353,8 +363,7 @@ def _plan_modprobe_d(
             text = _modprobe_conf.drop_parameter(conf.text, MODULE, "hashsize")
             after = plan_text(after, conf.path, conf.text, text, changes)
     origin = hashsize_origin(replace(files, modprobe_d=after))
-    pages = ((number(origin) or 0) + buckets_per_page - 1) // buckets_per_page
-    if origin is None or pages * buckets_per_page != hashsize:
+    if origin is None or _sizing.round_up(number(origin) or 0, buckets_per_page) != hashsize:
         raise Refused(
             "nf_conntrack would not get hashsize={0} when it is loaded: {1} is in force over {2}. Take it away from"
             " there, or ask for that hashsize".format(hashsize, origin or "nothing", MODPROBE_FILE)

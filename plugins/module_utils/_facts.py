@@ -117,7 +117,7 @@ def _modules(reader: _Reader) -> Facts:
     from ansible_collections.netops.conntrack.plugins.module_utils import _modprobe_conf as modprobe_conf
 
     loaded = reader.attempt(lambda: kmod.parse_modules(reader.host.lines(kmod.PATH)))
-    modprobe_d = reader.attempt(lambda: drop_ins.read(reader.host, modprobe_conf.KIND))
+    modprobe_d = reader.attempt(lambda: drop_ins.read(reader.host, modprobe_conf.KIND, modprobe_conf.READING))
     return {
         "modules": {
             name: {
@@ -133,15 +133,27 @@ def _modules(reader: _Reader) -> Facts:
     }
 
 
+#: What the modules that rules and chains of NAT need are called.
+_NETFILTER = ("nf_", "ip_nat", "nft_", "xt_", "ipt_", "ip6t_", "iptable_", "ip6table_")
+
+
 def _nat_in_use(host: Host, loaded: t.Mapping[str, t.Any]) -> t.Optional[bool]:
-    """Whether a rule or a chain, in any network namespace, needs NAT; None where the kernel does not count that."""
+    """Whether a rule or a chain, in any network namespace, needs NAT; None where the kernel does not tell."""
     from ansible_collections.netops.conntrack.plugins.module_utils import _kmod as kmod
 
     nat = [loaded[name] for name in kmod.holders_of(loaded, kmod.NAT_ROOTS)]
     is_counted = all(module.refcount is not None for module in nat)
     if not is_counted or (not nat and _kernel.presence(host) == _kernel.BUILT_IN):
         return None
-    return any(module.pins for module in nat)
+    pinned = [module.name for module in nat if module.pins]
+    # Open vSwitch and tc's act_ct hold NAT and have references of their own, whether they translate or not.
+    return any(name.startswith(_NETFILTER) for name in pinned) or (None if pinned else False)
+
+
+def _persistent(reader: _Reader) -> Facts:
+    from ansible_collections.netops.conntrack.plugins.module_utils import _persistent as persistent
+
+    return reader.attempt(lambda: persistent.gather(reader.host)) or {"persistent": None, "drift": None}
 
 
 _GATHERERS: t.Dict[str, t.Callable[[_Reader], Facts]] = {
@@ -152,6 +164,7 @@ _GATHERERS: t.Dict[str, t.Callable[[_Reader], Facts]] = {
     "sockets": _sockets,
     "logging": _logging,
     "modules": _modules,
+    "persistent": _persistent,
 }
 
 #: The names of every part that can be picked.

@@ -9,7 +9,12 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._rules import Rule, without_quoted
+from ansible_collections.netops.conntrack.plugins.module_utils._rules import (
+    Rule,
+    extension_modules,
+    helper_module,
+    without_quoted,
+)
 
 #: Where the kernel lists the tables of a network namespace; the program reads no other, and so loads none.
 NAMES = {"iptables-legacy": "ip_tables_names", "ip6tables-legacy": "ip6_tables_names"}
@@ -19,16 +24,7 @@ NAT_TABLES = {"iptables-legacy": "iptable_nat", "ip6tables-legacy": "ip6table_na
 
 _EXTENSION = re.compile(r"(?:^| )(?:-m|-j|-g|--match|--jump|--goto) (\S+)")
 
-#: The helper of a connection, whose module is named after its protocol.
 _HELPER = re.compile(r" --helper (\S+)")
-
-#: Extensions whose module has another name. All are compared in lower case, as xt_connmark is xt_CONNMARK too.
-_OTHER_MODULES = {
-    "snat": ("xt_nat",),
-    "dnat": ("xt_nat",),
-    "state": ("xt_conntrack",),
-    "notrack": ("xt_ct",),
-}
 
 
 def parse(tool: str, text: str) -> t.List[Rule]:
@@ -55,8 +51,6 @@ def parse(tool: str, text: str) -> t.List[Rule]:
 def _modules(line: str) -> t.Set[str]:
     modules: t.Set[str] = set()
     for name in _EXTENSION.findall(without_quoted(line)):
-        name = name.lower()
-        modules.update(prefix + name for prefix in ("xt_", "ipt_", "ip6t_"))
-        modules.update(_OTHER_MODULES.get(name, ()))
-    modules.update("nf_conntrack_" + name.strip('"').lower().replace("-", "_") for name in _HELPER.findall(line))
+        modules |= extension_modules(name)
+    modules.update(helper_module(name.strip('"')) for name in _HELPER.findall(line))
     return modules

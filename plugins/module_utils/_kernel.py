@@ -15,6 +15,8 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import COUN
 
 MODULE = "nf_conntrack"
 
+_VALUE = re.compile(r"[ \t\n]*(?P<sign>-?)(?P<digits>0[xX][0-9a-fA-F]{1,16}|0[0-7]{0,22}|[1-9][0-9]{0,19})(?:[ \t\n]|\Z)")
+
 LOADED = "loaded"
 BUILT_IN = "built_in"
 ABSENT = "absent"
@@ -52,6 +54,20 @@ def version(kernel_release: str) -> t.Tuple[int, int]:
     """(major, minor) of a kernel release; (0, 0) when it has none."""
     match = re.match(r"(\d+)\.(\d+)", kernel_release)
     return (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+
+
+def parse_number(text: str) -> t.Optional[int]:
+    """The number that the kernel reads from a value; None where it refuses it.
+
+    Octal with a leading 0, hexadecimal with 0x, and what follows white space is ignored, so ``5 # why`` is 5
+    (proc_get_long() in kernel/sysctl.c; seen on 6.18).
+    """
+    match = _VALUE.match(text)
+    if match is None:
+        return None
+    digits = match.group("digits")
+    base = 16 if digits[:2] in ("0x", "0X") else 8 if digits[0] == "0" else 10
+    return int(match.group("sign") + digits, base)
 
 
 def memory_bytes(host: Host) -> int:

@@ -138,12 +138,17 @@ def _command(number: int, raw: str) -> Command:
 
 def parameter_origin(drop_ins: DropIns, module: str, parameter: str) -> t.Optional[Origin]:
     """What gives a module a parameter when it is loaded: options add up, and the last one wins."""
-    found = None
-    for conf in drop_ins.files:
-        for command in _commands(conf.text):
-            for _index, value in command.given(module, parameter):
-                found = Origin(value, conf.path, command.number)
-    return found
+    lines = [origin for conf in drop_ins.files for origin in parameter_lines(conf, module, parameter)]
+    return lines[-1] if lines else None
+
+
+def parameter_lines(conf: ConfFile, module: str, parameter: str) -> t.List[Origin]:
+    """What a file gives a module for a parameter, line by line."""
+    return [
+        Origin(value, conf.path, command.number)
+        for command in _commands(conf.text)
+        for _index, value in command.given(module, parameter)
+    ]
 
 
 def command_line_parameter(command_line: str, module: str, parameter: str) -> t.Optional[str]:
@@ -209,6 +214,11 @@ def is_block(arguments: str) -> bool:
     """Whether an ``install`` command loads nothing: /bin/false, /bin/true and the like, or blanks alone."""
     words = arguments.split()
     return not words or posixpath.basename(words[0]) in _IDLE and not re.search(r"[;&|]", arguments)
+
+
+def is_refusal(arguments: str) -> bool:
+    """Whether an ``install`` command does nothing but fail, by which kmod knows that the module is not there."""
+    return is_block(arguments) and posixpath.basename(arguments.split(" ")[0]) == "false"
 
 
 def blocked(drop_ins: DropIns) -> t.Dict[str, t.Optional[t.Dict[str, t.Any]]]:

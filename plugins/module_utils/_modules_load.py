@@ -18,10 +18,19 @@ KIND = "modules-load.d"
 #: What Debian links into modules-load.d, and boots without systemd read by this name.
 ETC_MODULES = "/etc/modules"
 
-#: Names that modules of connection tracking and NAT have or had, for what this kernel's modules.dep does not list.
-_CONNTRACK = re.compile(r"(ip|nf)_conntrack(_.*)?")
+#: Names that modules of connection tracking and NAT have or had, for what this kernel's modules.dep does not list: there
+#: is none, or the name is an alias.
+_CONNTRACK = re.compile(
+    r"(ip|nf)_conntrack(_.*)?"
+    r"|(xt|ipt|ip6t)_(conntrack|state|conn(mark|label|bytes|limit)|CONN(SEC)?MARK|cluster|helper|CT|NOTRACK|SYNPROXY)"
+    r"|nft_(ct|connlimit|flow_offload|synproxy)"
+)
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
-_NAT = re.compile(r"(ip|nf)_nat(_.*)?|ip6?table_nat|ip6?t_MASQUERADE")
+_NAT = re.compile(
+    r"(ip|nf)_nat(_.*)?|ip6?table_nat"
+    r"|(xt|ipt|ip6t)_(nat|[SD]NAT|MASQUERADE|NETMAP|REDIRECT)"
+    r"|nft_(chain_nat|masq|nat|redir)(_ipv[46])?"
+)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,14 @@ import re
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.netops.conntrack.plugins.module_utils._rules import ANY_EXTENSION, Rule, without_quoted
+from ansible_collections.netops.conntrack.plugins.module_utils._rules import (
+    ANY_EXTENSION,
+    Rule,
+    extension_modules,
+    helper_module,
+    without_quoted,
+    without_remarks,
+)
 
 #: Without counters.
 COMMAND = ("nft", "-s", "list", "ruleset")
@@ -22,9 +29,13 @@ COMMAND = ("nft", "-s", "list", "ruleset")
 #: Tables that iptables-nft makes; it keeps the matches and targets of iptables, and nft may print them as its own.
 _IPTABLES = re.compile(r"(ip|ip6) (filter|nat|mangle|raw|security)")
 
-_BLOCK = re.compile(r"(?P<kind>table|chain|flowtable|set|map|meter|ct helper|ct timeout|ct expectation|\w+) ?(?P<name>.*) \{")
+#: What opens a block. A table that a program owns is printed with that program's name behind it.
+_BLOCK = re.compile(r"(?P<kind>ct helper|ct timeout|ct expectation|\w+) ?(?P<name>.*?) \{(?: #.*)?")
 
-#: (expression, modules of nftables, modules of iptables), for a rule's text without quoted strings.
+#: Names of chains, of ICMP messages and of sets, which may read like an expression.
+_NAMES = re.compile(r"\b(?:jump|goto|icmp(?:v6)? type(?: !=| vmap)?) (?:\{[^}]*\}|\S+)|@\S+")
+
+#: (expression, modules of nftables, modules of iptables), for a rule's text without quoted strings and names.
 _EXPRESSIONS: t.Sequence[t.Tuple["re.Pattern[str]", str, str]] = [
     (re.compile(pattern), own, compat)
     for pattern, own, compat in (
@@ -32,7 +43,8 @@ _EXPRESSIONS: t.Sequence[t.Tuple["re.Pattern[str]", str, str]] = [
         (r"\bct count\b", "nft_connlimit", "xt_connlimit"),
         (r"\bnotrack\b", "nft_ct", "xt_ct"),
         (r"\bmasquerade\b", "nft_masq", "xt_masquerade ipt_masquerade ip6t_masquerade"),
-        (r"\b(snat|dnat)\b", "nft_nat", "xt_nat xt_netmap"),
+        # Not "ct status dnat", by which a filter knows what NAT did.
+        (r"\b[sd]nat (ip6? )?((addr \. port|interval|prefix) )?to\b", "nft_nat", "xt_nat xt_netmap"),
         (r"\bredirect\b", "nft_redir", "xt_redirect"),
         (r"\bflow (add|offload) ", "nft_flow_offload", ""),
         (r"\bsynproxy\b", "nft_synproxy", "xt_synproxy ipt_synproxy ip6t_synproxy"),
@@ -44,60 +56,71 @@ _OBJECTS = {
     "ct helper": "nft_ct",
     "ct timeout": "nft_ct",
     "ct expectation": "nft_ct",
+    "synproxy": "nft_synproxy",
     "flowtable": "nf_flow_table_inet nf_flow_table_ipv4 nf_flow_table_ipv6 nf_flow_table",
 }
 
-#: What a ct helper object is: the modules of helpers are named after their protocol.
+#: What a ct helper object is.
 _HELPER = re.compile(r'type "([\w.-]+)" protocol .*')
 
-#: An extension of iptables as nft prints it where it cannot translate it.
-_EXTENSION = re.compile(r'\bxt (?:match|target) "([^"]+)"')
+#: An extension of iptables as nft prints it where it cannot translate it: with quotes from 1.0.7 on, without in 1.0.6, and
+#: before that, where it was built without libxtables, as ``# xt_NAME``.
+_EXTENSION = re.compile(r'(?:\bxt (?:match|target|watcher) "?|# xt_)([\w-]+)')
+
+#: How nft before 1.0.6 prints it otherwise, not always at a rule's start.
+_UNTRANSLATED = re.compile(r"(?:^| )#")
+
+#: Blocks of elements, each of which may count connections.
+_ELEMENTS = ("set", "map", "meter")
+_COUNTS = re.compile(r"\bct count\b")
 
 
 def parse(text: str) -> t.List[Rule]:
     """The rules, chains and objects that need connection tracking or NAT, in their order."""
     found: t.List[Rule] = []
-    table, chain = "", None
+    table, chain, title = "", None, ""
     depth: t.List[str] = []
     for line in (raw.strip() for raw in text.split("\n")):
         block = _BLOCK.fullmatch(line)
         if line == "}" or line.startswith("} "):
-            kind = depth.pop() if depth else ""
-            chain = None if kind == "chain" else chain
+            del depth[-1:]
         elif block is not None and not (depth and depth[-1] == "chain"):
             kind, name = block.group("kind"), block.group("name")
             depth.append(kind)
+            title = "{0} {1}".format(kind, name)
             if kind == "table":
                 table = name
             elif kind == "chain":
                 chain = name
             elif kind in _OBJECTS:
-                found.append(Rule("nft", table, None, line[:-2], frozenset(_OBJECTS[kind].split())))
+                found.append(Rule("nft", table, None, title, frozenset(_OBJECTS[kind].split())))
         elif depth and depth[-1] == "chain":
             modules = _modules(line, _IPTABLES.fullmatch(table) is not None)
             if modules:
                 found.append(Rule("nft", table, chain, line.rstrip("; "), modules))
+            if line.endswith((" jump {", " goto {")) or line in ("jump {", "goto {"):
+                depth.append("chain")  # one without a name, inside its only rule
         elif depth and depth[-1] == "ct helper":
             for helper in _HELPER.findall(line):
-                found[-1] = replace(found[-1], modules=found[-1].modules | {_helper_module(helper)})
+                found[-1] = replace(found[-1], modules=found[-1].modules | {helper_module(helper)})
+        elif depth and depth[-1] in _ELEMENTS:
+            rule = Rule("nft", table, None, title, frozenset(["nft_connlimit"]))
+            if _COUNTS.search(without_quoted(line)) and rule not in found[-1:]:
+                found.append(rule)
         elif line.endswith("{") and "}" not in line:
             depth.append("")  # elements over more than one line
     return found
 
 
-def _helper_module(helper: str) -> str:
-    return "nf_conntrack_" + helper.lower().replace("-", "_").replace(".", "")
-
-
 def _modules(rule: str, is_iptables: bool) -> t.FrozenSet[str]:
-    bare = without_quoted(rule)
+    bare = _NAMES.sub("", without_quoted(rule))
     found: t.Set[str] = set()
     for pattern, own, compat in _EXPRESSIONS:
         if pattern.search(bare):
             found.update(own.split())
             found.update(compat.split() if is_iptables else ())
-    if is_iptables and rule.startswith("# "):
-        found.add(ANY_EXTENSION)  # how nft up to 1.0 prints what it cannot translate
-    for name in _EXTENSION.findall(rule):
-        found.update(prefix + name.lower() for prefix in ("xt_", "ipt_", "ip6t_"))
+    if is_iptables and _UNTRANSLATED.search(bare):
+        found.add(ANY_EXTENSION)
+    for name in _EXTENSION.findall(without_remarks(rule)):
+        found |= extension_modules(name)
     return frozenset(found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._rules import Rule
+from ansible_collections.netops.conntrack.plugins.module_utils._rules import Rule, without_remarks
 
 #: Names of chains and tables, wherever they stand in a rule. The first that fits wins.
 _NAMES = [
@@ -44,7 +44,7 @@ _PROCESSES = {
 
 def of_rule(rule: Rule) -> t.Optional[str]:
     """The likely owner of a rule."""
-    names = "{0} {1} {2}".format(rule.table, rule.chain or "", rule.text)
+    names = "{0} {1} {2}".format(rule.table, rule.chain or "", without_remarks(rule.text))
     return next((owner for owner, pattern in _NAMES if pattern.search(names)), None)
 
 

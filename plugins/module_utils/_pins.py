@@ -11,6 +11,7 @@ nf_tables is loaded, and iptables-legacy-save reads only tables that the kernel 
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import asdict, dataclass
 
@@ -30,6 +31,12 @@ _PROGRAM_DIRECTORIES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 #: In the name of the program that an iptables of nftables is a link to; its tables are those that nft lists.
 _NFT_VARIANT = "nft"
+
+#: Before Linux 5.2 some modules of nftables were one a family, nft_masq_ipv4 and nft_masq_ipv6.
+_OF_A_FAMILY = re.compile(r"(nft_\w+)_ipv[46]")
+
+#: What the reason starts with where what pins a module, or all that does, could not be found out.
+UNKNOWN = "unknown"
 
 #: On kernels before 4.19 every rule that needs connection tracking takes a reference to these.
 _PROTOCOLS = ("nf_conntrack_ipv4", "nf_conntrack_ipv6", "nf_nat_ipv4", "nf_nat_ipv6")
@@ -94,7 +101,7 @@ class _Search:
 
         :param stack: the modules that go with it.
         """
-        candidates = {name.lower()}
+        candidates = {name.lower(), _OF_A_FAMILY.sub(r"\1", name.lower())}
         if name in _PROTOCOLS:
             candidates.update(module.lower() for module in stack)
         rules = [found for found in self.found if not candidates.isdisjoint(found.rule.modules)]
@@ -128,7 +135,8 @@ class _Search:
             return self._host.run(namespace.enter(command))
         except HostError as error:
             place = "" if namespace.name is None else " in network namespace {0}".format(namespace.name)
-            self.problems.append("rules of {0}{1} could not be listed: {2}".format(tool, place, error.message))
+            hint = ", install the package nftables" if tool == "nft" and program(self._host, tool) is None else ""
+            self.problems.append("rules of {0}{1} could not be listed: {2}{3}".format(tool, place, error.message, hint))
             return None
 
 
@@ -156,8 +164,9 @@ def find(host: Host, modules: t.Mapping[str, Module], wanted: t.Sequence[str]) -
         references = modules[name].pins
         rules = search.using(name, wanted)
         pins += [_rule_pin(name, references, found) for found in rules]
-        if not rules:
-            pins.append(Pin(name, references, "; ".join(["unknown"] + search.problems), owner=_owners.of_module(name)))
+        # Also beside rules: what could not be listed may pin it as well.
+        if search.problems or not rules:
+            pins.append(Pin(name, references, "; ".join([UNKNOWN] + search.problems), owner=_owners.of_module(name)))
     return pins
 
 
@@ -202,22 +211,26 @@ _SHOWN = 12
 
 
 def describe(pins: t.Sequence[Pin]) -> str:
-    """The pins in plain words, a rule that pins several modules once."""
+    """The pins in plain words, a rule or a reason that pins several modules once."""
     groups: t.Dict[t.Tuple[t.Optional[str], ...], t.List[Pin]] = {}
     for pin in pins:
-        of_its_own = pin.module if pin.rule is None else None
-        key = (of_its_own, pin.reason, pin.tool, pin.table, pin.chain, pin.rule, pin.namespace)
+        owner = pin.owner if pin.rule is None else None
+        key = (owner, pin.reason, pin.tool, pin.table, pin.chain, pin.rule, pin.namespace)
         groups.setdefault(key, []).append(pin)
-    parts = [_words(group[0], " and ".join(pin.module for pin in group)) for group in groups.values()]
+    parts = [_words(group[0], " and ".join(_counted(pin) for pin in group)) for group in groups.values()]
     more = len(parts) - _SHOWN
     return "; ".join(parts[:_SHOWN]) + ("; and {0} more (see pins)".format(more) if more > 0 else "")
+
+
+def _counted(pin: Pin) -> str:
+    count = " ({0} reference{1})".format(pin.references, "s"[pin.references == 1:]) if pin.references else ""
+    return pin.module + count
 
 
 def _words(pin: Pin, modules: str) -> str:
     owner = " (likely of {0})".format(pin.owner) if pin.owner else ""
     if pin.rule is None:
-        count = " ({0} reference{1})".format(pin.references, "s"[pin.references == 1:]) if pin.references else ""
-        return "{0}{1}: {2}{3}".format(modules, count, pin.reason, owner)
+        return "{0}: {1}{2}".format(modules, pin.reason, owner)
     place = "table {0}".format(pin.table) + (", chain {0}".format(pin.chain) if pin.chain else "")
     place += ", network namespace {0}".format(pin.namespace) if pin.namespace else ""
     return "{0}: {1}, {2}: {3}{4}".format(modules, pin.tool, place, pin.rule, owner)

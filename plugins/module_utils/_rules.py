@@ -15,6 +15,20 @@ ANY_EXTENSION = "xt_*"
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
+#: What people write into rules for people, or for the log.
+_REMARK = re.compile(r'\b(?:comment|prefix) (?:"(?:[^"\\]|\\.)*"|[^\s"-]\S*)')
+
+#: Extensions of iptables whose module has another name. All are compared in lower case, as xt_connmark is xt_CONNMARK too.
+_OTHER_MODULES = {
+    "snat": "xt_nat",
+    "dnat": "xt_nat",
+    "state": "xt_conntrack",
+    "notrack": "xt_ct",
+}
+
+#: Helpers, by the name of a connection's helper, whose module has another name: all of H.323 are in one.
+_OTHER_HELPERS = {"ras": "h323", "q931": "h323", "h245": "h323"}
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -37,3 +51,20 @@ class Rule:
 def without_quoted(text: str) -> str:
     """A rule without its quoted strings, in which a comment may say anything."""
     return _QUOTED.sub('""', text)
+
+
+def without_remarks(text: str) -> str:
+    """A rule without its comment and log prefix; names of interfaces stay."""
+    return _REMARK.sub("", text)
+
+
+def extension_modules(name: str) -> t.Set[str]:
+    """The modules that a match or target of iptables can be in."""
+    name = name.lower()
+    return {prefix + name for prefix in ("xt_", "ipt_", "ip6t_")} | {_OTHER_MODULES.get(name, "xt_" + name)}
+
+
+def helper_module(name: str) -> str:
+    """The module of a connection's helper, which is named after its protocol."""
+    name = name.lower().replace("-", "_").replace(".", "")
+    return "nf_conntrack_" + _OTHER_HELPERS.get(name, name)

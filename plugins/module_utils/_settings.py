@@ -291,7 +291,7 @@ def _plan_boot(
         values=values,
         gone=desired.skipped,
         hashsize=hashsize,
-        buckets_per_page=observed.hardware.page_bytes // observed.hardware.bucket_bytes,
+        buckets_per_page=observed.hardware.buckets_per_page,
         at_load=is_module,
         load=request.load and is_module,
         keep_others=request.keep_others,

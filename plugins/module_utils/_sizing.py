@@ -39,10 +39,19 @@ class Hardware:
     bucket_bytes: int
     kernel: t.Tuple[int, int]
 
+    @property
+    def buckets_per_page(self) -> int:
+        """What the kernel rounds a hashsize to."""
+        return self.page_bytes // self.bucket_bytes
+
 
 def round_hashsize(buckets: int, hardware: Hardware) -> int:
-    """The number of buckets the kernel makes of a wish: whole pages, rounded up (nf_ct_alloc_hashtable)."""
-    per_page = hardware.page_bytes // hardware.bucket_bytes
+    """The number of buckets the kernel makes of a wish."""
+    return round_up(buckets, hardware.buckets_per_page)
+
+
+def round_up(buckets: int, per_page: int) -> int:
+    """As many buckets, but in whole pages (nf_ct_alloc_hashtable)."""
     return -(-buckets // per_page) * per_page
 
 
@@ -51,7 +60,7 @@ def largest_hashsize(hardware: Hardware) -> int:
 
     With a larger one in modprobe.d, nf_conntrack could not be loaded any more.
     """
-    per_page = hardware.page_bytes // hardware.bucket_bytes
+    per_page = hardware.buckets_per_page
     return (2**31 - 1) // hardware.bucket_bytes // per_page * per_page
 
 

@@ -18,6 +18,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._change import (
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._pins import Pin
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks_files import loads, plan_files
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed import (
     ABSENT,
@@ -30,6 +31,16 @@ from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed 
     members,
     observe,
     to_unload,
+)
+
+_INSTEAD = (
+    "What can be done instead: take away the rules that need it, since without such a rule nothing is tracked; exempt"
+    " traffic with notrack rules; or size the table with conntrack_settings"
+)
+_RULES = "Rules are never flushed: take them away, or stop what makes them, then run this again"
+_UNKNOWN = (
+    "For what is unknown look at ipvsadm -Ln, ovs-vsctl show, tc filter show, and at network namespaces without a process,"
+    " then run this again"
 )
 
 
@@ -87,9 +98,9 @@ def _plan_modules(observed: Observed, request: Request) -> t.List[Change]:
 def _check_can_go(observed: Observed, stack: str) -> None:
     if stack in observed.built_in:
         raise Refused(
-            "{0} is a fixed part of this kernel ({1}) and can be neither unloaded nor kept out. What can be done"
-            " instead: take away the rules that need it, since without such a rule nothing is tracked; exempt traffic"
-            " with notrack rules; or size the table with conntrack_settings".format(ROOT[stack], observed.release)
+            "{0} is a fixed part of this kernel ({1}) and can be neither unloaded nor kept out. {2}".format(
+                ROOT[stack], observed.release, _INSTEAD
+            )
         )
 
 
@@ -112,6 +123,13 @@ def _check_privileges(
                 ", ".join(change.subject for change in modules), "unloaded" if request.state == ABSENT else "loaded"
             )
         )
+    if modules and not observed.has_files:
+        consequence = "a failure could not be undone" if request.state == ABSENT else "nothing can be loaded"
+        raise Refused(
+            "the files of the running kernel {0} are gone, likely with an upgrade, so {1}: reboot first".format(
+                observed.release, consequence
+            )
+        )
 
 
 def _pinned(observed: Observed, request: Request) -> Refused:
@@ -119,12 +137,22 @@ def _pinned(observed: Observed, request: Request) -> Refused:
     if observed.services:
         running = " Running here, and known to use them: {0}.".format(", ".join(observed.services))
     return Refused(
-        "{0} is in use and cannot be unloaded: {1}.{2} Rules are never flushed: take them away, or stop what"
-        " makes them, then run this again. Nothing was changed".format(
-            "NAT" if request.stack == NAT else "connection tracking", _pins.describe(observed.pins), running
+        "{0} is in use and cannot be unloaded: {1}.{2} {3}. Nothing was changed".format(
+            "NAT" if request.stack == NAT else "connection tracking",
+            _pins.describe(observed.pins),
+            running,
+            _advice(observed.pins),
         ),
         pins=[pin.result() for pin in observed.pins],
     )
+
+
+def _advice(pins: t.Sequence[Pin]) -> str:
+    reasons = [pin.reason for pin in pins if pin.reason is not None]
+    unknown = [reason for reason in reasons if reason.startswith(_pins.UNKNOWN)]
+    if len(unknown) < len(reasons):
+        return _INSTEAD  # this host cannot be without it, whatever rules go
+    return ". ".join(([_RULES] if len(reasons) < len(pins) else []) + ([_UNKNOWN] if unknown else []))
 
 
 def _notices(observed: Observed, request: Request) -> t.List[str]:

@@ -94,10 +94,10 @@ def _plan_modprobe_d(observed: Observed, request: Request, changes: t.List[FileC
 
 
 def _plan_first_install(modprobe_d: DropIns, name: str, changes: t.List[FileContent]) -> DropIns:
-    """Take away every ``install`` that would be run in place of the collection's own."""
+    """Take away every ``install`` that would be run in place of the collection's own, and loads or seems to load."""
     while True:
         origin = _modprobe_conf.install_origin(modprobe_d, name)
-        if origin is not None and origin.path == BLOCK_FILE:
+        if origin is not None and (origin.path == BLOCK_FILE or _modprobe_conf.is_refusal(origin.value)):
             return modprobe_d
         where = "nothing reads {0}".format(BLOCK_FILE) if origin is None else _place(origin)
         modprobe_d = _plan_without(

@@ -66,6 +66,7 @@ class Observed:
     :ivar modules: every loaded module.
     :ivar built_in: the stacks that are a fixed part of the kernel.
     :ivar has_kmod: whether the host has modprobe.
+    :ivar has_files: whether the files of the running kernel's modules are there; an upgrade may take them away.
     :ivar pins: what keeps the modules of the stack from being unloaded; looked for only where they shall be.
     :ivar services: well-known services that run, where there are pins.
     :ivar modules_load_d: what the boot loads modules from, /etc/modules too.
@@ -78,6 +79,7 @@ class Observed:
     initial_namespace: bool
     is_root: bool
     has_kmod: bool
+    has_files: bool
     modules: t.Mapping[str, Module]
     built_in: t.FrozenSet[str]
     pins: t.Sequence[Pin]
@@ -108,6 +110,7 @@ def observe(host: Host, request: Request) -> Observed:
         initial_namespace=initial_namespace,
         is_root=host.is_root,
         has_kmod=_pins.program(host, "modprobe") is not None,
+        has_files=host.exists(_modules_dep(release)),
         modules=modules,
         built_in=_built_in(host, modules, release),
         pins=pins,
@@ -130,10 +133,14 @@ def _read_modules_load(host: Host) -> DropIns:
     return DropIns(drop_ins.kind, drop_ins.files + (ConfFile(path, host.resolve(path), text),))
 
 
+def _modules_dep(release: str) -> str:
+    return "/lib/modules/{0}/modules.dep".format(release)
+
+
 def _needs(host: Host, release: str, names: t.Collection[str]) -> t.Dict[str, t.FrozenSet[str]]:
     if not names:
         return {}
-    listed = _modules_load.needs(host.lines("/lib/modules/{0}/modules.dep".format(release)), names)
+    listed = _modules_load.needs(host.lines(_modules_dep(release)), names)
     return {name: listed.get(name) or _modules_load.guess(name) for name in names}
 
 
@@ -144,8 +151,8 @@ def _built_in(host: Host, modules: t.Mapping[str, Module], release: str) -> t.Fr
     if NAT_MODULE not in modules:
         lines = host.lines("/lib/modules/{0}/modules.builtin".format(release))
         names = {_modules_load.module_name(line.decode("utf-8", "replace").strip()) for line in lines}
-        # A kernel without modules has no such list, and everything in it.
-        if NAT_MODULE in names or (CONNTRACK in found and not host.exists(_kmod.PATH)):
+        # A kernel of one's own may have no such list, and then has everything in it.
+        if NAT_MODULE in names or (CONNTRACK in found and not names):
             found.add(NAT)
     return frozenset(found)
 
@@ -159,5 +166,10 @@ def to_unload(modules: t.Mapping[str, Module], stack: str) -> t.List[str]:
     """The loaded modules that go with a stack, in the order in which they can be unloaded."""
     names = members(modules, stack)
     if stack == CONNTRACK:
-        names |= {name for name in DEFRAG if name in modules and names.issuperset(modules[name].holders)}
+        names |= {name for name in DEFRAG if name in modules and _is_free(modules[name], names)}
     return _kmod.unload_order(modules, names)
+
+
+def _is_free(module: Module, names: t.Set[str]) -> bool:
+    """Whether nothing else uses a module: none but these modules, and nothing that is no module, such as a BPF program."""
+    return names.issuperset(module.holders) and not module.pins

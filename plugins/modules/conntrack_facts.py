@@ -13,15 +13,15 @@ short_description: Read the state of connection tracking into facts
 version_added: 1.0.0
 description:
   - Reads the state of connection tracking on a Linux host into C(ansible_facts.conntrack). It tells how full the
-    table is, its timeouts and settings, its counters, the host's TCP sockets by state, who logs packets, and which
-    kernel modules are loaded.
+    table is, its timeouts and settings, its counters, the host's TCP sockets by state, who logs packets, which
+    kernel modules are loaded, what the next boot will set, and where the running kernel or a file differs from that.
   - It starts no command and loads no kernel module, so a host without connection tracking stays without it.
   - It works without root. What cannot be read is V(null) and listed in C(unreadable).
 options:
   gather_subset:
     description:
-      - The parts to read. Parts are V(table), V(timeouts), V(settings), V(statistics), V(sockets), V(logging) and
-        V(modules).
+      - The parts to read. Parts are V(table), V(timeouts), V(settings), V(statistics), V(sockets), V(logging),
+        V(modules) and V(persistent).
       - V(all), and an empty list too, picks every part.
       - A name with V(!) in front leaves that part out. If only such names are given, every other part is read.
       - V(!all) leaves out every part that is not named.
@@ -74,6 +74,11 @@ EXAMPLES = r"""
   ansible.builtin.assert:
     that: (ansible_facts.conntrack.statistics | default({}, true)).drop | default(0) == 0
     fail_msg: "{{ ansible_facts.conntrack.statistics.drop }} packets dropped since the counters began"
+
+- name: Stop where the running kernel or a file differs from what the next boot will set
+  ansible.builtin.assert:
+    that: not ansible_facts.conntrack.drift
+    fail_msg: "{{ ansible_facts.conntrack.drift | map(attribute='message') | join('; ') }}"
 
 - name: Read everything but the sockets, which takes longest on a host with very many of them
   netops.conntrack.conntrack_facts:
@@ -329,10 +334,90 @@ ansible_facts:
         nat_in_use:
           description:
             - Whether a rule or a chain of NAT stands in some network namespace, as far as it pins a module. V(null) if
-              NAT is a fixed part of the kernel, which then does not count that.
+              NAT is a fixed part of the kernel, which then does not count that, and if nothing but Open vSwitch or tc
+              is in use, of which the kernel does not tell whether it translates.
           returned: if O(gather_subset) has V(modules)
           type: bool
           sample: false
+        persistent:
+          description:
+            - What this host's boot, or the load of C(nf_conntrack), sets, for each key that something sets, by its full
+              name. The hashsize is C(nf_conntrack_buckets). A hashsize without a maximum sets both.
+            - V(null) if a configuration file cannot be read.
+          returned: if O(gather_subset) has V(persistent)
+          type: dict
+          contains:
+            NAME:
+              description: One key, under its own name.
+              returned: always
+              type: dict
+              contains:
+                boot:
+                  description: The value, a hashsize as the kernel rounds it; V(null) if the kernel will refuse it.
+                  returned: always
+                  type: int
+                file:
+                  description: The file that sets it, the last of those that name the key.
+                  returned: always
+                  type: str
+                line:
+                  description: The line of that file.
+                  returned: always
+                  type: int
+          sample:
+            nf_conntrack_max:
+              boot: 1048576
+              file: /etc/sysctl.d/zz-netops-conntrack.conf
+              line: 2
+        drift:
+          description:
+            - What is not as the next boot will have it, and lines that have no effect. Empty on a host where all is
+              well.
+            - V(null) if a configuration file cannot be read.
+          returned: if O(gather_subset) has V(persistent)
+          type: list
+          elements: dict
+          contains:
+            kind:
+              description:
+                - V(runtime) if the live value is not what the boot sets. V(not_read) if the line is in a file that the
+                  boot does not read, such as C(/etc/sysctl.conf) on Debian 13. V(not_at_load) if the line is lost when
+                  C(nf_conntrack) is loaded after the boot applied it. V(former_name) and V(unknown_key) if no kernel of
+                  today, or not this one, has the key. V(invalid_value) if the kernel will refuse the value.
+              returned: always
+              type: str
+            key:
+              description: The key by its name of today.
+              returned: always
+              type: str
+            value:
+              description: What the line sets; text if it is no number.
+              returned: always
+              type: raw
+            runtime:
+              description: The live value; V(null) where it does not matter or is not known.
+              returned: always
+              type: int
+            file:
+              description: The file.
+              returned: always
+              type: str
+            line:
+              description: The line.
+              returned: always
+              type: int
+            message:
+              description: All of it in one sentence.
+              returned: always
+              type: str
+          sample:
+            - kind: runtime
+              key: nf_conntrack_max
+              value: 1048576
+              runtime: 65536
+              file: /etc/sysctl.d/50-conntrack.conf
+              line: 1
+              message: nf_conntrack_max is 65536, but the boot sets 1048576 (/etc/sysctl.d/50-conntrack.conf:1)
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -44,16 +44,25 @@ options:
         was kept out by this module, only NAT is then.
       - "V(absent) also removes lines below C(/etc) that would undo this: C(install) lines of the same modules that come
         first, and lines in C(/etc/modules-load.d) and C(/etc/modules) that have the boot load a module of the stack.
-        It fails where such a line is elsewhere, and names it."
+        It fails where such a line is elsewhere, and names it. An C(install) line that does nothing but fail, such as
+        C(install nf_nat /bin/false), may stay wherever it is."
       - V(present) loads C(nf_nat) or C(nf_conntrack) now and at every boot, and lets it in, also where a line below
         C(/etc) that is not of this collection keeps it out. O(stack=nat) lets in both. O(stack=conntrack) lets a block
         of NAT alone stay.
       - V(unmanaged) takes away what V(absent) or V(present) wrote, and loads and unloads nothing. With
         O(stack=conntrack) that is everything, with O(stack=nat) a block of all connection tracking stays as it is.
+      - The role P(netops.conntrack.conntrack_tuning#role) calls V(unmanaged) for a host that tracks and may
+        translate, so do not use V(present) there beside the role. Each would undo the other. A file of your own in
+        C(/etc/modules-load.d) has modules loaded at every boot, and so has
+        O(netops.conntrack.conntrack_settings#module:load).
     type: str
     choices: [absent, present, unmanaged]
     required: true
 notes:
+  - While C(nf_defrag_ipv4) and C(nf_defrag_ipv6) are kept out, so is what needs them later, such as C(xt_TPROXY) and
+    C(xt_socket).
+  - Nothing is unloaded or loaded where the files of the running kernel's modules are gone, as after an upgrade of the
+    kernel. Reboot first.
   - Unloading NAT ends connections that are being translated; unloading connection tracking forgets every connection.
     Connections of the host itself go on.
   - What is loaded without modprobe, by C(insmod) or from an initial RAM disk made before, is not kept out.
@@ -155,7 +164,7 @@ pins:
       description: How many references it has beyond the modules that hold it, over all that pin it.
       type: int
     reason:
-      description: Why, where no rule could be named; starts with V(unknown) where nothing was found.
+      description: Why, where it is no rule; starts with V(unknown) where nothing was found, or not all could be listed.
       type: str
     tool:
       description: The program that shows the rule, V(nft), V(iptables-legacy) or V(ip6tables-legacy).

@@ -34,6 +34,7 @@ TRIGGERS = ("iptable_nat", "nft_ct", "nf_conntrack_netlink", "nft_chain_nat", "x
 class FakeModules(FakeKernel):
     """A recorded host whose modules come and go.
 
+    :ivar modules_dep: where the files of the running kernel's modules are listed; empty, so nothing is known of them.
     :ivar pins: references beyond its holders, by module.
     :ivar answers: what a command prints, or the error it raises, by its words joined with spaces.
     """
@@ -46,6 +47,9 @@ class FakeModules(FakeKernel):
         also: t.Sequence[str] = (),
     ) -> None:
         super().__init__(name, changes)
+        self.modules_dep = self.resolve("/lib/modules/{0}/modules.dep".format(self.read_value("/proc/sys/kernel/osrelease")))
+        if self.modules_dep not in self.tree:
+            self.put(self.modules_dep, b"")
         self.answers: t.Dict[str, t.Union[str, HostError]] = {}
         self.pins = dict(pins or {})
         self._depends = {module: list(needed) for module, needed in DEPENDS.items()}

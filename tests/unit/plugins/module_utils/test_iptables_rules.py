@@ -35,6 +35,7 @@ def test_rules_are_found_with_table_and_chain():
     ("-A c -m state --state NEW -j ACCEPT", "xt_conntrack"),
     ("-A c -p tcp -j CT --notrack", "xt_ct"),
     ("-A c -j CT --helper ftp", "nf_conntrack_ftp"),
+    ("-A c -p udp -j CT --helper RAS", "nf_conntrack_h323"),
     ("-A c -j SNAT --to-source 10.0.0.1", "xt_nat"),
     ("-A c -j MASQUERADE", "ipt_masquerade"),
     ("-A c -j CONNMARK --save-mark", "xt_connmark"),

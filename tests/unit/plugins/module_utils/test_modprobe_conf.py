@@ -19,6 +19,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._modprobe_conf im
     drop_parameter,
     install_origin,
     is_block,
+    is_refusal,
     parameter_origin,
     set_parameter,
 )
@@ -228,6 +229,14 @@ def test_modprobe_of_this_machine_runs_it_so(tmp_path, wanted, texts):
 ])
 def test_a_command_that_loads_nothing_is_a_block(command, blocks):
     assert is_block(command) is blocks
+
+
+@pytest.mark.parametrize("command, refuses", [
+    ("/bin/false", True), ("/usr/bin/false x", True), ("/bin/true", False), ("exit 1", False),
+    ("/bin/false || /sbin/modprobe -i nf_nat", False), ("", False),
+])
+def test_a_command_that_only_fails_is_a_refusal(command, refuses):
+    assert is_refusal(command) is refuses
 
 
 def test_what_keeps_out_conntrack_keeps_out_nat():

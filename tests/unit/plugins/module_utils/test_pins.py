@@ -7,7 +7,13 @@ import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _pins
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._kmod import Module
+from ansible_collections.netops.conntrack.plugins.module_utils._kmod import (
+    PATH,
+    Module,
+    holders_of,
+    parse_modules,
+    unload_order,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._pins import Pin, describe
 
 NFT = "nft -s list ruleset"
@@ -65,6 +71,56 @@ def test_what_cannot_be_listed_is_named(host):
     )
 
 
+def test_what_cannot_be_listed_is_named_beside_rules_that_were_found(host):
+    host.put("/proc/self/mountinfo", "1 1 0:4 net:[2] /run/netns/lab rw - nsfs nsfs rw\n")
+    host.put("/usr/sbin/nft", "")
+    host.answers = {NFT: CT_RULE, "nsenter --net=/run/netns/lab " + NFT: HostError("run", "nft", "no")}
+    rule, unknown = _pins.find(host, modules("nf_tables", nft_ct=5), ["nft_ct"])
+    assert rule.rule == "ct state new accept"
+    assert unknown.reason == "unknown; rules of nft in network namespace lab could not be listed: cannot run nft: no"
+
+
+def test_a_missing_nft_is_asked_for(host):
+    host.answers = {NFT: HostError("run", "nft", "No such file or directory")}
+    pin, = _pins.find(host, modules("nf_tables", nft_ct=1), ["nft_ct"])
+    assert pin.reason.endswith("cannot run nft: No such file or directory, install the package nftables")
+
+
+# nft 0.9.0.
+NAT_OF_4_19 = """table ip nat {
+    chain PREROUTING {
+        type nat hook prerouting priority -100; policy accept;
+        tcp dport 80 redirect to :8080
+    }
+
+    chain POSTROUTING {
+        type nat hook postrouting priority 100; policy accept;
+        oifname "eth0" masquerade
+    }
+}
+table inet filter {
+    chain input {
+        type filter hook input priority 0; policy accept;
+        ct state established,related accept
+    }
+}
+"""
+
+
+def test_every_rule_is_named_on_kernels_whose_modules_of_nat_are_one_a_family(recorded_host):
+    host = recorded_host("buster-4.19-nft-by-hand", {"/proc/self/ns/net": {"link": "net:[1]"}})
+    host.answers = {NFT: NAT_OF_4_19}
+    loaded = parse_modules(host.lines(PATH))
+    pins = _pins.find(host, loaded, unload_order(loaded, holders_of(loaded, ["nf_conntrack"])))
+    assert sorted((pin.module, pin.chain, pin.rule) for pin in pins) == [
+        ("nft_chain_nat_ipv4", "POSTROUTING", "type nat hook postrouting priority 100; policy accept"),
+        ("nft_chain_nat_ipv4", "PREROUTING", "type nat hook prerouting priority -100; policy accept"),
+        ("nft_ct", "input", "ct state established,related accept"),
+        ("nft_masq_ipv4", "POSTROUTING", 'oifname "eth0" masquerade'),
+        ("nft_redir_ipv4", "PREROUTING", "tcp dport 80 redirect to :8080"),
+    ]
+
+
 def test_an_iptables_save_of_before_nftables_is_used(host):
     host.put("/usr/sbin/iptables-legacy-save", None)
     host.put("/usr/sbin/iptables-save", {"content": "", "mode": "0755"})
@@ -93,13 +149,14 @@ def test_services_are_told_by_their_processes(host):
     assert _pins.services(host) == ["docker"]
 
 
-def test_a_rule_that_pins_two_modules_is_said_once():
+def test_what_pins_two_modules_is_said_once():
     rule = {"tool": "nft", "table": "ip t", "chain": "c", "rule": "masquerade", "namespace": "lab", "owner": "docker"}
-    assert describe([Pin("a", 1, **rule), Pin("b", 1, **rule), Pin("d", 2, "unknown")]) == (
-        "a and b: nft, table ip t, chain c, network namespace lab: masquerade (likely of docker);"
-        " d (2 references): unknown"
+    assert describe([Pin("a", 1, **rule), Pin("b", 3, **rule), Pin("d", 2, "unknown"), Pin("e", 1, "unknown")]) == (
+        "a (1 reference) and b (3 references): nft, table ip t, chain c, network namespace lab: masquerade"
+        " (likely of docker); d (2 references) and e (1 reference): unknown"
     )
 
 
 def test_a_long_list_is_cut_in_words_only():
-    assert describe([Pin("m{0}".format(number), 1, "unknown") for number in range(20)]).endswith("and 8 more (see pins)")
+    pins = [Pin("nft_ct", 20, tool="nft", rule="ct mark {0}".format(number)) for number in range(20)]
+    assert describe(pins).endswith("ct mark 11; and 8 more (see pins)")

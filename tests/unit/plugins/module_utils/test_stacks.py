@@ -21,7 +21,9 @@ from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed 
 )
 from fake_modules import FakeModules
 
-LOADED = ["bullseye-5.10-nat", "bookworm-6.1-nat", "trixie-6.12-nat", "sid-7.2-nat", "el8-4.18-by-hand"]
+LOADED = [
+    "bullseye-5.10-nat", "bookworm-6.1-nat", "trixie-6.12-nat", "sid-7.2-nat", "el8-4.18-by-hand", "buster-4.19-nft-by-hand",
+]
 ABSENT = ["bullseye-5.10-absent", "bookworm-6.1-absent", "trixie-6.12-absent", "sid-7.2-absent"]
 
 NAT_BLOCK = HEADER + "install nf_nat /bin/false\n"
@@ -111,6 +113,13 @@ def test_defragmentation_that_others_use_stays():
     assert ask(host, "conntrack", "absent")["changed"] is False
 
 
+def test_defragmentation_that_a_bpf_program_uses_stays():
+    host = FakeModules("trixie-6.12-nat", pins={"nf_defrag_ipv4": 1})
+    ask(host, "conntrack", "absent")
+    assert stack_of(host) == ["nf_defrag_ipv4"] and "nf_defrag_ipv4" not in host.text(BLOCK_FILE)
+    assert ask(host, "conntrack", "absent")["changed"] is False
+
+
 # --- from one state to another
 
 
@@ -184,6 +193,18 @@ def test_lines_elsewhere_are_named_and_nothing_is_changed(path, text, words):
     assert host.state() == before
 
 
+@pytest.mark.parametrize("path, text", [
+    ("/usr/lib/modprobe.d/00-a.conf", b"install nf_nat /bin/false\n"),
+    ("/etc/modprobe.d/00-a.conf", b"install nf_* /usr/bin/false 'not here'\n"),
+], ids=["vendor's", "pattern"])
+def test_what_others_wrote_that_keeps_nat_out_as_well_may_stay(path, text):
+    host = FakeModules("trixie-6.12-absent", {path: text})
+    result = ask(host, "nat", "absent")
+    assert host.read(path) == text and host.text(BLOCK_FILE) == NAT_BLOCK
+    assert result["blocked"]["nat"] == {"file": path, "line": 1}
+    assert "nf_nat" not in host.trigger()
+
+
 def test_modules_that_need_the_stack_are_told_by_modules_dep():
     release = FakeModules("trixie-6.12-nat").read_value("/proc/sys/kernel/osrelease")
     host = FakeModules("trixie-6.12-nat", {
@@ -234,6 +255,15 @@ def test_what_is_built_in_cannot_go(stack):
     assert "fixed part of this kernel" in refused(FakeModules("linux-6.18-built-in"), stack).message
 
 
+@pytest.mark.parametrize("modules", [None, b"", b"loop 1 0 - Live 0x0\n"], ids=["no modules", "none loaded", "some"])
+def test_nat_is_built_in_where_tracking_is_and_no_list_says_otherwise(modules):
+    host = FakeModules("linux-6.18-built-in", {} if modules is None else {"/proc/modules": modules})
+    assert "nf_nat is a fixed part of this kernel" in refused(host, "nat").message
+    host.put(host.modules_dep.replace("modules.dep", "modules.builtin"), b"kernel/net/netfilter/nf_conntrack.ko\n")
+    host.put("/proc/modules", b"")
+    assert ask(host, "nat", "absent")["changed"] is True
+
+
 def test_what_is_built_in_is_present():
     host = FakeModules("linux-6.18-built-in")
     assert ask(host, "conntrack", "present")["changed"] is False
@@ -259,6 +289,17 @@ def test_kmod_is_asked_for():
     assert "install the package kmod" in refused(host).message
 
 
+@pytest.mark.parametrize("name, state, words", [
+    ("trixie-6.12-nat", "absent", "a failure could not be undone"), ("trixie-6.12-absent", "present", "nothing can be loaded"),
+])
+def test_a_kernel_whose_files_are_gone_is_left_alone(name, state, words):
+    host = FakeModules(name)
+    del host.tree[host.modules_dep]
+    message = refused(host, "nat", state).message
+    assert "the files of the running kernel 6.12." in message and words in message and "reboot first" in message
+    assert ask(host, "nat", "unmanaged")["changed"] is False
+
+
 def test_a_masked_file_of_our_own_is_named():
     assert BLOCK_FILE in refused(FakeModules("trixie-6.12-nat", {BLOCK_FILE: "/dev/null"})).message
 
@@ -267,7 +308,12 @@ def test_a_driver_of_the_network_card_is_never_unloaded():
     host = FakeModules("trixie-6.12-nat", {"/sys/module/mlx5_core/drivers/pci:mlx5_core": "/sys/bus"}, also=["mlx5_core"])
     host._depends["mlx5_core"] = ["nf_conntrack"]
     host._show()
+    host.pins = {"nft_ct": 1}
+    host._insert_all("nft_ct")
+    host._show()
+    host.answers = {"nft -s list ruleset": "table inet t {\n\tchain c {\n\t\tct state new accept\n\t}\n}\n"}
     error = refused(host)
+    assert "What can be done instead" in error.message and "then run this again" not in error.message
     assert "mlx5_core: it drives devices of this host (pci:mlx5_core)" in error.message
     assert error.details["pins"][0]["module"] == "mlx5_core"
 
@@ -275,6 +321,7 @@ def test_a_driver_of_the_network_card_is_never_unloaded():
 def test_a_pin_that_cannot_be_found_is_unknown_with_its_references():
     error = refused(FakeModules("trixie-6.12-nat", pins={"xt_conntrack": 3}))
     assert "xt_conntrack (3 references): unknown" in error.message
+    assert "ipvsadm -Ln" in error.message and "never flushed" not in error.message
 
 
 # --- failures

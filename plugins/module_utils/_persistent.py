@@ -1,0 +1,256 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""What the next boot will set, and where the running kernel or a file says something else."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.netops.conntrack.plugins.module_utils import (
+    _boot,
+    _drop_ins,
+    _kernel,
+    _modprobe_conf,
+    _modules_load,
+    _sizing,
+    _sysctl_conf,
+    _wildcards,
+)
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, Origin
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
+    BUCKETS,
+    COUNT,
+    DIRECTORY,
+    KEYS,
+    MAX,
+    is_conntrack,
+)
+
+_LOST = "lost when nf_conntrack is loaded after the boot applied it, and no udev rule applies it then"
+
+RUNTIME = "runtime"
+FORMER_NAME = "former_name"
+UNKNOWN_KEY = "unknown_key"
+INVALID_VALUE = "invalid_value"
+NOT_READ = "not_read"
+NOT_AT_LOAD = "not_at_load"
+
+#: Keys of connection tracking under any name that some kernel had, as paths below /proc/sys.
+_NAME = re.compile(r"net/(?:netfilter/(?P<name>.*)|(?P<alias>nf_conntrack_max)|ipv4/(?:netfilter/)?ip_conntrack_(?P<former>.*))")
+
+#: Files that were read once, and are not by the boot of every host.
+_ONCE_READ = {_sysctl_conf.KIND: _boot.SYSCTL_CONF, _modprobe_conf.KIND: "/etc/modprobe.conf"}
+
+_UDEV_DIRECTORIES = ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/local/lib/udev/rules.d")
+_RULE_THAT_APPLIES = re.compile(r"^[^#\n]*nf_conntrack[^\n]*sysctl", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a host's boot reads, what it does not read, and what its kernel has now.
+
+    :ivar presence: loaded, built_in or absent.
+    :ivar release: kernel release.
+    :ivar buckets_per_page: what the kernel rounds a hashsize to.
+    :ivar live: value of each key of this kernel; those of the whole host only where this is its namespace.
+    :ivar names: all keys of this kernel; None where they are not known because connection tracking is not loaded.
+    :ivar files: the configuration that is read.
+    :ivar unread: files below /etc that stand beside those and are not read, by kind.
+    :ivar is_there_first: whether nf_conntrack is there before the boot applies sysctl.d.
+    :ivar has_rule: whether a udev rule applies ``net.netfilter`` lines at every load.
+    """
+
+    presence: str
+    release: str
+    buckets_per_page: int
+    live: t.Mapping[str, int]
+    names: t.Optional[t.FrozenSet[str]]
+    files: _boot.BootFiles
+    unread: t.Mapping[str, t.Sequence[ConfFile]]
+    is_there_first: bool
+    has_rule: bool
+
+
+def observe(host: Host) -> Observed:
+    """Read it all, once.
+
+    :raises HostError: one of the files cannot be read.
+    """
+    presence, release = _kernel.presence(host), _kernel.release(host)
+    present = host.names(DIRECTORY)
+    is_initial = _kernel.in_initial_namespace(host)
+    live = {}
+    for name in present:
+        if name in KEYS and (is_initial or KEYS[name].scope == "namespace"):
+            value = host.read_number("{0}/{1}".format(DIRECTORY, name))
+            if value is not None:
+                live[name] = value
+    files = _boot.observe(host, _boot.SYSCTL_FILE)
+    return Observed(
+        presence=presence,
+        release=release,
+        buckets_per_page=host.page_size // host.pointer_bytes,
+        live=live,
+        names=None if presence == _kernel.ABSENT else frozenset(present),
+        files=files,
+        unread={kind: _unread(host, kind, drop_ins) for kind, drop_ins in (
+            (_sysctl_conf.KIND, files.sysctl_d), (_modprobe_conf.KIND, files.modprobe_d)
+        )},
+        is_there_first=presence == _kernel.BUILT_IN or _is_loaded_first(host),
+        has_rule=_has_rule(host),
+    )
+
+
+def _unread(host: Host, kind: str, read: _drop_ins.DropIns) -> t.List[ConfFile]:
+    """Files that look as if they were read: of the kind's directory in /etc, but for backups, and the one file of old."""
+    directory = "/etc/" + kind
+    paths = ["{0}/{1}".format(directory, name) for name in host.names(directory) if ".conf" not in name and name[0] != "."]
+    found = []
+    for path in [*paths, _ONCE_READ[kind]]:
+        text = host.read_text(path) if host.is_file(path) and not read.reads(host.resolve(path)) else None
+        if text is not None:
+            found.append(ConfFile(path, host.resolve(path), text))
+    return found
+
+
+def _is_loaded_first(host: Host) -> bool:
+    """Whether a boot loads nf_conntrack before sysctl lines are set, which waits for modules-load.d to be done."""
+    texts = [conf.text for conf in _drop_ins.read(host, _modules_load.KIND).files]
+    names = [line.name for text in texts for line in _modules_load.parse(text)]
+    names += _modules_load.command_line(host.read_value(_boot.COMMAND_LINE) or "")
+    return any(_kernel.MODULE in _modules_load.guess(name) for name in names)
+
+
+def _has_rule(host: Host) -> bool:
+    """Whether a udev rule runs a sysctl program when nf_conntrack is loaded."""
+    paths = ["{0}/{1}".format(folder, name) for folder in _UDEV_DIRECTORIES for name in host.names(folder)]
+    texts = (host.read_text(path) or "" for path in paths if path.endswith(".rules") and host.is_file(path))
+    return any(_RULE_THAT_APPLIES.search(text) for text in texts)
+
+
+def boot_values(observed: Observed) -> t.Dict[str, Origin]:
+    """What sets each key at boot or at the module's load, for those that something sets."""
+    files, origins = observed.files, {}
+    for name, key in KEYS.items():
+        # A rule applies lines after all others, and knows no names but those in net.netfilter.
+        is_by_rule = observed.has_rule and not observed.is_there_first
+        origin = _boot.origin_at_load(files, key) if is_by_rule else _boot.value_origin(files, key)
+        if origin is not None:
+            origins[name] = origin
+    given = _boot.hashsize_origin(files, built_in=observed.presence == _kernel.BUILT_IN)
+    buckets = _boot.number(given)
+    if given is not None and buckets is not None:
+        # A sysctl line comes after the load, and so wins over what the module was given.
+        origins.setdefault(BUCKETS, given)
+        implied = _sizing.MAX_PER_GIVEN_BUCKET * _sizing.round_up(buckets, observed.buckets_per_page)
+        origins.setdefault(MAX, Origin(str(implied), given.path, given.number))
+    return origins
+
+
+def gather(host: Host) -> t.Dict[str, t.Any]:
+    """``persistent`` and ``drift`` of the facts.
+
+    :raises HostError: a file cannot be read.
+    """
+    observed = observe(host)
+    origins = boot_values(observed)
+    persistent = {
+        name: {"boot": _number(observed, name, origin), "file": origin.path, "line": origin.number}
+        for name, origin in sorted(origins.items())
+    }
+    drift = [*_differing(observed, origins), *_without_effect(observed), *_not_read(observed)]
+    return {"persistent": persistent, "drift": drift}
+
+
+def _number(observed: Observed, name: str, origin: Origin) -> t.Optional[int]:
+    number = _boot.number(origin)
+    return _sizing.round_up(number, observed.buckets_per_page) if number is not None and name == BUCKETS else number
+
+
+def _item(kind: str, key: str, value: t.Any, runtime: t.Optional[int], path: str, line: int, message: str) -> t.Dict[str, t.Any]:
+    return {
+        "kind": kind, "key": key, "value": value, "runtime": runtime, "file": path, "line": line, "message": message,
+    }
+
+
+def _differing(observed: Observed, origins: t.Mapping[str, Origin]) -> t.Iterator[t.Dict[str, t.Any]]:
+    """Keys whose live value is not that of the boot, and lines that the boot may apply in vain."""
+    for name, origin in sorted(origins.items()):
+        number, runtime = _number(observed, name, origin), observed.live.get(name)
+        place = (origin.path, origin.number)
+        if number is None:
+            message = "{0}: the kernel takes no such value for {1}".format(origin, name)
+            yield _item(INVALID_VALUE, name, origin.value, runtime, *place, message)
+        elif runtime is not None and runtime != number:
+            message = "{0} is {1}, but the boot sets {2} ({3}:{4})".format(name, runtime, number, *place)
+            yield _item(RUNTIME, name, number, runtime, *place, message)
+        is_line = origin.path != _boot.COMMAND_LINE and _boot.is_sysctl_file(observed.files, origin.path)
+        if is_line and not observed.is_there_first and not observed.has_rule:
+            message = "{0}:{1} ({2} = {3}): {4}".format(*place, name, origin.value, _LOST)
+            yield _item(NOT_AT_LOAD, name, _number(observed, name, origin), runtime, *place, message)
+
+
+def _without_effect(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
+    """Lines that are read and can never apply."""
+    for conf in observed.files.sysctl_d.files:
+        for entry, name in _conntrack_entries(conf):
+            problem = _problem(observed, entry.key, name)
+            if problem is not None:
+                kind, words = problem
+                yield _line(kind, conf, entry, name, words)
+
+
+def _not_read(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
+    """Lines for connection tracking in files that the boot does not read."""
+    for conf in observed.unread[_sysctl_conf.KIND]:
+        for entry, name in _conntrack_entries(conf):
+            yield _line(NOT_READ, conf, entry, name, "this host's boot does not read this file")
+    for conf in observed.unread[_modprobe_conf.KIND]:
+        for origin in _modprobe_conf.parameter_lines(conf, _kernel.MODULE, "hashsize"):
+            message = "{0}:{1} (hashsize={2}): modprobe does not read this file".format(
+                conf.place, origin.number, origin.value
+            )
+            yield _item(NOT_READ, BUCKETS, _value(origin.value), None, conf.target, origin.number, message)
+
+
+def _conntrack_entries(conf: ConfFile) -> t.Iterator[t.Tuple[_sysctl_conf.Entry, str]]:
+    """The lines of a file that set a key of connection tracking, with the key's name of today as far as there is one."""
+    for entry in _sysctl_conf.parse(conf.text):
+        match = _NAME.fullmatch(entry.key)
+        if match is None or entry.value is None:
+            continue
+        former = match.group("former")
+        name = match.group("name") or match.group("alias") or "nf_conntrack_{0}".format(former)
+        if is_conntrack(name) and not _wildcards.is_pattern(name):
+            yield entry, name
+
+
+def _problem(observed: Observed, path: str, name: str) -> t.Optional[t.Tuple[str, str]]:
+    """Why a line with this key, which is ``name`` today, never applies; None where it may."""
+    if path.startswith("net/ipv4/"):
+        today = "it is {0} today".format(KEYS[name].sysctl) if name in KEYS else "nothing took its place"
+        return FORMER_NAME, "no kernel since 4.9 has this key; " + today
+    if path == "net/nf_conntrack_max" and observed.has_rule and not observed.is_there_first:
+        return NOT_AT_LOAD, _LOST + "; that of this host knows {0}".format(KEYS[name].sysctl)
+    if name == COUNT:
+        return UNKNOWN_KEY, "this is the number of entries in use, and cannot be set"
+    if observed.names is None:
+        return None if name in KEYS else (UNKNOWN_KEY, "no kernel is known to have this key")
+    return None if name in observed.names else (UNKNOWN_KEY, "this kernel ({0}) has no such key".format(observed.release))
+
+
+def _line(kind: str, conf: ConfFile, entry: _sysctl_conf.Entry, name: str, words: str) -> t.Dict[str, t.Any]:
+    key = entry.key.replace("/", ".")
+    message = "{0}:{1} ({2} = {3}): {4}".format(conf.place, entry.number, key, entry.value, words)
+    return _item(kind, name, _value(entry.value or ""), None, conf.target, entry.number, message)
+
+
+def _value(text: str) -> t.Union[int, str]:
+    """What a line sets, as the kernel reads it; as it stands where that is no number."""
+    number = _kernel.parse_number(text)
+    return text if number is None else number

@@ -1,0 +1,204 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the facts say of the next boot, held against kernels that boot."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fake_kernel import FakeKernel
+
+from ansible_collections.netops.conntrack.plugins.module_utils import _persistent, _settings
+from ansible_collections.netops.conntrack.plugins.module_utils._kernel import parse_number
+from ansible_collections.netops.conntrack.plugins.module_utils._request import parse
+
+MAX = "net.netfilter.nf_conntrack_max"
+RULE = "/etc/udev/rules.d/99-netops-conntrack.rules"
+RULE_TEXT = (
+    b'ACTION=="add", SUBSYSTEM=="module", KERNEL=="nf_conntrack", RUN+="/lib/systemd/systemd-sysctl'
+    b' --prefix=/net/netfilter"\n'
+)
+EARLY = {"/etc/modules-load.d/nf.conf": b"nf_conntrack\n"}
+BY_RULE = {RULE: RULE_TEXT}
+
+
+def gather(name, *changes):
+    files = {}
+    for change in changes:
+        files.update(change)
+    kernel = FakeKernel(name, files)
+    before = kernel.state()
+    found = _persistent.gather(kernel)
+    assert kernel.state() == before and not kernel.ran and not kernel.writes
+    return found
+
+
+def kinds(found):
+    return [(item["kind"], item["key"], item["file"], item["line"]) for item in found["drift"]]
+
+
+def test_an_untouched_host_has_no_drift_and_sets_nothing():
+    for name in ("trixie-6.12-absent", "trixie-6.12-nat", "bookworm-6.1-nat", "linux-6.18-built-in"):
+        assert gather(name) == {"persistent": {}, "drift": []}
+
+
+@pytest.mark.parametrize("name", ["trixie-6.12-nat", "bookworm-6.1-absent"])
+def test_a_tuned_host_has_every_value_with_file_and_line_and_no_drift(name):
+    kernel = FakeKernel(name)
+    request = dict(
+        state="present", max=100000, hashsize=25000, entries_per_bucket="auto", memory_percent=5,
+        timeouts={"udp": 20}, sysctls={}, scope="both", sysctl_file=None, missing_keys="fail",
+        conflicting_entries="replace", load=False, force=False,
+    )
+    _settings.run(kernel, parse(request), False)
+    found = _persistent.gather(kernel)
+    assert found["drift"] == []
+    own = "/etc/sysctl.d/zz-netops-conntrack.conf"
+    assert found["persistent"] == {
+        "nf_conntrack_max": {"boot": 100000, "file": own, "line": 2},
+        "nf_conntrack_udp_timeout": {"boot": 20, "file": own, "line": 3},
+        "nf_conntrack_buckets": {"boot": 25088, "file": "/etc/modprobe.d/zz-netops-conntrack.conf", "line": 2},
+    }
+
+
+def test_a_live_value_that_the_boot_will_not_set_is_told_with_both_and_the_line():
+    found = gather("trixie-6.12-nat", BY_RULE, {"/etc/sysctl.d/50-a.conf": b"# a\n" + MAX.encode() + b" = 1234\n"})
+    (item,) = found["drift"]
+    assert (item["kind"], item["key"], item["value"]) == ("runtime", "nf_conntrack_max", 1234)
+    assert item["runtime"] == FakeKernel("trixie-6.12-nat").value("nf_conntrack_max")
+    assert item["message"] == "nf_conntrack_max is {0}, but the boot sets 1234 (/etc/sysctl.d/50-a.conf:2)".format(
+        item["runtime"]
+    )
+
+
+def test_the_blog_posts_line_on_debian_13_is_in_a_file_that_the_boot_does_not_read():
+    found = gather("trixie-6.12-nat", {"/etc/sysctl.conf": MAX.encode() + b"=1048576\nkernel.panic = 1\n"})
+    assert found["persistent"] == {}
+    (item,) = found["drift"]
+    assert (item["kind"], item["value"]) == ("not_read", 1048576)
+    assert item["message"].startswith("/etc/sysctl.conf:1 (" + MAX + " = 1048576): ")
+
+
+def test_the_same_line_on_debian_12_is_read_and_lost_at_a_later_load():
+    link = {"/etc/sysctl.conf": MAX.encode() + b"=65536\n", "/etc/sysctl.d/99-sysctl.conf": "../sysctl.conf"}
+    lost = ("not_at_load", "nf_conntrack_max", "/etc/sysctl.d/99-sysctl.conf", 1)
+    for name in ("bookworm-6.1-nat", "bookworm-6.1-absent"):
+        assert lost in kinds(gather(name, link))
+        assert lost not in kinds(gather(name, link, BY_RULE))
+        assert lost not in kinds(gather(name, link, EARLY))
+
+
+@pytest.mark.parametrize("line, kind, key, words", [
+    ("net.ipv4.netfilter.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
+    ("net.ipv4.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
+    ("net/ipv4/netfilter/ip_conntrack_tcp_timeout_established=5", "former_name", "nf_conntrack_tcp_timeout_established",
+     "net.netfilter.nf_conntrack_tcp_timeout_established"),
+    ("net.ipv4.netfilter.ip_conntrack_nonsense = 5", "former_name", "nf_conntrack_nonsense", "nothing took its place"),
+    ("net.netfilter.nf_conntrack_maximum = 5", "unknown_key", "nf_conntrack_maximum", "no such key"),
+    ("net.netfilter.nf_conntrack_helper = 1", "unknown_key", "nf_conntrack_helper", "this kernel (6.12"),
+    ("net.netfilter.nf_conntrack_count = 1", "unknown_key", "nf_conntrack_count", "cannot be set"),
+    (MAX + " = lots", "invalid_value", "nf_conntrack_max", "takes no such value"),
+    ("net.nf_conntrack_max = 5", "not_at_load", "nf_conntrack_max", "knows " + MAX),
+])
+def test_a_line_that_can_never_apply_says_why(line, kind, key, words):
+    path = "/etc/sysctl.d/50-a.conf"
+    found = gather("trixie-6.12-nat", BY_RULE, {path: ("# a\n\n" + line + "\n").encode()})
+    (item,) = found["drift"]
+    assert (item["kind"], item["key"], item["file"], item["line"]) == (kind, key, path, 3)
+    assert item["message"].startswith("{0}:3 (".format(path)) and words in item["message"]
+
+
+@pytest.mark.parametrize("line", [
+    "-net.netfilter.nf_conntrack_maximum", "net.netfilter.nf_conntrack_ma* = 262144", "kernel.panic = 5", "# " + MAX,
+    "net.netfilter.nf_conntrack_frag6_timeout = 5", "net.netfilter.nf_log_all_netns = 1",
+])
+def test_a_line_that_is_none_of_connection_trackings_or_sets_nothing_is_no_drift(line):
+    live = FakeKernel("trixie-6.12-nat").value("nf_conntrack_max")
+    line = line.replace("262144", str(live))
+    assert gather("trixie-6.12-nat", BY_RULE, {"/etc/sysctl.d/50-a.conf": line.encode()})["drift"] == []
+
+
+def test_keys_that_an_unloaded_kernel_may_have_are_not_called_unknown():
+    lines = b"net.netfilter.nf_conntrack_helper = 1\nnet.netfilter.nf_conntrack_maximum = 5\n"
+    found = gather("trixie-6.12-absent", BY_RULE, {"/etc/sysctl.d/50-a.conf": lines})
+    assert kinds(found) == [("unknown_key", "nf_conntrack_maximum", "/etc/sysctl.d/50-a.conf", 2)]
+
+
+@pytest.mark.parametrize("path, content, told", [
+    ("/etc/sysctl.d/conntrack", MAX.encode() + b" = 5\n", True),
+    ("/etc/modprobe.d/conntrack", b"options nf_conntrack hashsize=5\n", True),
+    ("/etc/modprobe.conf", b"options nf_conntrack acct=1 hashsize=5\n", True),
+    ("/etc/modprobe.d/conntrack", b"options nf_conntrack acct=1\n", False),
+    ("/etc/sysctl.d/conntrack", b"kernel.panic = 5\n", False),
+    ("/etc/sysctl.d/conntrack.conf.dpkg-old", MAX.encode() + b" = 5\n", False),
+    ("/etc/sysctl.d/.conntrack.conf.swp", MAX.encode() + b" = 5\n", False),
+])
+def test_files_that_only_look_as_if_the_boot_read_them(path, content, told):
+    assert kinds(gather("trixie-6.12-nat", {path: content})) == (
+        [("not_read", "nf_conntrack_max" if "sysctl" in path else "nf_conntrack_buckets", path, 1)] if told else []
+    )
+
+
+def test_a_hashsize_alone_sets_max_to_eight_times_as_many():
+    found = gather("trixie-6.12-absent", {"/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=1000\n"})
+    origin = {"file": "/etc/modprobe.d/a.conf", "line": 1}
+    assert found["persistent"] == {
+        "nf_conntrack_buckets": dict(origin, boot=1024), "nf_conntrack_max": dict(origin, boot=8192),
+    }
+
+
+def test_modprobe_d_means_nothing_to_a_kernel_that_has_it_built_in():
+    option = {"/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=1000\n"}
+    assert gather("linux-6.18-built-in", option)["persistent"] == {}
+    found = gather("linux-6.18-built-in", option, {"/proc/cmdline": b"quiet nf_conntrack.hashsize=2000\n"})
+    assert found["persistent"]["nf_conntrack_buckets"] == {"boot": 2048, "file": "/proc/cmdline", "line": 1}
+
+
+def test_a_container_is_not_told_that_the_hosts_own_values_drift():
+    lines = (MAX + " = 1234\nnet.netfilter.nf_conntrack_udp_timeout = 7\n").encode()
+    found = gather("linux-6.18-netns", {"/etc/sysctl.d/50-a.conf": lines})
+    assert [item["key"] for item in found["drift"]] == ["nf_conntrack_udp_timeout"]
+
+
+NAMES = ["trixie-6.12-nat", "bookworm-6.1-nat", "bullseye-5.10-nat", "linux-6.18-built-in"]
+LINES = st.lists(
+    st.sampled_from([
+        b"net.netfilter.nf_conntrack_max=7777\n", b"net.nf_conntrack_max = 8888\n", b"net.ipv4.ip_conntrack_max=9999\n",
+        b"-net.netfilter.nf_conntrack_udp_timeout\n", b"net.netfilter.nf_conntrack_udp_timeout = 33\n",
+        b"net/netfilter/nf_conntrack_udp_timeout = 44\n", b"net.netfilter.nf_conntrack_buckets=999\n", b"# \xff\n",
+        b"net.netfilter.nf_conntrack_udp* = 55\n", b"net.nf_conntrack_ma? = 6666\n",
+    ]),
+    max_size=4,
+).map(b"".join)
+OPTIONS = st.sampled_from([b"", b"options nf_conntrack hashsize=3333\n", b"options nf-conntrack acct=1 hashsize=4444\n"])
+FILES = st.fixed_dictionaries({}, optional={
+    "/etc/sysctl.d/10-a.conf": LINES, "/etc/sysctl.d/zzz.conf": LINES, "/usr/lib/sysctl.d/20-vendor.conf": LINES,
+    "/usr/lib/sysctl.d/10-a.conf": LINES, "/etc/sysctl.conf": LINES, "/etc/modprobe.d/a.conf": OPTIONS,
+    "/etc/modprobe.d/zz.conf": OPTIONS,
+})
+
+
+@given(st.sampled_from(NAMES), FILES, st.sampled_from([BY_RULE, EARLY]))
+def test_what_the_facts_say_is_what_the_next_boot_sets(name, files, applied):
+    kernel = FakeKernel(name, dict(files, **applied))
+    persistent = _persistent.gather(kernel)["persistent"]
+    kernel.reboot()
+    assert {key: value["boot"] for key, value in persistent.items()} == {key: kernel.value(key) for key in persistent}
+    # Then nothing drifts any more but lines that have no effect, and keys that nobody sets are as the kernel made them.
+    assert all(item["kind"] != "runtime" for item in _persistent.gather(kernel)["drift"])
+    untouched = FakeKernel(name)
+    untouched.reboot()
+    for key in ("nf_conntrack_max", "nf_conntrack_buckets", "nf_conntrack_udp_timeout"):
+        assert key in persistent or kernel.value(key) == untouched.value(key)
+
+
+@pytest.mark.parametrize("text, number", [
+    ("5", 5), (" 5\n", 5), ("5 # why", 5), ("5 6", 5), ("010", 8), ("0x10", 16), ("-1", -1), ("0", 0),
+    ("", None), ("08", None), ("5x", None), ("+5", None), ("5,6", None), ("lots", None), ("0x", None),
+])
+def test_numbers_are_read_as_the_kernel_reads_them(text, number):
+    # Each was written to nf_conntrack_udp_timeout of Linux 6.18.
+    assert parse_number(text) == number
