@@ -45,6 +45,10 @@ test: ## every test, from nothing: unit, lint, sanity, and the scenarios on SUIT
 unit: $(VENV)/unit.stamp $(LINK) ## the unit tests, in seconds
 	@pytest tests/unit
 
+.PHONY: fuzz
+fuzz: $(VENV)/unit.stamp $(LINK) ## the property tests of unit with twenty times the examples, in minutes
+	@HYPOTHESIS_PROFILE=fuzz pytest tests/unit -m hypothesis
+
 .PHONY: lint
 lint: $(VENV)/test.stamp $(LINK) lint-tools ## ansible-lint, and shellcheck on the tools
 	@tools/lint

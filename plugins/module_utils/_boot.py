@@ -321,12 +321,11 @@ def _plan_sysctl_d(
         text = _sysctl_conf.edit(files.unread_sysctl_conf.text, {}, stale)
         plan_text(after, SYSCTL_CONF, files.unread_sysctl_conf.text, text, changes)
 
-    at_boot = _values(files.program.values, after, False)
-    at_load = _values(files.program.values, after, True) if wish.at_load else at_boot
+    then = replace(files, sysctl_d=after)
     for key in keys:
-        origin = in_force(at_boot, key)
-        if number(origin) == wish.values[key.name]:
-            origin = in_force(at_load, key)
+        origin = value_origin(then, key)
+        if wish.at_load and number(origin) == wish.values[key.name]:
+            origin = value_origin(then, key, at_load=True)
         if number(origin) != wish.values[key.name]:
             raise Refused(
                 "{0} would not be {1} after a boot: {2} is in force over {3}. Name a sysctl_file in /etc/sysctl.d that"

@@ -117,7 +117,7 @@ def _modules(reader: _Reader) -> Facts:
     from ansible_collections.netops.conntrack.plugins.module_utils import _modprobe_conf as modprobe_conf
 
     loaded = reader.attempt(lambda: kmod.parse_modules(reader.host.lines(kmod.PATH)))
-    modprobe_d = reader.attempt(lambda: drop_ins.read(reader.host, modprobe_conf.KIND))
+    modprobe_d = reader.attempt(lambda: drop_ins.read(reader.host, modprobe_conf.KIND, modprobe_conf.READING))
     return {
         "modules": {
             name: {

@@ -28,9 +28,10 @@ from ansible.module_utils import basic
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import LOCK_FILE, Host
 
-# Time limits on single examples fail on a machine that is busy with something else.
-hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.load_profile("unhurried")
+# Time limits on single examples fail on a machine that is busy with something else. `make fuzz` looks at more examples.
+hypothesis.settings.register_profile("unit", deadline=None)
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
 
 RECORDED = Path(__file__).resolve().parent / "fixtures" / "hosts"
 

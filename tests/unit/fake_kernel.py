@@ -328,10 +328,11 @@ class FakeKernel(Host):
             del self.tree[path]
         if any("nf_conntrack" in text.split("\n") for _path, text in self._files("modules-load.d")):
             self.load()
-        if self.exists("/usr/lib/systemd/systemd-sysctl") or self.exists("/lib/systemd/systemd-sysctl"):
-            self._systemd_sysctl("/proc/sys/")
-        elif self.exists("/etc/init.d/procps"):
+        has_systemd = any(self.exists(base + "/systemd/systemd-sysctl") for base in ("/usr/lib", "/lib"))
+        if self.exists("/etc/init.d/procps") and not has_systemd:
             self._procps("")
+        else:
+            self._systemd_sysctl("/proc/sys/")
         if then_load:
             self.load()
 
