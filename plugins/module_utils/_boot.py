@@ -56,7 +56,6 @@ _UDEV_RELOAD = ("udevadm", "control", "--reload")
 _UDEV_SOCKETS = ("/run/udev/control", "/run/udev/io.systemd.Udev")
 
 
-
 @dataclass(frozen=True)
 class BootFiles:
     """The configuration that was observed.

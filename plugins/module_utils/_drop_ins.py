@@ -135,7 +135,6 @@ class DropIns:
                     return conf.path
         return None
 
-
     def names_of(self, path: str) -> t.FrozenSet[str]:
         """All paths that lead to the file at this path: a file may be read by more than one name."""
         targets = {conf.target for conf in self.files if path in (conf.path, conf.target)} - {"/dev/null"}

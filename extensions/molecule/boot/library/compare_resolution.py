@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
 """For many generated trees of files: is what the collection says of them what the host's programs make of them?"""
 
