@@ -41,6 +41,9 @@ test: ## every test, from nothing: unit, lint, sanity, and the scenarios on SUIT
 	@$(MAKE) --no-print-directory unit lint
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going BESIDE=1 molecule sanity
 
+# In memory: the tests flush some ten thousand files to what they take for a disk.
+unit fuzz: export PYTEST_DEBUG_TEMPROOT := $(firstword $(wildcard /dev/shm /tmp))
+
 .PHONY: unit
 unit: $(VENV)/unit.stamp $(LINK) ## the unit tests, in seconds
 	@pytest tests/unit
