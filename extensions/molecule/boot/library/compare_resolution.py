@@ -71,7 +71,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._sysctl_program i
 _ENOUGH = 3
 
 #: Every so many trees, what is set at a load is compared too.
-_AT_LOAD = 4
+_AT_LOAD = 10
 
 #: What a module would be given, or what would be run in its place, by what was asked.
 Answers = t.Dict[str, t.Any]
