@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from ansible_collections.netops.conntrack.plugins.module_utils import (
     _drop_ins,
     _kernel,
+    _leftovers,
     _modprobe_conf,
     _sizing,
     _sysctl_conf,
@@ -68,6 +69,7 @@ class BootFiles:
     :ivar udev_runs: whether a udevd runs that has to be told of new rules; not so in an image that is being built.
     :ivar unwritable: files in question that this process cannot write.
     :ivar is_directory: whether the requested sysctl file is a directory.
+    :ivar leftovers: what stopped runs left beside those files, the content by path.
     """
 
     program: SysctlProgram
@@ -79,6 +81,7 @@ class BootFiles:
     udev_runs: bool
     unwritable: t.FrozenSet[str]
     is_directory: bool
+    leftovers: t.Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ def observe(host: Host, sysctl_file: str) -> BootFiles:
         udev_runs=any(host.exists(path) for path in _UDEV_SOCKETS),
         unwritable=frozenset(path for path in candidates if _below_etc(path) and not host.writable(path)),
         is_directory=host.is_directory(sysctl_file),
+        leftovers=_leftovers.find(host, (path for path in candidates if path == sysctl_file or _below_etc(path))),
     )
 
 
@@ -193,33 +197,27 @@ def udev_rule(command: str) -> str:
     ).format(HEADER, MODULE, command)
 
 
-def value_origin(files: BootFiles, key: Key) -> t.Optional[Origin]:
-    """What sets a key at boot: :func:`in_force`."""
-    return in_force(_values(files.program.values, files.sysctl_d), key)
+def value_origin(files: BootFiles, key: Key, at_load: bool = False) -> t.Optional[Origin]:
+    """What sets a key at boot: of all lines that are written to it, the last one that the kernel takes.
 
-
-def origin_at_load(files: BootFiles, key: Key) -> t.Optional[Origin]:
-    """What the udev rule sets a key by when nf_conntrack is loaded after boot."""
-    return in_force(_values(files.program.values, files.sysctl_d, True), key)
+    :param at_load: what sets it when nf_conntrack is loaded after boot, by the udev rule.
+    """
+    return in_force(_values(files.program.values, files.sysctl_d, at_load), key)
 
 
 @functools.lru_cache(maxsize=4)
-def _values(values: t.Type[BootValues], sysctl_d: DropIns, at_load: bool = False) -> BootValues:
-    """The files, parsed once for all keys."""
-    return values(sysctl_d, at_load)
+def _values(rules: t.Type[BootValues], sysctl_d: DropIns, at_load: bool) -> BootValues:
+    """What the files set, parsed once for all keys."""
+    return rules(sysctl_d, at_load)
 
 
 def in_force(values: BootValues, key: Key) -> t.Optional[Origin]:
-    """The last of all that is written to a key that the kernel takes; where it takes none, just the last.
-
-    None where nothing is written.
-    """
-    written = values.writes(key.sysctl, *key.aliases)[::-1]
-    return next((origin for origin in written if is_taken(origin, key)), written[0] if written else None)
+    """The last of all that is written to a key that the kernel takes; None where it takes none."""
+    written = values.writes(key.sysctl, *key.aliases)
+    return next((origin for origin in reversed(written) if _is_taken(origin, key)), None)
 
 
-def is_taken(origin: Origin, key: Key) -> bool:
-    """Whether the kernel takes what a line sets a key to."""
+def _is_taken(origin: Origin, key: Key) -> bool:
     value = number(origin)
     return value is not None and key.takes(value)
 
@@ -235,13 +233,13 @@ def number_given(files: BootFiles) -> t.Optional[int]:
 
 
 def number(origin: t.Optional[Origin]) -> t.Optional[int]:
-    """The number that a line sets; None where there is no line, or it sets no number."""
+    """The number that the kernel reads from a line; None where there is no line, or it sets no number."""
     return None if origin is None else _kernel.parse_number(origin.value)
 
 
 def number_at_load(files: BootFiles, key: Key) -> t.Optional[int]:
-    """The number that the udev rule sets a key to; None where no line sets it, or to nothing that the kernel takes."""
-    return _within_limits(key, number(origin_at_load(files, key)))
+    """The number that the udev rule sets a key to; None where no line sets it to what is allowed."""
+    return _within_limits(key, number(value_origin(files, key, at_load=True)))
 
 
 def _within_limits(key: Key, value: t.Optional[int]) -> t.Optional[int]:
@@ -326,7 +324,7 @@ def _plan_sysctl_d(
     for key in keys:
         origin = value_origin(then, key)
         if wish.at_load and number(origin) == wish.values[key.name]:
-            origin = origin_at_load(then, key)
+            origin = value_origin(then, key, at_load=True)
         if number(origin) != wish.values[key.name]:
             raise Refused(
                 "{0} would not be {1} after a boot: {2} is in force over {3}. Name a sysctl_file in /etc/sysctl.d that"

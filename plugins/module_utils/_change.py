@@ -10,11 +10,24 @@ reverted; the plan made from the second observation must be empty.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError, HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, encode
+
+#: What to do about what the system says.
+_FULL = " Free some space there, then run this again."
+_DENIED = " Even root may not write it: look for an immutable file (lsattr), SELinux or AppArmor, or a container."
+_ADVICE = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: " What is mounted there has to be writable.",
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+}
 
 RUNTIME = "runtime"
 BOOT = "boot"
@@ -178,10 +191,12 @@ def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool) -> 
     :param make_plan: observes the host and plans; called again after the changes.
     :raises ConntrackError: refused before the first write, or :class:`ApplyError` with everything reverted.
     """
-    plan = make_plan()
-    changes, last = plan.changes, plan
-    if changes and not check_mode:
-        changes, last = _apply(host, changes, make_plan)
+    # Check mode leaves no trace, and who is not root can change nothing; so neither has anybody wait.
+    with contextlib.nullcontext() if check_mode or not host.is_root else host.alone():
+        plan = make_plan()
+        changes, last = plan.changes, plan
+        if changes and not check_mode:
+            changes, last = _apply(host, changes, make_plan)
     return dict(
         last.results,
         changed=bool(changes),
@@ -252,8 +267,9 @@ def _apply_error(
         ending = "Could not be reverted: {0}. Check these by hand.".format("; ".join(not_reverted))
     else:
         ending = "The host is as it was before: reverted " + ", ".join(reverted) + "."
+    advice = _ADVICE.get(error.code or 0, "") if isinstance(error, HostError) else ""
     details = dict(error.details, reverted=reverted, not_reverted=not_reverted)
-    return ApplyError("{0}. {1}".format(error.message.rstrip("."), ending), **details)
+    return ApplyError("{0}. {1}{2}".format(error.message.rstrip("."), ending, advice), **details)
 
 
 def _describe(changes: t.Sequence[Change]) -> str:

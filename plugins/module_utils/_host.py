@@ -12,14 +12,27 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
-import tempfile
+import time
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Refused
 
 _MAX_LINKS = 40  # as in the kernel's path walk
+
+#: What a run that changes the host locks. Only root can open it, so nobody else can keep the lock from it; and /run is
+#: empty after a boot.
+LOCK_FILE = "/run/netops-conntrack.lock"
+
+#: Many times what a run takes.
+_LOCK_SECONDS = 60
+
+#: Name, in the directory of the file to be replaced, of its new content until that is whole. One is enough, because one
+#: run at a time changes files, one by one; and what a stopped run left can be found by it. Neither sysctl.d, modprobe.d,
+#: modules-load.d nor udev reads a name that starts with a dot and ends in .tmp.
+TEMPORARY = ".netops-conntrack.tmp"
 
 _32_BIT_MACHINES = ("i386", "i486", "i586", "i686", "armv5", "armv6", "armv7", "armv8l", "mips", "ppc", "riscv32")
 
@@ -179,6 +192,30 @@ class Host:
 
     # --- changing
 
+    @contextlib.contextmanager
+    def alone(self) -> t.Iterator[None]:
+        """Keep every other run that changes this host waiting, from before it observes until after it observed again.
+
+        The lock ends with the process, however that ends. It is of no use in check mode, which writes nothing.
+
+        :raises Refused: another run did not end in time.
+        :raises HostError: /run cannot be written.
+        """
+        directory, name = os.path.split(LOCK_FILE)
+        place = self._at(os.path.join(self.resolve(directory), name))
+        try:
+            descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            reason = "{0}. It keeps two runs from changing this host at once: make {1} a directory that root can write"
+            raise HostError("lock", LOCK_FILE, reason.format(error.strerror, directory), error.errno) from error
+        with _closing(descriptor):
+            _lock(descriptor)
+            # For the message of one that waits in vain; where /run is full, that has to do without.
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+            yield
+
     def write_value(self, path: str, value: str) -> None:
         """Write a kernel file with a single write(2), so that the kernel takes the value whole or not at all.
 
@@ -207,7 +244,7 @@ class Host:
             for directory in missing:
                 os.mkdir(self._at(self.resolve(directory)), 0o755)
                 made.append(directory)
-                self._flush_directory(os.path.dirname(directory))
+                self._flush_directory(self.resolve(os.path.dirname(directory)))
         except OSError as error:
             for parent in reversed(made):
                 self.remove_directory(parent)
@@ -228,33 +265,53 @@ class Host:
         """Replace a file's content so that a power cut leaves the old or the new file, whole.
 
         Links are followed. An existing file keeps its owner, mode and SELinux context; a new one gets mode 0644.
-        The data and then the directory entry are flushed to disk before this returns.
+        The data and then the directory entry are flushed to disk before this returns. Call it inside :meth:`alone`.
 
         :raises HostError: the file is as it was, or, where flushing the directory failed, is the new one.
         """
-        target = self._at(self.resolve(path))
-        directory, name = os.path.split(target)
-        temporary = None
+        resolved = self.resolve(path)
+        target, directory = self._at(resolved), os.path.dirname(resolved)
         if os.path.lexists(target) and not os.path.isfile(target):
             # A link to /dev/null leads here, and renaming over that would take it from the whole host.
             raise HostError("write", path, "it is no regular file")
         try:
-            # Neither sysctl.d, modprobe.d nor udev reads a name that starts with a dot and ends in .tmp.
-            descriptor, temporary = tempfile.mkstemp(prefix="." + name + ".", suffix=".tmp", dir=directory)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                _copy_attributes(target, descriptor)
-                os.fsync(descriptor)
-            os.rename(temporary, target)
-            temporary = None
-            self._flush_directory(os.path.dirname(self.resolve(path)))
+            descriptor = self._make_temporary(directory)
+            try:
+                with _closing(descriptor):
+                    _write_all(descriptor, content)
+                    _copy_attributes(target, descriptor)
+                    os.fsync(descriptor)
+                os.rename(self._at(os.path.join(directory, TEMPORARY)), target)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._at(os.path.join(directory, TEMPORARY)))
+                raise
+            self._flush_directory(directory)
         except OSError as error:
             raise HostError("write", path, error.strerror, error.errno) from error
-        finally:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
+
+    def _make_temporary(self, directory: str) -> int:
+        """Create the temporary file of a directory, in the place of one that a stopped run left; its descriptor."""
+        left = self.leftover(directory)
+        if left is not None:
+            os.unlink(self._at(left))
+        temporary = os.path.join(directory, TEMPORARY)
+        try:
+            return os.open(self._at(temporary), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except FileExistsError as error:
+            reason = "it is in the way and is no regular file, so not of this collection: move it away"
+            raise HostError("write", temporary, reason, error.errno) from error
+
+    def leftover(self, directory: str) -> t.Optional[str]:
+        """The temporary file that a stopped run left in a directory; None where it left none.
+
+        A link, a directory or whatever else has that name is none.
+        """
+        path = os.path.join(self.resolve(directory), TEMPORARY)
+        try:
+            return path if stat.S_ISREG(os.lstat(self._at(path)).st_mode) else None
+        except OSError:
+            return None
 
     def remove(self, path: str) -> None:
         """Remove a file, durably. A link is followed: its target goes and the link stays.
@@ -299,6 +356,42 @@ class Host:
             said = (result.stderr or result.stdout).decode("utf-8", "replace").strip()
             raise HostError("run", " ".join(command), said or "exit code {0}".format(result.returncode))
         return result.stdout.decode("utf-8", "replace")
+
+
+@contextlib.contextmanager
+def _closing(descriptor: int) -> t.Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Wait for the lock, and not for ever: a run that hangs is for somebody to look at.
+
+    :raises Refused: it was not to be had.
+    """
+    end = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                break
+        except OSError as error:
+            raise HostError("lock", LOCK_FILE, error.strerror, error.errno) from error
+        time.sleep(0.1)
+    holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
+    raise Refused(
+        "another run is changing this host: process {0} holds {1}, and did not end in {2} s. Nothing was changed. Run"
+        " this again when that process has ended; end it if it hangs".format(holder, LOCK_FILE, _LOCK_SECONDS)
+    )
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(descriptor, content):]
 
 
 def _copy_attributes(source: str, descriptor: int) -> None:

@@ -15,7 +15,9 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import COUN
 
 MODULE = "nf_conntrack"
 
-_VALUE = re.compile(r"[ \t\n]*(?P<sign>-?)(?P<digits>0[xX][0-9a-fA-F]{1,16}|0[0-7]{0,22}|[1-9][0-9]{0,19})(?:[ \t\n]|\Z)")
+_VALUE = re.compile(
+    r"[ \t\n\v\f\r]*(?P<sign>-?)(?P<digits>0[xX][0-9a-fA-F]{1,16}|0[0-7]{0,22}|[1-9][0-9]{0,19})(?:[ \t\n]|\Z)"
+)
 
 LOADED = "loaded"
 BUILT_IN = "built_in"

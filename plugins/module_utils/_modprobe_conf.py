@@ -218,7 +218,8 @@ def is_block(arguments: str) -> bool:
 
 def is_refusal(arguments: str) -> bool:
     """Whether an ``install`` command does nothing but fail, by which kmod knows that the module is not there."""
-    return is_block(arguments) and posixpath.basename(arguments.split(" ")[0]) == "false"
+    words = arguments.split()
+    return is_block(arguments) and bool(words) and posixpath.basename(words[0]) == "false"
 
 
 def blocked(drop_ins: DropIns) -> t.Dict[str, t.Optional[t.Dict[str, t.Any]]]:

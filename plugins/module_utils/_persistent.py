@@ -119,7 +119,7 @@ def _unread(host: Host, kind: str, read: _drop_ins.DropIns) -> t.List[ConfFile]:
 
 
 def _is_loaded_first(host: Host) -> bool:
-    """Whether a boot loads nf_conntrack before sysctl lines are set, which waits for modules-load.d to be done."""
+    """Whether a boot loads nf_conntrack before systemd-sysctl runs, which waits for systemd-modules-load."""
     texts = [conf.text for conf in _drop_ins.read(host, _modules_load.KIND).files]
     names = [line.name for text in texts for line in _modules_load.parse(text)]
     names += _modules_load.command_line(host.read_value(_boot.COMMAND_LINE) or "")
@@ -139,7 +139,7 @@ def boot_values(observed: Observed) -> t.Dict[str, Origin]:
     for name, key in KEYS.items():
         # A rule applies lines after all others, and knows no names but those in net.netfilter.
         is_by_rule = observed.has_rule and not observed.is_there_first
-        origin = _boot.origin_at_load(files, key) if is_by_rule else _boot.value_origin(files, key)
+        origin = None if files.program.problem else _boot.value_origin(files, key, at_load=is_by_rule)
         if origin is not None:
             origins[name] = origin
     given = _boot.hashsize_origin(files, built_in=observed.presence == _kernel.BUILT_IN)
@@ -183,23 +183,22 @@ def _differing(observed: Observed, origins: t.Mapping[str, Origin]) -> t.Iterato
     for name, origin in sorted(origins.items()):
         number, runtime = _number(observed, name, origin), observed.live.get(name)
         place = (origin.path, origin.number)
-        if number is None:
-            message = "{0}: the kernel takes no such value for {1}".format(origin, name)
-            yield _item(INVALID_VALUE, name, origin.value, runtime, *place, message)
-        elif runtime is not None and runtime != number:
+        if runtime is not None and runtime != number:
             message = "{0} is {1}, but the boot sets {2} ({3}:{4})".format(name, runtime, number, *place)
             yield _item(RUNTIME, name, number, runtime, *place, message)
         is_line = origin.path != _boot.COMMAND_LINE and _boot.is_sysctl_file(observed.files, origin.path)
         if is_line and not observed.is_there_first and not observed.has_rule:
             message = "{0}:{1} ({2} = {3}): {4}".format(*place, name, origin.value, _LOST)
-            yield _item(NOT_AT_LOAD, name, _number(observed, name, origin), runtime, *place, message)
+            yield _item(NOT_AT_LOAD, name, number, runtime, *place, message)
 
 
 def _without_effect(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
     """Lines that are read and can never apply."""
+    if observed.files.program.problem:
+        return
     for conf in observed.files.sysctl_d.files:
         for entry, name in _conntrack_entries(conf):
-            problem = _problem(observed, entry.key, name)
+            problem = _problem(observed, entry, name)
             if problem is not None:
                 kind, words = problem
                 yield _line(kind, conf, entry, name, words)
@@ -207,9 +206,12 @@ def _without_effect(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
 
 def _not_read(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
     """Lines for connection tracking in files that the boot does not read."""
-    for conf in observed.unread[_sysctl_conf.KIND]:
+    files, why = observed.unread[_sysctl_conf.KIND], "this host's boot does not read this file"
+    if observed.files.program.problem:
+        files, why = [*files, *observed.files.sysctl_d.files], observed.files.program.problem
+    for conf in files:
         for entry, name in _conntrack_entries(conf):
-            yield _line(NOT_READ, conf, entry, name, "this host's boot does not read this file")
+            yield _line(NOT_READ, conf, entry, name, why)
     for conf in observed.unread[_modprobe_conf.KIND]:
         for origin in _modprobe_conf.parameter_lines(conf, _kernel.MODULE, "hashsize"):
             message = "{0}:{1} (hashsize={2}): modprobe does not read this file".format(
@@ -230,12 +232,15 @@ def _conntrack_entries(conf: ConfFile) -> t.Iterator[t.Tuple[_sysctl_conf.Entry,
             yield entry, name
 
 
-def _problem(observed: Observed, path: str, name: str) -> t.Optional[t.Tuple[str, str]]:
-    """Why a line with this key, which is ``name`` today, never applies; None where it may."""
-    if path.startswith("net/ipv4/"):
+def _problem(observed: Observed, entry: _sysctl_conf.Entry, name: str) -> t.Optional[t.Tuple[str, str]]:
+    """Why a line for a key, which is ``name`` today, never applies; None where it may."""
+    if entry.key.startswith("net/ipv4/"):
         today = "it is {0} today".format(KEYS[name].sysctl) if name in KEYS else "nothing took its place"
         return FORMER_NAME, "no kernel since 4.9 has this key; " + today
-    if path == "net/nf_conntrack_max" and observed.has_rule and not observed.is_there_first:
+    number = _kernel.parse_number(entry.value or "")
+    if name in KEYS and (number is None or not KEYS[name].takes(number)):
+        return INVALID_VALUE, "the kernel takes no such value"
+    if entry.key == "net/nf_conntrack_max" and observed.has_rule and not observed.is_there_first:
         return NOT_AT_LOAD, _LOST + "; that of this host knows {0}".format(KEYS[name].sysctl)
     if name == COUNT:
         return UNKNOWN_KEY, "this is the number of entries in use, and cannot be set"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _boot, _kernel, _sizing
+from ansible_collections.netops.conntrack.plugins.module_utils import _boot, _kernel, _leftovers, _sizing
 from ansible_collections.netops.conntrack.plugins.module_utils._change import (
     Change,
     ModuleLoaded,
@@ -152,6 +152,7 @@ def _plan_absence(observed: Observed, request: Request) -> Plan:
     boot_after = None
     if observed.boot is not None and request.boot:
         files, boot_after = _boot.plan_absence(observed.boot, request.sysctl_file or _boot.SYSCTL_FILE, names)
+        files = [*_leftovers.plan(observed.boot.leftovers), *files]
     _check_privileges(observed, files, [])
     settings = _report(observed, observed.live, names, boot_after)
     return Plan(list(files), {"pending": False, "skipped": [], "sizing": None, "settings": settings})
@@ -296,7 +297,8 @@ def _plan_boot(
         load=request.load and is_module,
         keep_others=request.keep_others,
     )
-    return _boot.plan(observed.boot, wish)
+    files, after = _boot.plan(observed.boot, wish)
+    return [*_leftovers.plan(observed.boot.leftovers), *files], after
 
 
 def _plan_runtime(observed: Observed, desired: Desired) -> t.List[RuntimeValue]:
@@ -332,14 +334,17 @@ def _check_privileges(observed: Observed, changes: t.Sequence[Change], runtime: 
     for change in changes:
         if observed.boot is not None and change.subject in observed.boot.unwritable:
             raise Refused(
-                "{0} must be changed but cannot be written: its file system is read-only, or it is a link to /dev/null."
-                " With scope: runtime no file is written".format(change.subject)
+                "{0} must be changed but cannot be written: its file system is read-only, it is immutable (lsattr), or it"
+                " is a link to /dev/null. Nothing was changed. With scope: runtime no file is written".format(
+                    change.subject
+                )
             )
     read_only = [observed.paths[name] for name in runtime if name in observed.read_only]
     if read_only:
         raise Refused(
-            "{0} cannot be written, not even by root: /proc/sys is mounted read-only here (a container?). Set it on the"
-            " host itself, or use scope: boot".format(", ".join(read_only))
+            "{0} cannot be written, not even by root: /proc/sys is mounted read-only here (a container?), or something"
+            " read-only is mounted over that file (findmnt). Nothing was changed. Set it on the host itself, or use"
+            " scope: boot".format(", ".join(read_only))
         )
 
 

@@ -13,7 +13,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _boot, _kernel, _modprobe_conf, _modules_load
+from ansible_collections.netops.conntrack.plugins.module_utils import (
+    _boot,
+    _kernel,
+    _leftovers,
+    _modprobe_conf,
+    _modules_load,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
@@ -41,15 +47,18 @@ _BLOCK = "/bin/false"
 
 
 def plan_files(observed: Observed, request: Request) -> t.Tuple[t.List[FileContent], DropIns]:
-    changes: t.List[FileContent] = []
-    modprobe_d = _plan_modprobe_d(observed, request, changes)
-    _plan_modules_load_d(observed, request, changes)
+    blocks: t.List[FileContent] = []
+    loads_at_boot: t.List[FileContent] = []
+    modprobe_d = _plan_modprobe_d(observed, request, blocks)
+    _plan_modules_load_d(observed, request, loads_at_boot)
+    # A boot after a power cut in between does not try to load what is kept out, which systemd-modules-load calls a failure.
+    ordered = [*loads_at_boot, *blocks] if request.state == ABSENT else [*blocks, *loads_at_boot]
+    changes = [*_leftovers.plan(observed.leftovers), *ordered]
     for change in changes:
         if change.subject in observed.unwritable and observed.is_root:
             raise Refused(
-                "{0} must be changed but cannot be written: a read-only file system, or a link to /dev/null".format(
-                    change.subject
-                )
+                "{0} must be changed but cannot be written: its file system is read-only, it is immutable (lsattr), or it"
+                " is a link to /dev/null. Nothing was changed".format(change.subject)
             )
     return changes, modprobe_d
 

@@ -14,6 +14,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils import (
     _drop_ins,
     _kernel,
     _kmod,
+    _leftovers,
     _modprobe_conf,
     _modules_load,
     _pins,
@@ -73,6 +74,7 @@ class Observed:
     :ivar needs: what each module that the boot loads brings along.
     :ivar command_line: modules that the kernel's command line has the boot load.
     :ivar unwritable: files in question that this process cannot write.
+    :ivar leftovers: what stopped runs left beside those files, the content by path.
     """
 
     release: str
@@ -89,6 +91,7 @@ class Observed:
     needs: t.Mapping[str, t.FrozenSet[str]]
     command_line: t.Sequence[str]
     unwritable: t.FrozenSet[str]
+    leftovers: t.Mapping[str, str]
 
 
 def observe(host: Host, request: Request) -> Observed:
@@ -120,6 +123,7 @@ def observe(host: Host, request: Request) -> Observed:
         needs=_needs(host, release, names.union(command_line)),
         command_line=command_line,
         unwritable=frozenset(path for path in files if not host.writable(path)),
+        leftovers=_leftovers.find(host, (path for path in files if path.startswith("/etc/"))),
     )
 
 

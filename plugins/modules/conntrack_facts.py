@@ -353,11 +353,11 @@ ansible_facts:
               type: dict
               contains:
                 boot:
-                  description: The value, a hashsize as the kernel rounds it; V(null) if the kernel will refuse it.
+                  description: The value, a hashsize as the kernel rounds it.
                   returned: always
                   type: int
                 file:
-                  description: The file that sets it, the last of those that name the key.
+                  description: The file that sets it, of several lines the last one that the kernel takes.
                   returned: always
                   type: str
                 line:

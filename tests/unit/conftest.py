@@ -26,7 +26,7 @@ collection_path.make_importable()
 
 from ansible.module_utils import basic
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import LOCK_FILE, Host
 
 # Time limits on single examples fail on a machine that is busy with something else. `make fuzz` looks at more examples.
 hypothesis.settings.register_profile("unit", deadline=None)
@@ -104,7 +104,7 @@ class RecordedHost(Host):
             place.chmod(int(entry["mode"], 8))
 
     def snapshot(self) -> t.Dict[str, t.Tuple[int, bytes]]:
-        """Every path with its mode and content (or link target), to compare before and after."""
+        """Every path with its mode and content (or link target), to compare; not the lock, which is of no lasting use."""
         found = {}
         for directory, folders, files in os.walk(str(self.root)):
             for name in folders + files:
@@ -114,6 +114,7 @@ class RecordedHost(Host):
                 else:
                     content = b"" if place.is_dir() else place.read_bytes()
                 found["/" + str(place.relative_to(self.root))] = (place.lstat().st_mode, content)
+        found.pop(LOCK_FILE, None)
         return found
 
 
@@ -132,7 +133,7 @@ def recorded_host(tmp_path: Path) -> t.Callable[..., RecordedHost]:
         tree = recorded["tree"].items()
         for path, entry in sorted(tree, key=lambda item: not (isinstance(item[1], dict) and "link" in item[1])):
             host.put(path, entry)
-        for path, entry in (changes or {}).items():
+        for path, entry in {"/run": {"directory": True}, **(changes or {})}.items():
             host.put(path, entry)
         return host
 

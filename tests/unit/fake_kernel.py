@@ -21,7 +21,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import TEMPORARY, Host
 
 RECORDED = Path(__file__).resolve().parent / "fixtures" / "hosts"
 
@@ -76,6 +76,8 @@ class FakeKernel(Host):
     :ivar fails: error by the number of the operation (from 0) it comes at.
     :ivar fails_late: whether such an operation takes effect before it fails.
     :ivar clamps: by name, the value that the kernel silently makes of any other.
+    :ivar locked: whether a run has the host to itself, without which nothing may be changed.
+    :ivar read_unlocked: every path that was read while no run had.
     """
 
     def __init__(self, name: str, changes: t.Optional[t.Mapping[str, Entry]] = None) -> None:
@@ -89,6 +91,8 @@ class FakeKernel(Host):
         self.fails: t.Dict[int, BaseException] = {}
         self.fails_late = False
         self.clamps: t.Dict[str, int] = {}
+        self.locked = False
+        self.read_unlocked: t.List[str] = []
         for path in ("/proc/sys/net", "/sys/module"):
             self.put(path, None)
         for path, entry in (changes or {}).items():
@@ -142,6 +146,8 @@ class FakeKernel(Host):
         return done
 
     def read(self, path: str) -> t.Optional[bytes]:
+        if not self.locked:
+            self.read_unlocked.append(path)
         target = self.resolve(path)
         if target == "/dev/null":
             return b""
@@ -173,9 +179,23 @@ class FakeKernel(Host):
             return False
         return not any(target == path or target.startswith(path + "/") for path in self.read_only)
 
+    def leftover(self, directory: str) -> t.Optional[str]:
+        path = posixpath.join(self.resolve(directory), TEMPORARY)
+        return path if isinstance(self.tree.get(path), bytes) else None
+
     # --- changing
 
+    @contextlib.contextmanager
+    def alone(self) -> t.Iterator[None]:
+        assert not self.locked, "a run that waits for itself"
+        self.locked = True
+        try:
+            yield
+        finally:
+            self.locked = False
+
     def _step(self, effect: t.Callable[[], t.Any]) -> t.Any:
+        assert self.locked, "a change while another run may be at it"
         error = self.fails.get(self.steps)
         self.steps += 1
         if error is not None and not self.fails_late:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Sequence
 
@@ -54,9 +54,13 @@ def kill(pidfile: Path) -> None:
     pid = running(pidfile)
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        while running(pidfile) is not None:
-            time.sleep(0.05)
+            process = os.pidfd_open(pid)
+            try:
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                # Until its last thread has let go of the disk: long before that its arguments can no longer be read.
+                select.select([process], [], [])
+            finally:
+                os.close(process)
     pidfile.unlink(missing_ok=True)
 
 

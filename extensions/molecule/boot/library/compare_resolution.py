@@ -117,8 +117,7 @@ class Sysctl:
             values = self._rules.values(files, at_load)
             for name in conf_trees.VARIABLES:
                 origin = _boot.in_force(values, KEYS[name])
-                is_set = origin is not None and _boot.is_taken(origin, KEYS[name])
-                answers[_question(name, at_load)] = _boot.number(origin) if is_set else _BEFORE[name]
+                answers[_question(name, at_load)] = _BEFORE[name] if origin is None else _boot.number(origin)
         return answers
 
     def seen(self, number: int) -> Answers:

@@ -10,7 +10,7 @@ import stat
 import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _host
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 
@@ -146,7 +146,7 @@ def test_what_is_no_regular_file_is_never_replaced(host, tmp_path):
 
 
 @pytest.mark.parametrize("call, code", [
-    ("mkstemp", errno.ENOSPC), ("mkstemp", errno.EROFS), ("fsync", errno.ENOSPC), ("fsync", errno.EIO),
+    ("open", errno.ENOSPC), ("open", errno.EROFS), ("write", errno.ENOSPC), ("fsync", errno.ENOSPC), ("fsync", errno.EIO),
     ("fchmod", errno.EPERM), ("fchown", errno.EPERM), ("rename", errno.EIO), ("rename", errno.EXDEV),
 ])
 def test_a_failure_leaves_the_old_file_and_no_other(host, tmp_path, monkeypatch, call, code):
@@ -154,8 +154,8 @@ def test_a_failure_leaves_the_old_file_and_no_other(host, tmp_path, monkeypatch,
     place.write_bytes(b"old")
     if call == "fchown":
         monkeypatch.setattr(_host.os, "fstat", lambda _descriptor: os.stat_result((0, 0, 0, 0, -1, -1, 0, 0, 0, 0)))
-    monkeypatch.setattr(_host.tempfile if call == "mkstemp" else _host.os, call, fail(code))
-    with pytest.raises(HostError) as raised:
+    with monkeypatch.context() as patch, pytest.raises(HostError) as raised:
+        patch.setattr(_host.os, call, fail(code))
         host.replace("/etc/a.conf", b"new")
     assert raised.value.message == "cannot write /etc/a.conf: " + os.strerror(code)
     assert raised.value.code == code
@@ -167,14 +167,17 @@ def test_a_failure_leaves_the_old_file_and_no_other(host, tmp_path, monkeypatch,
 def test_a_full_disk_leaves_the_old_file_and_no_other(host, tmp_path, monkeypatch):
     place = tmp_path / "etc" / "a.conf"
     place.write_bytes(b"old")
-    make = _host.tempfile.mkstemp
+    make = os.open
 
-    def mkstemp(**options):
-        descriptor, path = make(**options)
+    def full(path, flags, mode=0o777):
+        descriptor = make(path, flags, mode)
+        if not flags & os.O_CREAT:
+            return descriptor
         os.close(descriptor)
-        return os.open("/dev/full", os.O_WRONLY), path
+        return make("/dev/full", os.O_WRONLY)
 
-    monkeypatch.setattr(_host.tempfile, "mkstemp", mkstemp)
+    monkeypatch.setattr(_host.os, "open", full)
+    monkeypatch.setattr(_host, "_copy_attributes", lambda _source, _descriptor: None)
     with pytest.raises(HostError, match="No space left on device"):
         host.replace("/etc/a.conf", b"new")
     assert place.read_bytes() == b"old"
@@ -206,6 +209,109 @@ def test_no_reader_of_drop_ins_takes_the_temporary_file(host, monkeypatch):
     monkeypatch.setattr(_host.os, "rename", lambda old, new: made.append(os.path.basename(old)))
     host.replace("/etc/a.conf", b"new")
     assert made[0].startswith(".") and not made[0].endswith((".conf", ".rules"))
+
+
+def test_what_a_stopped_run_left_is_in_nobodys_way(host, tmp_path):
+    (tmp_path / "etc" / _host.TEMPORARY).write_bytes(b"ne")
+    assert host.leftover("/etc") == "/etc/" + _host.TEMPORARY
+    host.replace("/etc/a.conf", b"new")
+    assert names(tmp_path) == ["a.conf"]
+    assert host.leftover("/etc") is None
+
+
+@pytest.mark.parametrize("kind", ["link", "link to nowhere", "directory", "fifo"])
+def test_what_no_run_left_is_not_removed_whatever_its_name(host, tmp_path, kind):
+    place, other = tmp_path / "etc" / _host.TEMPORARY, tmp_path / "other"
+    other.write_bytes(b"precious")
+    if kind == "directory":
+        place.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(str(place))
+    else:
+        place.symlink_to("../other" if kind == "link" else "nowhere")
+    (tmp_path / "etc" / "a.conf").write_bytes(b"old")
+    before = place.lstat()
+    assert host.leftover("/etc") is None
+    with pytest.raises(HostError, match="cannot write /etc/[.]netops-conntrack.tmp: it is in the way .* move it away"):
+        host.replace("/etc/a.conf", b"new")
+    assert place.lstat().st_ino == before.st_ino
+    assert other.read_bytes() == b"precious" and (tmp_path / "etc" / "a.conf").read_bytes() == b"old"
+
+
+def test_a_name_as_long_as_names_can_be_is_replaced(host, tmp_path):
+    path = "/etc/" + "a" * 250 + ".conf"
+    host.replace(path, b"new")
+    assert names(tmp_path) == [path[len("/etc/"):]]
+
+
+# --- one run at a time
+
+@pytest.fixture
+def lock(host, tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr(_host, "_LOCK_SECONDS", 0)
+    return tmp_path / "run" / "netops-conntrack.lock"
+
+
+def test_a_second_run_is_told_who_is_at_it_and_what_to_do(host, lock, tmp_path):
+    with host.alone():
+        with pytest.raises(Refused) as raised:
+            with Host(str(tmp_path)).alone():
+                pytest.fail("two runs at once")
+    for words in ("process {0} holds /run/netops-conntrack.lock".format(os.getpid()), "Nothing was changed", "again"):
+        assert words in raised.value.message
+    with host.alone():
+        pass
+
+
+def test_a_run_waits_for_the_one_before_it(host, lock, tmp_path, monkeypatch):
+    monkeypatch.setattr(_host, "_LOCK_SECONDS", 60)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with host.alone():
+            os.write(writing, b"in")
+            (tmp_path / "etc" / "value").write_bytes(b"begun")
+            _host.time.sleep(0.3)
+            (tmp_path / "etc" / "value").write_bytes(b"done")
+            os._exit(0)
+    assert os.read(reading, 2) == b"in"
+    with host.alone():
+        assert (tmp_path / "etc" / "value").read_bytes() == b"done"
+    os.waitpid(child, 0)
+
+
+def test_only_root_can_keep_others_from_changing_the_host(host, lock):
+    before = os.umask(0)
+    try:
+        with host.alone():
+            assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_a_link_in_the_place_of_the_lock_is_not_followed(host, lock, tmp_path):
+    (tmp_path / "etc" / "precious").write_bytes(b"precious")
+    lock.symlink_to("../etc/precious")
+    with pytest.raises(HostError, match="cannot lock /run/netops-conntrack.lock: "):
+        with host.alone():
+            pytest.fail("locked what somebody else chose")
+    assert (tmp_path / "etc" / "precious").read_bytes() == b"precious"
+
+
+def test_a_full_run_directory_keeps_no_run_from_being_the_only_one(host, lock, tmp_path, monkeypatch):
+    monkeypatch.setattr(_host.os, "pwrite", fail(errno.ENOSPC))
+    with host.alone():
+        with pytest.raises(Refused, match="process unknown holds"):
+            with Host(str(tmp_path)).alone():
+                pytest.fail("two runs at once")
+
+
+def test_without_a_run_directory_nothing_is_changed_and_the_error_says_why(host, tmp_path):
+    with pytest.raises(HostError, match="No such file or directory. It keeps two runs .* make /run a directory"):
+        with host.alone():
+            pytest.fail("no lock")
+    assert not (tmp_path / "run").exists()
 
 
 # --- kernel files, directories, removing

@@ -202,3 +202,13 @@ def test_what_the_facts_say_is_what_the_next_boot_sets(name, files, applied):
 def test_numbers_are_read_as_the_kernel_reads_them(text, number):
     # Each was written to nf_conntrack_udp_timeout of Linux 6.18.
     assert parse_number(text) == number
+
+
+def test_where_nothing_is_known_to_apply_the_files_none_of_them_counts():
+    kernel = FakeKernel("trixie-6.12-nat", {"/etc/sysctl.d/50-a.conf": MAX.encode() + b" = 5\n"})
+    for path in ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl"):
+        kernel.tree.pop(path, None)
+    found = _persistent.gather(kernel)
+    assert found["persistent"] == {}
+    assert kinds(found) == [("not_read", "nf_conntrack_max", "/etc/sysctl.d/50-a.conf", 1)]
+    assert "neither systemd-sysctl nor" in found["drift"][0]["message"]

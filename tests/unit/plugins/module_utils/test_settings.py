@@ -1023,8 +1023,9 @@ def test_a_failure_anywhere_leaves_any_host_as_it_was(name, entries, params, pos
 
 def test_the_double_has_both_doors_to_each_size():
     kernel = FakeKernel("trixie-6.12-nat")
-    kernel.write_value(HASHSIZE, "1000")
-    kernel.write_value(ALIAS, "5000")
+    with kernel.alone():
+        kernel.write_value(HASHSIZE, "1000")
+        kernel.write_value(ALIAS, "5000")
     assert live(kernel, "buckets", "max") == (1024, 5000)
     assert kernel.text(MAX) == "5000\n" and kernel.text(HASHSIZE) == "1024\n"
 

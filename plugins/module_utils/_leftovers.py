@@ -1,0 +1,34 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection: names and behaviour may change in any release.
+
+"""Temporary files that a run left which was stopped, by a power cut or by kill -9, while it wrote a file.
+
+Nothing reads them, but nothing else would ever remove one whose file needs no other change. Removing it is a change
+like any other: planned, shown by check mode, and reported.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+
+from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+
+def find(host: Host, paths: t.Iterable[str]) -> t.Dict[str, str]:
+    """What stopped runs left beside these files, the content by path.
+
+    None for who is not root, and so can remove nothing and perhaps read nothing; nor what cannot be removed.
+    """
+    if not host.is_root:
+        return {}
+    directories = sorted({posixpath.dirname(host.resolve(path)) for path in paths})
+    found = [path for path in map(host.leftover, directories) if path is not None and host.writable(path)]
+    return {path: host.read_text(path) or "" for path in found}
+
+
+def plan(found: t.Mapping[str, str]) -> t.List[FileContent]:
+    """Remove them. These changes come before others, which use the same names."""
+    return [FileContent(path, text, None) for path, text in sorted(found.items())]
