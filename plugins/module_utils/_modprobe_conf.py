@@ -124,9 +124,9 @@ def _commands(text: str) -> t.List[Command]:
 
 
 def _command(number: int, raw: str) -> Command:
-    characters = [match for match in _CHARACTER.finditer(raw) if match.group() != "\\\n"]
-    # A backslash at the very end takes what getc() says there for a character.
-    line = "".join("\udcff" if match.group() == "\\" else match.group()[-1] for match in characters)
+    # A backslash at the very end of a file is nothing for kmod 34, and a stray character for kmod before.
+    characters = [match for match in _CHARACTER.finditer(raw) if match.group() not in ("\\\n", "\\")]
+    line = "".join(match.group()[-1] for match in characters)
     seen = "" if line.startswith("#") else line.rstrip("\n").partition("\0")[0]
     head = list(itertools.islice(_HEAD.finditer(seen), 2))
     matches = head + list(_WORD.finditer(seen, head[-1].end())) if head else []

@@ -71,7 +71,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._sysctl_program i
 _ENOUGH = 3
 
 #: Every so many trees, what is set at a load is compared too.
-_AT_LOAD = 4
+_AT_LOAD = 10
 
 #: What a module would be given, or what would be run in its place, by what was asked.
 Answers = t.Dict[str, t.Any]
@@ -226,7 +226,7 @@ def compare(root: real_programs.Root, params: t.Mapping[str, t.Any]) -> t.Iterat
         tree = bench.tree(Random("{0} {1} {2}".format(program, params["seed"], number)))
         root.lay(tree)
         said, seen = bench.said(number), bench.seen(number)
-        wrong = {question: {"said": said[question], "seen": seen[question]} for question in said if said[question] != seen[question]}
+        wrong = {question: {"said": repr(said[question]), "seen": repr(seen[question])} for question in said if said[question] != seen[question]}
         if wrong:
             wrong = {"tree": number, "wrong": wrong, "files": {path: repr(entry) for path, entry in sorted(tree.items())}}
         yield wrong

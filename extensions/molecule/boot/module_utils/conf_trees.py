@@ -188,7 +188,7 @@ _MODPROBE_NOISE = (
 
 def modprobe_tree(random: Random) -> Tree:
     """A tree of modprobe.d files, and the kernel's command line as ``/proc/cmdline``."""
-    tree = _tree(random, "modprobe.d", lambda: _text(random, lambda: _modprobe_line(random)))
+    tree = _tree(random, "modprobe.d", lambda: _modprobe_text(random))
     words = ["BOOT_IMAGE=/vmlinuz", "root=/dev/vda", "quiet"]
     for _number in range(random.choice((0, 0, 1, 2))):
         words.insert(random.randint(0, len(words)), random.choice((
@@ -198,6 +198,12 @@ def modprobe_tree(random: Random) -> Tree:
         )).format(random.randint(1, 99999)))
     tree["/proc/cmdline"] = random.choice((" ", " ", " ", "  ")).join(words).encode() + b"\n"
     return tree
+
+
+def _modprobe_text(random: Random) -> bytes:
+    text = _text(random, lambda: _modprobe_line(random))
+    # What kmod makes of a backslash at a file's very end is another thing in each release.
+    return text + b"\n" if text.endswith(b"\\") else text
 
 
 def _modprobe_line(random: Random) -> bytes:
