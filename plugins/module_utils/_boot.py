@@ -116,7 +116,10 @@ def observe(host: Host, sysctl_file: str) -> BootFiles:
     program = _sysctl_program.find(host)
     sysctl_d = _drop_ins.read(host, _sysctl_conf.KIND, program.reading)
     modprobe_d = _drop_ins.read(host, _modprobe_conf.KIND, _modprobe_conf.READING)
-    own = {path: host.read_text(path) for path in (UDEV_FILE, MODULES_LOAD_FILE)}
+    own = {
+        path: None if host.resolve(path) == "/dev/null" else host.read_text(path)
+        for path in (UDEV_FILE, MODULES_LOAD_FILE)
+    }
     sysctl_conf = None if sysctl_d.reads(SYSCTL_CONF) else host.read_text(SYSCTL_CONF)
     candidates = {sysctl_file, SYSCTL_CONF, MODPROBE_FILE, UDEV_FILE, MODULES_LOAD_FILE}
     candidates.update(conf.path for conf in sysctl_d.files + modprobe_d.files)
@@ -176,13 +179,15 @@ def plan_absence(
     changes: t.List[FileContent] = []
     sysctl_d, modprobe_d = files.sysctl_d, files.modprobe_d
     for conf in files.sysctl_d.files:
+        if conf.target == "/dev/null":
+            continue  # a mask, which is not of this collection
         if conf.path == SYSCTL_FILE:
             sysctl_d = plan_text(sysctl_d, conf.path, conf.text, None, changes)
         elif conf.path in files.sysctl_d.names_of(sysctl_file):
             text = _sysctl_conf.edit(conf.text, {}, [KEYS[name].sysctl for name in names])
             sysctl_d = plan_text(sysctl_d, conf.path, conf.text, None if text == HEADER else text, changes)
     for conf in files.modprobe_d.files:
-        if conf.path == MODPROBE_FILE:
+        if conf.path == MODPROBE_FILE and conf.target != "/dev/null":
             modprobe_d = plan_text(modprobe_d, conf.path, conf.text, None, changes)
     _plan_own(files, UDEV_FILE, None, changes, _UDEV_RELOAD if files.udev_runs else ())
     _plan_own(files, MODULES_LOAD_FILE, None, changes)

@@ -63,8 +63,8 @@ class Change:
         return {
             "subject": self.subject,
             "layer": self.layer,
-            "before": _printable(self.before),
-            "after": _printable(self.after),
+            "before": self.before,
+            "after": self.after,
         }
 
 
@@ -301,16 +301,11 @@ def _diff(changes: t.Sequence[Change]) -> t.List[t.Dict[str, str]]:
                 {
                     "before_header": change.subject,
                     "after_header": change.subject,
-                    "before": _printable(change.before) or "",
-                    "after": _printable(change.after) or "",
+                    "before": change.before or "",
+                    "after": change.after or "",
                 }
             )
     return blocks
-
-
-def _printable(value: t.Any) -> t.Any:
-    """The value; bytes of a file that are no UTF-8, which no JSON can carry, become the replacement character."""
-    return encode(value).decode("utf-8", "replace") if isinstance(value, str) else value
 
 
 def _word(value: t.Any) -> str:

@@ -24,16 +24,18 @@ class Reading:
 
     :ivar hidden: whether it reads files whose names start with a dot.
     :ivar unreadable_hides: whether a directory, or a link to nowhere, hides the files of its name in later directories.
+    :ivar suffixes: how the names of the files end.
     :ivar last: a file that it reads after all others, whatever its name; None for none.
     """
 
     hidden: bool = False
     unreadable_hides: bool = True
+    suffixes: t.Tuple[str, ...] = (".conf",)
     last: t.Optional[str] = None
 
     def takes(self, name: str) -> bool:
         """Whether files of this name are read at all."""
-        return name.endswith(".conf") and (self.hidden or not name.startswith("."))
+        return name.endswith(self.suffixes) and (self.hidden or not name.startswith("."))
 
     def rank(self, conf: ConfFile) -> t.Tuple[bool, str]:
         """What files are sorted by into the order in which they are read."""

@@ -53,6 +53,15 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def printable(value: t.Any) -> t.Any:
+    """A result as JSON can carry it: bytes that are no UTF-8, also in names of files, become the replacement character."""
+    if isinstance(value, str):
+        return encode(value).decode("utf-8", "replace")
+    if isinstance(value, dict):
+        return {printable(key): printable(item) for key, item in value.items()}
+    return [printable(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 class Host:
     """A machine, or a recorded tree of one.
 

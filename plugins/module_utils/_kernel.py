@@ -52,6 +52,11 @@ def release(host: Host) -> str:
     return host.read_value("/proc/sys/kernel/osrelease") or ""
 
 
+def modules_dep(kernel_release: str) -> str:
+    """The file that lists what each module of a kernel depends on."""
+    return "/lib/modules/{0}/modules.dep".format(kernel_release)
+
+
 def version(kernel_release: str) -> t.Tuple[int, int]:
     """(major, minor) of a kernel release; (0, 0) when it has none."""
     match = re.match(r"(\d+)\.(\d+)", kernel_release)

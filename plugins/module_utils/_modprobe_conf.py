@@ -22,7 +22,7 @@ KIND = "modprobe.d"
 
 #: What is no file is passed over before names are compared: conf_files_filter_out(). kmod before 34 did not look whether
 #: there is anything behind a link, so there a link to nowhere hides files, mostly.
-READING = Reading(unreadable_hides=False)
+READING = Reading(unreadable_hides=False, suffixes=(".conf", ".alias"))
 
 # A line and those it continues on, also in a comment. A backslash takes the character after it as it is, and a newline
 # away; kmod does not know any other meaning of it (getline_wrapped in shared/util.c).

@@ -91,6 +91,12 @@ def needs(modules_dep: t.Iterable[bytes], names: t.Collection[str]) -> t.Dict[st
     return found
 
 
+def brought(modules_dep: t.Iterable[bytes], names: t.Collection[str]) -> t.Dict[str, t.FrozenSet[str]]:
+    """What the load of each module brings along, by modules.dep, or by its name where that does not list it."""
+    listed = needs(modules_dep, names) if names else {}
+    return {name: listed.get(name) or guess(name) for name in names}
+
+
 def guess(name: str) -> t.FrozenSet[str]:
     """What a module of an old name stands for, where modules.dep does not know it."""
     if _NAT.fullmatch(name):

@@ -21,6 +21,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils import (
     _wildcards,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, Origin
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     BUCKETS,
@@ -46,7 +47,8 @@ _NAME = re.compile(r"net/(?:netfilter/(?P<name>.*)|(?P<alias>nf_conntrack_max)|i
 #: Files that were read once, and are not by the boot of every host.
 _ONCE_READ = {_sysctl_conf.KIND: _boot.SYSCTL_CONF, _modprobe_conf.KIND: "/etc/modprobe.conf"}
 
-_UDEV_DIRECTORIES = ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/local/lib/udev/rules.d")
+#: Like directories of drop-ins: a file hides those of the same name in later ones.
+_UDEV_DIRECTORIES = _drop_ins.directories("udev/rules.d")
 _RULE_THAT_APPLIES = re.compile(r"^[^#\n]*nf_conntrack[^\n]*sysctl", re.MULTILINE)
 
 
@@ -61,6 +63,7 @@ class Observed:
     :ivar names: all keys of this kernel; None where they are not known because connection tracking is not loaded.
     :ivar files: the configuration that is read.
     :ivar unread: files below /etc that stand beside those and are not read, by kind.
+    :ivar is_initial: whether this is the initial network namespace, the one that the whole host's keys belong to.
     :ivar is_there_first: whether nf_conntrack is there before the boot applies sysctl.d.
     :ivar has_rule: whether a udev rule applies ``net.netfilter`` lines at every load.
     """
@@ -72,6 +75,7 @@ class Observed:
     names: t.Optional[t.FrozenSet[str]]
     files: _boot.BootFiles
     unread: t.Mapping[str, t.Sequence[ConfFile]]
+    is_initial: bool
     is_there_first: bool
     has_rule: bool
 
@@ -101,7 +105,9 @@ def observe(host: Host) -> Observed:
         unread={kind: _unread(host, kind, drop_ins) for kind, drop_ins in (
             (_sysctl_conf.KIND, files.sysctl_d), (_modprobe_conf.KIND, files.modprobe_d)
         )},
-        is_there_first=presence == _kernel.BUILT_IN or _is_loaded_first(host),
+        is_initial=is_initial,
+        # What starts in a container finds the kernel of the host with its modules.
+        is_there_first=not is_initial or presence == _kernel.BUILT_IN or _is_loaded_first(host, release, files),
         has_rule=_has_rule(host),
     )
 
@@ -112,44 +118,65 @@ def _unread(host: Host, kind: str, read: _drop_ins.DropIns) -> t.List[ConfFile]:
     paths = ["{0}/{1}".format(directory, name) for name in host.names(directory) if ".conf" not in name and name[0] != "."]
     found = []
     for path in [*paths, _ONCE_READ[kind]]:
-        text = host.read_text(path) if host.is_file(path) and not read.reads(host.resolve(path)) else None
-        if text is not None:
-            found.append(ConfFile(path, host.resolve(path), text))
+        try:
+            if host.is_file(path) and not read.reads(host.resolve(path)):
+                found.append(ConfFile(path, host.resolve(path), host.read_text(path) or ""))
+        except HostError:
+            continue  # nothing depends on what the boot does not read either
     return found
 
 
-def _is_loaded_first(host: Host) -> bool:
+def _is_loaded_first(host: Host, release: str, files: _boot.BootFiles) -> bool:
     """Whether a boot loads nf_conntrack before systemd-sysctl runs, which waits for systemd-modules-load."""
+    if _modprobe_conf.blocked(files.modprobe_d)["conntrack"] is not None:
+        return False
     texts = [conf.text for conf in _drop_ins.read(host, _modules_load.KIND).files]
-    names = [line.name for text in texts for line in _modules_load.parse(text)]
-    names += _modules_load.command_line(host.read_value(_boot.COMMAND_LINE) or "")
-    return any(_kernel.MODULE in _modules_load.guess(name) for name in names)
+    names = {line.name for text in texts for line in _modules_load.parse(text)}
+    names.update(_modules_load.command_line(host.read_value(_boot.COMMAND_LINE) or ""))
+    if _modprobe_conf.blacklist_origin(files.modprobe_d, _kernel.MODULE) is not None:
+        names.discard(_kernel.MODULE)
+    brought = _modules_load.brought(host.lines(_kernel.modules_dep(release)), names)
+    return any(_kernel.MODULE in modules for modules in brought.values())
 
 
 def _has_rule(host: Host) -> bool:
     """Whether a udev rule runs a sysctl program when nf_conntrack is loaded."""
-    paths = ["{0}/{1}".format(folder, name) for folder in _UDEV_DIRECTORIES for name in host.names(folder)]
-    texts = (host.read_text(path) or "" for path in paths if path.endswith(".rules") and host.is_file(path))
+    paths: t.Dict[str, str] = {}
+    for folder in _UDEV_DIRECTORIES:
+        for name in host.names(folder):
+            paths.setdefault(name, "{0}/{1}".format(folder, name))
+    texts = (host.read_text(path) or "" for path in paths.values() if path.endswith(".rules") and host.is_file(path))
     return any(_RULE_THAT_APPLIES.search(text) for text in texts)
 
 
-def boot_values(observed: Observed) -> t.Dict[str, Origin]:
-    """What sets each key at boot or at the module's load, for those that something sets."""
-    files, origins = observed.files, {}
-    for name, key in KEYS.items():
-        # A rule applies lines after all others, and knows no names but those in net.netfilter.
-        is_by_rule = observed.has_rule and not observed.is_there_first
-        origin = None if files.program.problem else _boot.value_origin(files, key, at_load=is_by_rule)
-        if origin is not None:
-            origins[name] = origin
-    given = _boot.hashsize_origin(files, built_in=observed.presence == _kernel.BUILT_IN)
+def _lines(observed: Observed) -> t.Dict[str, Origin]:
+    """The sysctl line that sets each key, for those that one sets."""
+    if observed.files.program.problem:
+        return {}
+    # A rule applies lines after all others, and knows no names but those in net.netfilter.
+    is_by_rule = observed.has_rule and not observed.is_there_first
+    lines = {
+        name: _boot.value_origin(observed.files, key, at_load=is_by_rule)
+        for name, key in KEYS.items()
+        if observed.is_initial or key.scope == "namespace"
+    }
+    return {name: origin for name, origin in lines.items() if origin is not None}
+
+
+def _given(observed: Observed) -> t.Optional[Origin]:
+    """What gives nf_conntrack a hashsize; a container's own files give it none."""
+    is_built_in = observed.presence == _kernel.BUILT_IN
+    return _boot.hashsize_origin(observed.files, built_in=is_built_in) if observed.is_initial else None
+
+
+def _by_option(observed: Observed) -> t.Dict[str, Origin]:
+    """What the load sets by the hashsize that nf_conntrack is given: the buckets, and with them max."""
+    given = _given(observed)
     buckets = _boot.number(given)
-    if given is not None and buckets is not None:
-        # A sysctl line comes after the load, and so wins over what the module was given.
-        origins.setdefault(BUCKETS, given)
-        implied = _sizing.MAX_PER_GIVEN_BUCKET * _sizing.round_up(buckets, observed.buckets_per_page)
-        origins.setdefault(MAX, Origin(str(implied), given.path, given.number))
-    return origins
+    if given is None or buckets is None or not KEYS[BUCKETS].takes(buckets):
+        return {}
+    implied = _sizing.MAX_PER_GIVEN_BUCKET * _sizing.round_up(buckets, observed.buckets_per_page)
+    return {BUCKETS: given, MAX: Origin(str(implied), given.path, given.number)}
 
 
 def gather(host: Host) -> t.Dict[str, t.Any]:
@@ -158,12 +185,19 @@ def gather(host: Host) -> t.Dict[str, t.Any]:
     :raises HostError: a file cannot be read.
     """
     observed = observe(host)
-    origins = boot_values(observed)
+    lines, by_option = _lines(observed), _by_option(observed)
+    if observed.is_there_first or observed.has_rule:
+        origins = {**by_option, **lines}
+        drift = [*_differing(observed, origins)]
+    else:
+        # The load comes after the lines, and undoes them.
+        origins = {**lines, **by_option}
+        drift = [*_differing(observed, by_option), *_lost(observed, lines)]
     persistent = {
         name: {"boot": _number(observed, name, origin), "file": origin.path, "line": origin.number}
         for name, origin in sorted(origins.items())
     }
-    drift = [*_differing(observed, origins), *_without_effect(observed), *_not_read(observed)]
+    drift += [*_without_effect(observed), *_not_read(observed)]
     return {"persistent": persistent, "drift": drift}
 
 
@@ -179,21 +213,34 @@ def _item(kind: str, key: str, value: t.Any, runtime: t.Optional[int], path: str
 
 
 def _differing(observed: Observed, origins: t.Mapping[str, Origin]) -> t.Iterator[t.Dict[str, t.Any]]:
-    """Keys whose live value is not that of the boot, and lines that the boot may apply in vain."""
+    """Keys whose live value is not that of the boot."""
     for name, origin in sorted(origins.items()):
         number, runtime = _number(observed, name, origin), observed.live.get(name)
-        place = (origin.path, origin.number)
         if runtime is not None and runtime != number:
-            message = "{0} is {1}, but the boot sets {2} ({3}:{4})".format(name, runtime, number, *place)
-            yield _item(RUNTIME, name, number, runtime, *place, message)
-        is_line = origin.path != _boot.COMMAND_LINE and _boot.is_sysctl_file(observed.files, origin.path)
-        if is_line and not observed.is_there_first and not observed.has_rule:
-            message = "{0}:{1} ({2} = {3}): {4}".format(*place, name, origin.value, _LOST)
-            yield _item(NOT_AT_LOAD, name, number, runtime, *place, message)
+            message = "{0} is {1}, but the boot sets {2} ({3}:{4})".format(
+                name, runtime, number, origin.path, origin.number
+            )
+            yield _item(RUNTIME, name, number, runtime, origin.path, origin.number, message)
+
+
+def _lost(observed: Observed, lines: t.Mapping[str, Origin]) -> t.Iterator[t.Dict[str, t.Any]]:
+    """Lines that the boot may apply in vain."""
+    for name, origin in sorted(lines.items()):
+        message = "{0}:{1} ({2} = {3}): {4}".format(origin.path, origin.number, name, origin.value, _LOST)
+        number = _number(observed, name, origin)
+        yield _item(NOT_AT_LOAD, name, number, observed.live.get(name), origin.path, origin.number, message)
 
 
 def _without_effect(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
     """Lines that are read and can never apply."""
+    given = _given(observed)
+    buckets = _boot.number(given)
+    # Of 0 the kernel makes a size of its own.
+    if given is not None and buckets != 0 and (buckets is None or not KEYS[BUCKETS].takes(buckets)):
+        message = "{0}:{1} (hashsize={2}): the kernel takes no such value, and refuses to load {3} with it".format(
+            given.path, given.number, given.value, _kernel.MODULE
+        )
+        yield _item(INVALID_VALUE, BUCKETS, _value(given.value), None, given.path, given.number, message)
     if observed.files.program.problem:
         return
     for conf in observed.files.sysctl_d.files:
@@ -206,12 +253,10 @@ def _without_effect(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
 
 def _not_read(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
     """Lines for connection tracking in files that the boot does not read."""
-    files, why = observed.unread[_sysctl_conf.KIND], "this host's boot does not read this file"
-    if observed.files.program.problem:
-        files, why = [*files, *observed.files.sysctl_d.files], observed.files.program.problem
-    for conf in files:
+    # Where it is not known what applies such files, neither is which of them it reads.
+    for conf in [] if observed.files.program.problem else observed.unread[_sysctl_conf.KIND]:
         for entry, name in _conntrack_entries(conf):
-            yield _line(NOT_READ, conf, entry, name, why)
+            yield _line(NOT_READ, conf, entry, name, "this host's boot does not read this file")
     for conf in observed.unread[_modprobe_conf.KIND]:
         for origin in _modprobe_conf.parameter_lines(conf, _kernel.MODULE, "hashsize"):
             message = "{0}:{1} (hashsize={2}): modprobe does not read this file".format(

@@ -147,7 +147,9 @@ def plan(observed: Observed, request: Request) -> Plan:
 def _plan_absence(observed: Observed, request: Request) -> Plan:
     """Take away what holds at boot; the live kernel stays as it is."""
     names = sorted(request.values)
-    names += [name for name, size in ((MAX, request.max), (BUCKETS, request.hashsize)) if size is not None]
+    # With a hashsize alone comes a max: see _plan_boot.
+    names += [MAX] if request.max is not None or request.hashsize is not None else []
+    names += [BUCKETS] if request.hashsize is not None else []
     files: t.Sequence[Change] = []
     boot_after = None
     if observed.boot is not None and request.boot:

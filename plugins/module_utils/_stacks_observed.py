@@ -113,14 +113,14 @@ def observe(host: Host, request: Request) -> Observed:
         initial_namespace=initial_namespace,
         is_root=host.is_root,
         has_kmod=_pins.program(host, "modprobe") is not None,
-        has_files=host.exists(_modules_dep(release)),
+        has_files=host.exists(_kernel.modules_dep(release)),
         modules=modules,
         built_in=_built_in(host, modules, release),
         pins=pins,
         services=_pins.services(host) if pins else (),
         modprobe_d=modprobe_d,
         modules_load_d=modules_load_d,
-        needs=_needs(host, release, names.union(command_line)),
+        needs=_modules_load.brought(host.lines(_kernel.modules_dep(release)), names.union(command_line)),
         command_line=command_line,
         unwritable=frozenset(path for path in files if not host.writable(path)),
         leftovers=_leftovers.find(host, (path for path in files if path.startswith("/etc/"))),
@@ -135,17 +135,6 @@ def _read_modules_load(host: Host) -> DropIns:
         return drop_ins
     # Boots without systemd read it, and a package may link it again.
     return DropIns(drop_ins.kind, drop_ins.files + (ConfFile(path, host.resolve(path), text),))
-
-
-def _modules_dep(release: str) -> str:
-    return "/lib/modules/{0}/modules.dep".format(release)
-
-
-def _needs(host: Host, release: str, names: t.Collection[str]) -> t.Dict[str, t.FrozenSet[str]]:
-    if not names:
-        return {}
-    listed = _modules_load.needs(host.lines(_modules_dep(release)), names)
-    return {name: listed.get(name) or _modules_load.guess(name) for name in names}
 
 
 def _built_in(host: Host, modules: t.Mapping[str, Module], release: str) -> t.FrozenSet[str]:

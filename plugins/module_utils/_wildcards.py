@@ -23,7 +23,10 @@ def matches(pattern: str, text: str) -> bool:
 
     Unlike Python's, that negates a set by ``^`` too, and takes what follows a backslash as it is.
     """
-    return fnmatch.fnmatchcase(text, _ESCAPED.sub(r"[\1]", pattern.replace("[^", "[!")))
+    try:
+        return fnmatch.fnmatchcase(text, _ESCAPED.sub(r"[\1]", pattern.replace("[^", "[!")))
+    except re.error:
+        return False  # a range without a member such as [z-a], to a Python before 3.10
 
 
 def path_matches(pattern: str, path: str) -> bool:

@@ -423,7 +423,7 @@ ansible_facts:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
 from ansible_collections.netops.conntrack.plugins.module_utils._facts import gather, select
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
 
 
 def main() -> None:
@@ -435,8 +435,8 @@ def main() -> None:
     try:
         facts = gather(Host(), select(module.params["gather_subset"]))
     except ConntrackError as error:
-        module.fail_json(msg=error.message, **error.details)
-    module.exit_json(changed=False, ansible_facts={"conntrack": facts})
+        module.fail_json(**printable(dict(error.details, msg=error.message)))
+    module.exit_json(changed=False, ansible_facts={"conntrack": printable(facts)})
 
 
 if __name__ == "__main__":

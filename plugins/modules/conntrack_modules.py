@@ -210,7 +210,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _stacks, _stacks_observed
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
 
 
 def main() -> None:
@@ -227,8 +227,8 @@ def main() -> None:
         for warning in result["notices"]:
             module.warn(warning)
     except ConntrackError as error:
-        module.fail_json(msg=error.message, **error.details)
-    module.exit_json(**result)
+        module.fail_json(**printable(dict(error.details, msg=error.message)))
+    module.exit_json(**printable(result))
 
 
 if __name__ == "__main__":

@@ -280,7 +280,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _settings
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
 from ansible_collections.netops.conntrack.plugins.module_utils._request import parse
 
 
@@ -306,8 +306,8 @@ def main() -> None:
     try:
         result = _settings.run(Host(), parse(module.params), module.check_mode)
     except ConntrackError as error:
-        module.fail_json(msg=error.message, **error.details)
-    module.exit_json(**result)
+        module.fail_json(**printable(dict(error.details, msg=error.message)))
+    module.exit_json(**printable(result))
 
 
 if __name__ == "__main__":

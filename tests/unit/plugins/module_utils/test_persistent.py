@@ -204,11 +204,60 @@ def test_numbers_are_read_as_the_kernel_reads_them(text, number):
     assert parse_number(text) == number
 
 
-def test_where_nothing_is_known_to_apply_the_files_none_of_them_counts():
-    kernel = FakeKernel("trixie-6.12-nat", {"/etc/sysctl.d/50-a.conf": MAX.encode() + b" = 5\n"})
+def test_where_nothing_is_known_to_apply_the_files_nothing_is_said_of_them():
+    lines = {"/etc/sysctl.d/50-a.conf": MAX.encode() + b" = 5\n", "/etc/sysctl.conf": MAX.encode() + b" = 6\n"}
+    kernel = FakeKernel("trixie-6.12-nat", lines)
     for path in ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl"):
         kernel.tree.pop(path, None)
+    assert _persistent.gather(kernel) == {"persistent": {}, "drift": []}
+
+
+def test_a_line_that_a_load_undoes_is_told_once_and_does_not_outlive_the_hashsize():
+    lines = {"/etc/sysctl.d/50-a.conf": MAX.encode() + b" = 262144\n"}
+    option = {"/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=65536\n"}
+    kernel = FakeKernel("trixie-6.12-nat", dict(lines, **option))
+    kernel.reboot()
     found = _persistent.gather(kernel)
+    assert found["persistent"]["nf_conntrack_max"]["boot"] == kernel.value("nf_conntrack_max") == 524288
+    assert kinds(found) == [("not_at_load", "nf_conntrack_max", "/etc/sysctl.d/50-a.conf", 1)]
+    assert kinds(gather("trixie-6.12-nat", lines)) == kinds(found)
+
+
+def test_a_tuned_container_has_no_drift_and_no_hashsize_of_its_own():
+    found = gather("linux-6.18-netns", {
+        "/etc/sysctl.d/50-a.conf": b"net.netfilter.nf_conntrack_udp_timeout = 30\n",
+        "/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=65536\n",
+    })
+    assert found["drift"] == [] and list(found["persistent"]) == ["nf_conntrack_udp_timeout"]
+
+
+@pytest.mark.parametrize("value", ["64k", "-1", "99999999999999999999"])
+def test_a_hashsize_with_which_nothing_can_be_loaded_is_told(value):
+    option = "options nf_conntrack hashsize={0}\n".format(value).encode()
+    found = gather("trixie-6.12-absent", {"/etc/modprobe.d/a.conf": option})
     assert found["persistent"] == {}
-    assert kinds(found) == [("not_read", "nf_conntrack_max", "/etc/sysctl.d/50-a.conf", 1)]
-    assert "neither systemd-sysctl nor" in found["drift"][0]["message"]
+    assert kinds(found) == [("invalid_value", "nf_conntrack_buckets", "/etc/modprobe.d/a.conf", 1)]
+    assert "refuses to load nf_conntrack" in found["drift"][0]["message"]
+
+
+def test_a_hashsize_of_0_leaves_the_size_to_the_kernel():
+    option = {"/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=0\n"}
+    assert gather("trixie-6.12-nat", option) == {"persistent": {}, "drift": []}
+
+
+LOST = [("not_at_load", "nf_conntrack_max", "/etc/sysctl.d/50-a.conf", 1)]
+
+
+@pytest.mark.parametrize("files, told", [
+    ({"/usr/lib/udev/rules.d/60-nf.rules": RULE_TEXT}, []),
+    ({"/usr/lib/udev/rules.d/60-nf.rules": RULE_TEXT, "/etc/udev/rules.d/60-nf.rules": "/dev/null"}, LOST),
+    ({"/usr/lib/udev/rules.d/60-nf.rules": b"# " + RULE_TEXT}, LOST),
+    ({"/etc/modules-load.d/a.conf": b"iptable_nat\n"}, []),
+    ({"/etc/modules-load.d/a.conf": b"nf_conntrack\n", "/etc/modprobe.d/b.conf": b"install nf_conntrack /bin/false\n"}, LOST),
+    ({"/etc/modules-load.d/a.conf": b"nf_conntrack\n", "/etc/modprobe.d/b.conf": b"blacklist nf_conntrack\n"}, LOST),
+    ({"/etc/modules-load.d/a.conf": b"loop\n"}, LOST),
+])
+def test_what_brings_a_line_into_force_at_a_late_load(files, told):
+    live = FakeKernel("trixie-6.12-nat").value("nf_conntrack_max")
+    line = {"/etc/sysctl.d/50-a.conf": "{0} = {1}\n".format(MAX, live).encode()}
+    assert kinds(gather("trixie-6.12-nat", line, files)) == told

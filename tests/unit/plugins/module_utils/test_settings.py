@@ -1107,3 +1107,18 @@ def test_taking_away_leaves_the_other_lines_of_a_file_of_ones_own():
 
 def test_there_is_nothing_to_take_away_from_a_host_that_was_never_tuned():
     assert not tune(FakeKernel("trixie-6.12-nat"), state="absent", max="auto")["changed"]
+
+
+def test_a_max_that_came_with_a_hashsize_goes_with_it():
+    mine = "/etc/sysctl.d/90-mine.conf"
+    kernel = FakeKernel("trixie-6.12-nat")
+    tune(kernel, hashsize=25000, sysctl_file=mine)
+    tune(kernel, state="absent", hashsize=25000, sysctl_file=mine)
+    assert kernel.text(mine) is None
+
+
+@pytest.mark.parametrize("path", [SYSCTL_FILE, MODPROBE_FILE, UDEV_FILE, LOAD_FILE])
+def test_a_mask_in_the_place_of_an_own_file_is_nothing_to_take_away(path):
+    kernel = FakeKernel("trixie-6.12-nat", {path: "/dev/null"})
+    assert not tune(kernel, state="absent")["changed"]
+    assert kernel.tree[path] == "/dev/null"

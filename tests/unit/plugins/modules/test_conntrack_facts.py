@@ -314,3 +314,10 @@ def test_the_documentation_names_every_part():
     option = yaml.safe_load(conntrack_facts.DOCUMENTATION)["options"]["gather_subset"]
     for name in SUBSETS:
         assert "V({0})".format(name) in " ".join(option["description"])
+
+
+def test_files_of_any_bytes_can_be_told_of(recorded_host, facts_of):
+    line = "net.netfilter.nf_conntrack_max = 5 # caf\udce9\n"
+    facts = facts_of(recorded_host("trixie-6.12-nat", {"/etc/sysctl.d/t\udcfcned.conf": line}))
+    assert facts["drift"]
+    str(facts).encode("utf-8")

@@ -85,3 +85,10 @@ def test_files_of_any_bytes_can_be_returned(run_module):
     result = run_module("conntrack_settings", kernel, {"max": 60000}, diff=True)
     assert "# \N{REPLACEMENT CHARACTER}\n" in json.dumps(result, ensure_ascii=False).replace("\\n", "\n")
     assert kernel.tree["/etc/sysctl.d/zz-netops-conntrack.conf"].startswith(b"# \xff\n")
+
+
+def test_a_conflicting_line_of_any_bytes_can_be_named(run_module):
+    kernel = FakeKernel("trixie-6.12-nat", {"/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_max = 5 # caf\xe9\n"})
+    result = run_module("conntrack_settings", kernel, {"max": 100000, "conflicting_entries": "fail"})
+    assert "/etc/sysctl.d/zzz.conf:1" in result["msg"]
+    str(result).encode("utf-8")
