@@ -153,7 +153,7 @@ def _nat_in_use(host: Host, loaded: t.Mapping[str, t.Any]) -> t.Optional[bool]:
 def _persistent(reader: _Reader) -> Facts:
     from ansible_collections.netops.conntrack.plugins.module_utils import _persistent as persistent
 
-    return reader.attempt(lambda: persistent.gather(reader.host)) or {"persistent": None, "drift": None}
+    return reader.attempt(lambda: persistent.gather(reader.host, reader.attempt)) or {"persistent": None, "drift": None}
 
 
 _GATHERERS: t.Dict[str, t.Callable[[_Reader], Facts]] = {

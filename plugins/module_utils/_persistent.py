@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 from dataclasses import dataclass
@@ -21,7 +22,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils import (
     _wildcards,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, Origin
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     BUCKETS,
@@ -31,6 +31,9 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     MAX,
     is_conntrack,
 )
+
+#: Calls a function that reads, as `_facts` does where one refusal shall not end it all: None then.
+Attempt = t.Callable[[t.Callable[[], t.Optional[str]]], t.Optional[str]]
 
 _LOST = "lost when nf_conntrack is loaded after the boot applied it, and no udev rule applies it then"
 
@@ -54,24 +57,22 @@ _RULE_THAT_APPLIES = re.compile(r"^[^#\n]*nf_conntrack[^\n]*sysctl", re.MULTILIN
 
 @dataclass(frozen=True)
 class Observed:
-    """What a host's boot reads, what it does not read, and what its kernel has now.
+    """What a host's boot reads, what it does not read, and what its kernel is.
 
     :ivar presence: loaded, built_in or absent.
     :ivar release: kernel release.
     :ivar buckets_per_page: what the kernel rounds a hashsize to.
-    :ivar live: value of each key of this kernel; those of the whole host only where this is its namespace.
     :ivar names: all keys of this kernel; None where they are not known because connection tracking is not loaded.
     :ivar files: the configuration that is read.
     :ivar unread: files below /etc that stand beside those and are not read, by kind.
     :ivar is_initial: whether this is the initial network namespace, the one that the whole host's keys belong to.
     :ivar is_there_first: whether nf_conntrack is there before the boot applies sysctl.d.
-    :ivar has_rule: whether a udev rule applies ``net.netfilter`` lines at every load.
+    :ivar has_rule: whether, where it is not, a udev rule applies ``net.netfilter`` lines at every load.
     """
 
     presence: str
     release: str
     buckets_per_page: int
-    live: t.Mapping[str, int]
     names: t.Optional[t.FrozenSet[str]]
     files: _boot.BootFiles
     unread: t.Mapping[str, t.Sequence[ConfFile]]
@@ -80,49 +81,42 @@ class Observed:
     has_rule: bool
 
 
-def observe(host: Host) -> Observed:
+def observe(host: Host, attempt: Attempt) -> Observed:
     """Read it all, once.
 
-    :raises HostError: one of the files cannot be read.
+    :raises HostError: one of the files that the boot reads cannot be read.
     """
     presence, release = _kernel.presence(host), _kernel.release(host)
-    present = host.names(DIRECTORY)
     is_initial = _kernel.in_initial_namespace(host)
-    live = {}
-    for name in present:
-        if name in KEYS and (is_initial or KEYS[name].scope == "namespace"):
-            value = host.read_number("{0}/{1}".format(DIRECTORY, name))
-            if value is not None:
-                live[name] = value
     files = _boot.observe(host, _boot.SYSCTL_FILE)
+    # What starts in a container finds the kernel of the host with its modules.
+    is_there_first = not is_initial or presence == _kernel.BUILT_IN or _is_loaded_first(host, release, files)
     return Observed(
         presence=presence,
         release=release,
         buckets_per_page=host.page_size // host.pointer_bytes,
-        live=live,
-        names=None if presence == _kernel.ABSENT else frozenset(present),
+        names=None if presence == _kernel.ABSENT else frozenset(host.names(DIRECTORY)),
         files=files,
-        unread={kind: _unread(host, kind, drop_ins) for kind, drop_ins in (
+        unread={kind: _unread(host, kind, drop_ins, attempt) for kind, drop_ins in (
             (_sysctl_conf.KIND, files.sysctl_d), (_modprobe_conf.KIND, files.modprobe_d)
         )},
         is_initial=is_initial,
-        # What starts in a container finds the kernel of the host with its modules.
-        is_there_first=not is_initial or presence == _kernel.BUILT_IN or _is_loaded_first(host, release, files),
-        has_rule=_has_rule(host),
+        is_there_first=is_there_first,
+        has_rule=not is_there_first and _has_rule(host),
     )
 
 
-def _unread(host: Host, kind: str, read: _drop_ins.DropIns) -> t.List[ConfFile]:
+def _unread(host: Host, kind: str, read: _drop_ins.DropIns, attempt: Attempt) -> t.List[ConfFile]:
     """Files that look as if they were read: of the kind's directory in /etc, but for backups, and the one file of old."""
     directory = "/etc/" + kind
     paths = ["{0}/{1}".format(directory, name) for name in host.names(directory) if ".conf" not in name and name[0] != "."]
     found = []
     for path in [*paths, _ONCE_READ[kind]]:
-        try:
-            if host.is_file(path) and not read.reads(host.resolve(path)):
-                found.append(ConfFile(path, host.resolve(path), host.read_text(path) or ""))
-        except HostError:
-            continue  # nothing depends on what the boot does not read either
+        target = attempt(functools.partial(host.resolve, path))
+        if target is not None and host.is_file(target) and not read.reads(target):
+            text = attempt(functools.partial(host.read_text, target))
+            if text is not None:
+                found.append(ConfFile(path, target, text))
     return found
 
 
@@ -154,9 +148,8 @@ def _lines(observed: Observed) -> t.Dict[str, Origin]:
     if observed.files.program.problem:
         return {}
     # A rule applies lines after all others, and knows no names but those in net.netfilter.
-    is_by_rule = observed.has_rule and not observed.is_there_first
     lines = {
-        name: _boot.value_origin(observed.files, key, at_load=is_by_rule)
+        name: _boot.value_origin(observed.files, key, at_load=observed.has_rule)
         for name, key in KEYS.items()
         if observed.is_initial or key.scope == "namespace"
     }
@@ -179,25 +172,32 @@ def _by_option(observed: Observed) -> t.Dict[str, Origin]:
     return {BUCKETS: given, MAX: Origin(str(implied), given.path, given.number)}
 
 
-def gather(host: Host) -> t.Dict[str, t.Any]:
+def gather(host: Host, attempt: Attempt = lambda read: read()) -> t.Dict[str, t.Any]:
     """``persistent`` and ``drift`` of the facts.
 
-    :raises HostError: a file cannot be read.
+    :param attempt: reads what the boot does not depend on; may give None where that cannot be read.
+    :raises HostError: what the boot depends on cannot be read.
     """
-    observed = observe(host)
+    observed = observe(host, attempt)
     lines, by_option = _lines(observed), _by_option(observed)
     if observed.is_there_first or observed.has_rule:
         origins = {**by_option, **lines}
-        drift = [*_differing(observed, origins)]
+        certain, lost = origins, {}
     else:
         # The load comes after the lines, and undoes them.
         origins = {**lines, **by_option}
-        drift = [*_differing(observed, by_option), *_lost(observed, lines)]
+        certain, lost = by_option, lines
+    live = {name: host.read_number("{0}/{1}".format(DIRECTORY, name)) for name in origins}
     persistent = {
         name: {"boot": _number(observed, name, origin), "file": origin.path, "line": origin.number}
         for name, origin in sorted(origins.items())
     }
-    drift += [*_without_effect(observed), *_not_read(observed)]
+    drift = [
+        *_differing(observed, certain, live),
+        *_lost(observed, lost, live),
+        *_without_effect(observed),
+        *_not_read(observed),
+    ]
     return {"persistent": persistent, "drift": drift}
 
 
@@ -212,10 +212,12 @@ def _item(kind: str, key: str, value: t.Any, runtime: t.Optional[int], path: str
     }
 
 
-def _differing(observed: Observed, origins: t.Mapping[str, Origin]) -> t.Iterator[t.Dict[str, t.Any]]:
+def _differing(
+    observed: Observed, origins: t.Mapping[str, Origin], live: t.Mapping[str, t.Optional[int]]
+) -> t.Iterator[t.Dict[str, t.Any]]:
     """Keys whose live value is not that of the boot."""
     for name, origin in sorted(origins.items()):
-        number, runtime = _number(observed, name, origin), observed.live.get(name)
+        number, runtime = _number(observed, name, origin), live[name]
         if runtime is not None and runtime != number:
             message = "{0} is {1}, but the boot sets {2} ({3}:{4})".format(
                 name, runtime, number, origin.path, origin.number
@@ -223,12 +225,14 @@ def _differing(observed: Observed, origins: t.Mapping[str, Origin]) -> t.Iterato
             yield _item(RUNTIME, name, number, runtime, origin.path, origin.number, message)
 
 
-def _lost(observed: Observed, lines: t.Mapping[str, Origin]) -> t.Iterator[t.Dict[str, t.Any]]:
+def _lost(
+    observed: Observed, lines: t.Mapping[str, Origin], live: t.Mapping[str, t.Optional[int]]
+) -> t.Iterator[t.Dict[str, t.Any]]:
     """Lines that the boot may apply in vain."""
     for name, origin in sorted(lines.items()):
         message = "{0}:{1} ({2} = {3}): {4}".format(origin.path, origin.number, name, origin.value, _LOST)
         number = _number(observed, name, origin)
-        yield _item(NOT_AT_LOAD, name, number, observed.live.get(name), origin.path, origin.number, message)
+        yield _item(NOT_AT_LOAD, name, number, live[name], origin.path, origin.number, message)
 
 
 def _without_effect(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
@@ -285,7 +289,7 @@ def _problem(observed: Observed, entry: _sysctl_conf.Entry, name: str) -> t.Opti
     number = _kernel.parse_number(entry.value or "")
     if name in KEYS and (number is None or not KEYS[name].takes(number)):
         return INVALID_VALUE, "the kernel takes no such value"
-    if entry.key == "net/nf_conntrack_max" and observed.has_rule and not observed.is_there_first:
+    if entry.key == "net/nf_conntrack_max" and observed.has_rule:
         return NOT_AT_LOAD, _LOST + "; that of this host knows {0}".format(KEYS[name].sysctl)
     if name == COUNT:
         return UNKNOWN_KEY, "this is the number of entries in use, and cannot be set"

@@ -321,3 +321,13 @@ def test_files_of_any_bytes_can_be_told_of(recorded_host, facts_of):
     facts = facts_of(recorded_host("trixie-6.12-nat", {"/etc/sysctl.d/t\udcfcned.conf": line}))
     assert facts["drift"]
     str(facts).encode("utf-8")
+
+
+def test_an_unreadable_file_that_no_boot_reads_hides_nothing_else(recorded_host, facts_of):
+    host = recorded_host("trixie-6.12-nat", {"/etc/sysctl.conf": "", "/etc/sysctl.d/50-a.conf": "net.nf_conntrack_max = 5\n"})
+    # As its name without .conf: the boot passes over it.
+    host.put("/etc/sysctl.d/secret", "net.netfilter.nf_conntrack_max = 5\n")
+    host.denied.add("/etc/sysctl.d/secret")
+    facts = facts_of(host, ["persistent"])
+    assert facts["persistent"]["nf_conntrack_max"]["boot"] == 5
+    assert [item["path"] for item in facts["unreadable"]] == ["/etc/sysctl.d/secret"]
