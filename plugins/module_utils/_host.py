@@ -341,6 +341,10 @@ class Host:
         finally:
             os.close(descriptor)
 
+    def wait(self, seconds: float) -> None:
+        """Let this many seconds pass."""
+        time.sleep(seconds)
+
     def run(self, command: t.Sequence[str]) -> str:
         """Run a program, without a shell, in the C locale; its standard output.
 

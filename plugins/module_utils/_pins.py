@@ -35,8 +35,8 @@ _NFT_VARIANT = "nft"
 #: Before Linux 5.2 some modules of nftables were one a family, nft_masq_ipv4 and nft_masq_ipv6.
 _OF_A_FAMILY = re.compile(r"(nft_\w+)_ipv[46]")
 
-#: What the reason starts with where what pins a module, or all that does, could not be found out.
-UNKNOWN = "unknown"
+#: What the reason starts with where it could not be found out.
+_UNKNOWN = "unknown"
 
 #: On kernels before 4.19 every rule that needs connection tracking takes a reference to these.
 _PROTOCOLS = ("nf_conntrack_ipv4", "nf_conntrack_ipv6", "nf_nat_ipv4", "nf_nat_ipv6")
@@ -66,6 +66,11 @@ class Pin:
     rule: t.Optional[str] = None
     namespace: t.Optional[str] = None
     owner: t.Optional[str] = None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether what pins the module, or all that does, could not be found out."""
+        return self.reason is not None and self.reason.startswith(_UNKNOWN)
 
     def result(self) -> t.Dict[str, t.Any]:
         """As users see it in ``pins``."""
@@ -166,7 +171,7 @@ def find(host: Host, modules: t.Mapping[str, Module], wanted: t.Sequence[str]) -
         pins += [_rule_pin(name, references, found) for found in rules]
         # Also beside rules: what could not be listed may pin it as well.
         if search.problems or not rules:
-            pins.append(Pin(name, references, "; ".join([UNKNOWN] + search.problems), owner=_owners.of_module(name)))
+            pins.append(Pin(name, references, "; ".join([_UNKNOWN] + search.problems), owner=_owners.of_module(name)))
     return pins
 
 

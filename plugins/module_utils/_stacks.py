@@ -148,11 +148,11 @@ def _pinned(observed: Observed, request: Request) -> Refused:
 
 
 def _advice(pins: t.Sequence[Pin]) -> str:
-    reasons = [pin.reason for pin in pins if pin.reason is not None]
-    unknown = [reason for reason in reasons if reason.startswith(_pins.UNKNOWN)]
-    if len(unknown) < len(reasons):
+    has_rules = any(pin.reason is None for pin in pins)
+    has_unknown = any(pin.is_unknown for pin in pins)
+    if any(pin.reason is not None and not pin.is_unknown for pin in pins):
         return _INSTEAD  # this host cannot be without it, whatever rules go
-    return ". ".join(([_RULES] if len(reasons) < len(pins) else []) + ([_UNKNOWN] if unknown else []))
+    return ". ".join(([_RULES] if has_rules else []) + ([_UNKNOWN] if has_unknown else []))
 
 
 def _notices(observed: Observed, request: Request) -> t.List[str]:

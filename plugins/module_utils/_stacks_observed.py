@@ -52,6 +52,11 @@ ROOT = {NAT: NAT_MODULE, CONNTRACK: _kernel.MODULE}
 ROOTS = {NAT: NAT_ROOTS, CONNTRACK: CONNTRACK_ROOTS + NAT_ROOTS}
 
 
+#: Seconds between looks at a reference that nothing explains: who lists connections, or makes a rule, holds modules too,
+#: but only as long as that takes.
+_PAUSES = (0.2, 0.8, 2.0)
+
+
 @dataclass(frozen=True)
 class Request:
     """What a user asks for: one of STACKS, and one of STATES."""
@@ -96,16 +101,18 @@ class Observed:
 
 def observe(host: Host, request: Request) -> Observed:
     """Read modules and configuration; where modules shall go that something pins, find out what."""
-    modules = _kmod.parse_modules(host.lines(_kmod.PATH))
     release = _kernel.release(host)
     initial_namespace = _kernel.in_initial_namespace(host)
+    is_to_unload = request.state == ABSENT and host.is_root and initial_namespace
+    modules, pins = _look(host, request.stack if is_to_unload else None)
+    for pause in _PAUSES:
+        if any(pin.is_unknown for pin in pins):
+            host.wait(pause)
+            modules, pins = _look(host, request.stack)
     modprobe_d = _drop_ins.read(host, _modprobe_conf.KIND, _modprobe_conf.READING)
     modules_load_d = _read_modules_load(host)
     command_line = _modules_load.command_line(host.read_value(_boot.COMMAND_LINE) or "")
     names = {line.name for conf in modules_load_d.files for line in _modules_load.parse(conf.text)}
-    pins: t.Sequence[Pin] = ()
-    if request.state == ABSENT and host.is_root and initial_namespace:
-        pins = _pins.find(host, modules, to_unload(modules, request.stack))
     files = [conf.path for conf in modprobe_d.files + modules_load_d.files]
     files += [BLOCK_FILE, *LOAD_FILES.values()]
     return Observed(
@@ -125,6 +132,12 @@ def observe(host: Host, request: Request) -> Observed:
         unwritable=frozenset(path for path in files if not host.writable(path)),
         leftovers=_leftovers.find(host, (path for path in files if path.startswith("/etc/"))),
     )
+
+
+def _look(host: Host, stack: t.Optional[str]) -> t.Tuple[t.Dict[str, Module], t.List[Pin]]:
+    """The loaded modules, and what keeps those of a stack from being unloaded."""
+    modules = _kmod.parse_modules(host.lines(_kmod.PATH))
+    return modules, _pins.find(host, modules, to_unload(modules, stack)) if stack else []
 
 
 def _read_modules_load(host: Host) -> DropIns:

@@ -14,8 +14,9 @@ description:
   - The order of unloading is what the running kernel says of who holds whom, so it holds for every kernel, and for
     modules nobody here thought of.
   - What is in use is never broken. Before anything is changed it is found out what pins a module, that is which rule of
-    which table, in which network namespace, and likely of which service; and the module fails with that. It flushes
-    no rule, neither does it unload a module that drives a network card.
+    which table, in which network namespace, and likely of which service; and the module fails with that. A reference
+    that nothing explains is looked at again for 3 seconds, since listing connections holds modules too. No rule is
+    flushed, and no module that drives a network card is unloaded.
   - "A stack is kept out by C(install NAME /bin/false) for the modules that all others of it depend on, in
     C(/etc/modprobe.d/00-netops-conntrack-modules.conf). That also stops loads that a rule, another module or an alias
     asks for, such as C(iptables-legacy -t nat -L). The file sorts first, because the first C(install) of a module

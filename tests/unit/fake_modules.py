@@ -36,6 +36,7 @@ class FakeModules(FakeKernel):
 
     :ivar modules_dep: where the files of the running kernel's modules are listed; empty, so nothing is known of them.
     :ivar pins: references beyond its holders, by module.
+    :ivar momentary: those that are gone when some time has passed.
     :ivar answers: what a command prints, or the error it raises, by its words joined with spaces.
     """
 
@@ -52,6 +53,7 @@ class FakeModules(FakeKernel):
             self.put(self.modules_dep, b"")
         self.answers: t.Dict[str, t.Union[str, HostError]] = {}
         self.pins = dict(pins or {})
+        self.momentary: t.Set[str] = set()
         self._depends = {module: list(needed) for module, needed in DEPENDS.items()}
         self._loaded: t.List[str] = []
         lines = [line.split() for line in (self.text("/proc/modules") or "").splitlines()]
@@ -140,6 +142,12 @@ class FakeModules(FakeKernel):
             except HostError:
                 continue
         return sorted(self.loaded - before - {"ip_tables", "x_tables", "nf_tables", "nfnetlink", "libcrc32c"})
+
+    def wait(self, seconds: float) -> None:
+        for module in self.momentary:
+            del self.pins[module]
+        self.momentary = set()
+        self._show()
 
     def run(self, command: t.Sequence[str]) -> str:
         words = " ".join(command)

@@ -324,6 +324,13 @@ def test_a_pin_that_cannot_be_found_is_unknown_with_its_references():
     assert "ipvsadm -Ln" in error.message and "never flushed" not in error.message
 
 
+def test_a_reference_that_goes_away_is_waited_for():
+    host = FakeModules("trixie-6.12-nat", pins={"nf_conntrack_netlink": 1})
+    host.momentary.add("nf_conntrack_netlink")
+    ask(host, "conntrack", "absent")
+    assert stack_of(host) == []
+
+
 # --- failures
 
 
