@@ -65,10 +65,11 @@ class BootFiles:
     :ivar modprobe_d: the files that modprobe reads.
     :ivar command_line: the kernel's, which modprobe reads for parameters after all files.
     :ivar own: text of the collection's udev rule and modules-load.d file; None where there is none.
-    :ivar unread_sysctl_conf: /etc/sysctl.conf where the boot does not read it, but an operator's ``sysctl -p`` does.
+    :ivar sysctl_file: where sysctl lines shall go, by a name that the boot reads it by if there is one.
+    :ivar unread: the requested file where the boot does not read it; and /etc/sysctl.conf, which an operator's
+        ``sysctl -p`` then still does.
     :ivar udev_runs: whether a udevd runs that has to be told of new rules; not so in an image that is being built.
     :ivar unwritable: files in question that this process cannot write.
-    :ivar is_directory: whether the requested sysctl file is a directory.
     :ivar leftovers: what stopped runs left beside those files, the content by path.
     """
 
@@ -77,10 +78,10 @@ class BootFiles:
     modprobe_d: DropIns
     command_line: str
     own: t.Mapping[str, t.Optional[str]]
-    unread_sysctl_conf: t.Optional[ConfFile]
+    sysctl_file: str
+    unread: t.Sequence[ConfFile]
     udev_runs: bool
     unwritable: t.FrozenSet[str]
-    is_directory: bool
     leftovers: t.Mapping[str, str]
 
 
@@ -88,8 +89,8 @@ class BootFiles:
 class Wish:
     """What the boot shall set.
 
-    :ivar sysctl_file: where the sysctl lines go.
-    :ivar values: value by key name.
+    :ivar values: value by key name, for the requested sysctl file.
+    :ivar implied: what is to be set with those and was not asked for, so for the collection's own file.
     :ivar gone: key names that shall not stand in the sysctl file.
     :ivar hashsize: parameter of the module, in buckets as the kernel rounds them; None to leave it alone.
     :ivar buckets_per_page: what the kernel rounds to.
@@ -98,8 +99,8 @@ class Wish:
     :ivar keep_others: whether lines of other files stay, so that one that would have to go is refused.
     """
 
-    sysctl_file: str
     values: t.Mapping[str, int]
+    implied: t.Mapping[str, int]
     gone: t.Sequence[str]
     hashsize: t.Optional[int]
     buckets_per_page: int
@@ -108,9 +109,10 @@ class Wish:
     keep_others: bool
 
 
-def observe(host: Host, sysctl_file: str) -> BootFiles:
+def observe(host: Host, sysctl_file: t.Optional[str] = None) -> BootFiles:
     """Read the configuration files, once.
 
+    :param sysctl_file: where sysctl lines shall go; None where nothing will be changed.
     :raises HostError: one cannot be read.
     """
     program = _sysctl_program.find(host)
@@ -120,23 +122,33 @@ def observe(host: Host, sysctl_file: str) -> BootFiles:
         path: None if host.resolve(path) == "/dev/null" else host.read_text(path)
         for path in (UDEV_FILE, MODULES_LOAD_FILE)
     }
-    sysctl_conf = None if sysctl_d.reads(SYSCTL_CONF) else host.read_text(SYSCTL_CONF)
-    candidates = {sysctl_file, SYSCTL_CONF, MODPROBE_FILE, UDEV_FILE, MODULES_LOAD_FILE}
-    candidates.update(conf.path for conf in sysctl_d.files + modprobe_d.files)
+    candidates: t.Set[str] = set()
+    if sysctl_file is not None:
+        candidates = {SYSCTL_CONF, SYSCTL_FILE, MODPROBE_FILE, UDEV_FILE, MODULES_LOAD_FILE}
+        candidates.update(conf.path for conf in sysctl_d.files + modprobe_d.files)
+        candidates = {path for path in candidates if _below_etc(path)} | {sysctl_file}
     return BootFiles(
         program=program,
         sysctl_d=sysctl_d,
         modprobe_d=modprobe_d,
         command_line=host.read_value(COMMAND_LINE) or "",
         own=own,
-        unread_sysctl_conf=(
-            None if sysctl_conf is None else ConfFile(SYSCTL_CONF, host.resolve(SYSCTL_CONF), sysctl_conf)
-        ),
+        sysctl_file=_read_name(host, sysctl_d, sysctl_file or SYSCTL_FILE),
+        unread=[
+            ConfFile(path, host.resolve(path), host.read_text(path) or "")
+            for path in sorted(candidates & {SYSCTL_CONF, sysctl_file})
+            if host.is_file(path) and not sysctl_d.reads(host.resolve(path))
+        ],
         udev_runs=any(host.exists(path) for path in _UDEV_SOCKETS),
-        unwritable=frozenset(path for path in candidates if _below_etc(path) and not host.writable(path)),
-        is_directory=host.is_directory(sysctl_file),
-        leftovers=_leftovers.find(host, (path for path in candidates if path == sysctl_file or _below_etc(path))),
+        unwritable=frozenset(path for path in candidates if not host.replaceable(path)),
+        leftovers=_leftovers.find(host, candidates),
     )
+
+
+def _read_name(host: Host, sysctl_d: DropIns, path: str) -> str:
+    """The name that the boot reads a file by, which may be a link to that; the path itself where it reads none."""
+    target = host.resolve(path)
+    return target if sysctl_d.reads(target) and not sysctl_d.reads(path) else path
 
 
 def _below_etc(path: str) -> bool:
@@ -152,8 +164,10 @@ def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles
     conflicts: t.List[str] = []
     sysctl_d, modprobe_d = files.sysctl_d, files.modprobe_d
     if wish.values or wish.gone:
-        _check_sysctl_file(files, wish.sysctl_file)
-        sysctl_d = _plan_sysctl_d(files, wish, changes, conflicts)
+        sysctl_d = _plan_sysctl_d(files, files.sysctl_file, wish.values, wish, changes, conflicts)
+    if wish.implied:
+        then = replace(files, sysctl_d=sysctl_d)
+        sysctl_d = _plan_sysctl_d(then, SYSCTL_FILE, wish.implied, wish, changes, conflicts)
     if wish.hashsize is not None:
         modprobe_d = _plan_modprobe_d(files, wish.hashsize, wish.buckets_per_page, changes, conflicts)
     if conflicts and wish.keep_others:
@@ -170,24 +184,22 @@ def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles
     return changes, replace(files, sysctl_d=sysctl_d, modprobe_d=modprobe_d)
 
 
-def plan_absence(
-    files: BootFiles, sysctl_file: str, names: t.Sequence[str]
-) -> t.Tuple[t.List[FileContent], BootFiles]:
+def plan_absence(files: BootFiles, names: t.Sequence[str]) -> t.Tuple[t.List[FileContent], BootFiles]:
     """As :func:`plan`, for a boot that sets nothing more: without the collection's own files, and, where another
-    sysctl file is given, without the lines of these keys in it.
+    sysctl file is given, without the lines of these keys in it, be it read or not.
     """
     changes: t.List[FileContent] = []
     sysctl_d, modprobe_d = files.sysctl_d, files.modprobe_d
-    for conf in files.sysctl_d.files:
-        if conf.target == "/dev/null":
-            continue  # a mask, which is not of this collection
+    for conf in (*files.sysctl_d.files, *files.unread):
+        if conf.content is None:
+            continue  # a mask is not of this collection
         if conf.path == SYSCTL_FILE:
             sysctl_d = plan_text(sysctl_d, conf.path, conf.text, None, changes)
-        elif conf.path in files.sysctl_d.names_of(sysctl_file):
+        elif conf.path in files.sysctl_d.names_of(files.sysctl_file):
             text = _sysctl_conf.edit(conf.text, {}, [KEYS[name].sysctl for name in names])
             sysctl_d = plan_text(sysctl_d, conf.path, conf.text, None if text == HEADER else text, changes)
     for conf in files.modprobe_d.files:
-        if conf.path == MODPROBE_FILE and conf.target != "/dev/null":
+        if conf.path == MODPROBE_FILE and conf.content is not None:
             modprobe_d = plan_text(modprobe_d, conf.path, conf.text, None, changes)
     _plan_own(files, UDEV_FILE, None, changes, _UDEV_RELOAD if files.udev_runs else ())
     _plan_own(files, MODULES_LOAD_FILE, None, changes)
@@ -266,22 +278,27 @@ def hashsize_origin(files: BootFiles, built_in: bool = False) -> t.Optional[Orig
     return _modprobe_conf.parameter_origin(files.modprobe_d, MODULE, "hashsize")
 
 
+#: Where packages put files.
+_OF_PACKAGES = ("/usr/lib/", "/lib/")
+
+
 def _check_sysctl_file(files: BootFiles, path: str) -> None:
     advice = "leave sysctl_file out, or name a file in /etc/sysctl.d that ends in .conf"
     problem = None
-    hidden_by = files.sysctl_d.hidden_by(path)
-    masked = any(conf.path == path and conf.target == "/dev/null" for conf in files.sysctl_d.files)
+    hidden_by, hides = files.sysctl_d.hidden_by(path), files.sysctl_d.hides(path)
+    target = next((conf.target for conf in files.sysctl_d.files if conf.path == path), path)
+    place = "" if target == path else "it leads to {0}, and ".format(target)
     if files.program.problem:
         problem = files.program.problem
         advice = "set scope: runtime"
-    elif files.is_directory:
-        problem = "it is a directory"
-    elif path.startswith("/run/"):
-        problem = "/run is empty after a reboot"
-    elif path.startswith(("/usr/lib/", "/lib/")):
-        problem = "files there belong to packages, whose updates replace them"
-    elif masked:
+    elif path.startswith("/run/") or target.startswith("/run/"):
+        problem = place + "/run is empty after a reboot"
+    elif path.startswith(_OF_PACKAGES) or target.startswith(_OF_PACKAGES):
+        problem = place + "files there belong to packages, whose updates replace them"
+    elif target == "/dev/null":
         problem = "it is masked by a link to /dev/null"
+    elif hides is not None:
+        problem = "it would hide {0}, of which nothing would be read then".format(hides)
     elif hidden_by is not None:
         problem = "it is hidden by {0}".format(hidden_by)
     elif path == SYSCTL_CONF and not files.sysctl_d.reads(path):
@@ -293,15 +310,20 @@ def _check_sysctl_file(files: BootFiles, path: str) -> None:
 
 
 def _plan_sysctl_d(
-    files: BootFiles, wish: Wish, changes: t.List[FileContent], conflicts: t.List[str]
+    files: BootFiles,
+    target: str,
+    values: t.Mapping[str, int],
+    wish: Wish,
+    changes: t.List[FileContent],
+    conflicts: t.List[str],
 ) -> DropIns:
-    keys = [KEYS[name] for name in sorted(wish.values)]
-    wanted = {key.sysctl: str(wish.values[key.name]) for key in keys}
+    _check_sysctl_file(files, target)
+    keys = [KEYS[name] for name in sorted(values)]
+    wanted = {key.sysctl: str(values[key.name]) for key in keys}
     former = [name for key in keys for name in key.former_names]
     aliases = [name for key in keys for name in key.aliases]
-    target = wish.sysctl_file
     own = files.sysctl_d.names_of(target)
-    before = next((conf.text for conf in files.sysctl_d.files if conf.path in own), None)
+    before = next((conf.content for conf in files.sysctl_d.files if conf.path in own), None)
 
     after = files.sysctl_d
     gone = [KEYS[name].sysctl for name in wish.gone]
@@ -319,22 +341,21 @@ def _plan_sysctl_d(
                 conflicts += _sysctl_conf.lines_about(conf, stale)
             text = _sysctl_conf.edit(conf.text, {}, stale)
             after = plan_text(after, conf.path, conf.text, None if text == HEADER else text, changes)
-    if files.unread_sysctl_conf is not None:
+    for conf in files.unread:
         stale = former + aliases + list(wanted)
-        conflicts += _sysctl_conf.lines_about(files.unread_sysctl_conf, stale)
-        text = _sysctl_conf.edit(files.unread_sysctl_conf.text, {}, stale)
-        plan_text(after, SYSCTL_CONF, files.unread_sysctl_conf.text, text, changes)
+        conflicts += _sysctl_conf.lines_about(conf, stale)
+        plan_text(after, conf.path, conf.text, _sysctl_conf.edit(conf.text, {}, stale), changes)
 
     then = replace(files, sysctl_d=after)
     for key in keys:
         origin = value_origin(then, key)
-        if wish.at_load and number(origin) == wish.values[key.name]:
+        if wish.at_load and number(origin) == values[key.name]:
             origin = value_origin(then, key, at_load=True)
-        if number(origin) != wish.values[key.name]:
+        if number(origin) != values[key.name]:
             raise Refused(
                 "{0} would not be {1} after a boot: {2} is in force over {3}. Name a sysctl_file in /etc/sysctl.d that"
                 " sorts after it, or take the line away".format(
-                    key.sysctl, wish.values[key.name], origin or _exclusion(after, key), target
+                    key.sysctl, values[key.name], origin or _exclusion(after, key), target
                 )
             )
     return after
@@ -355,7 +376,7 @@ def _plan_modprobe_d(
     files: BootFiles, hashsize: int, buckets_per_page: int, changes: t.List[FileContent], conflicts: t.List[str]
 ) -> DropIns:
     after = files.modprobe_d
-    before = next((conf.text for conf in after.files if conf.path == MODPROBE_FILE), None)
+    before = next((conf.content for conf in after.files if conf.path == MODPROBE_FILE), None)
     text = _modprobe_conf.set_parameter(HEADER if before is None else before, MODULE, "hashsize", str(hashsize))
     after = plan_text(after, MODPROBE_FILE, before, text, changes)
     for conf in files.modprobe_d.files:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import posixpath
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError, HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError, HostError, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, encode
 
 #: What to do about what the system says.
@@ -109,7 +110,7 @@ class FileContent(Change):
     _made: t.List[str] = field(default_factory=list)
 
     def apply(self, host: Host) -> None:
-        self._made += host.make_directory(self.subject.rpartition("/")[0])
+        self._made += host.make_directory(posixpath.dirname(host.resolve(self.subject)))
         self._put(host, self.after)
         self._tell(host)
 
@@ -183,6 +184,21 @@ class Plan:
 
     changes: t.List[Change]
     results: t.Dict[str, t.Any]
+
+
+def check_writable(changes: t.Sequence[Change], unwritable: t.Container[str], advice: str = "") -> None:
+    """Refuse what would fail in the middle.
+
+    :raises Refused: a change is of a file that this process cannot write.
+    """
+    for change in changes:
+        if change.subject in unwritable:
+            raise Refused(
+                "{0} must be changed but cannot be written: its file system is read-only, it or its directory is immutable"
+                " (lsattr), or it is no regular file, as a directory or a link to /dev/null. Nothing was changed{1}".format(
+                    change.subject, advice
+                )
+            )
 
 
 def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool) -> t.Dict[str, t.Any]:

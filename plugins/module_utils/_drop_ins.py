@@ -11,10 +11,12 @@ modules-load.d(5). Where a program does otherwise, it has a :class:`Reading` of 
 
 from __future__ import annotations
 
+import errno
 import posixpath
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, decode
 
 
@@ -59,11 +61,18 @@ class ConfFile:
     :ivar path: the name it is read by.
     :ivar target: where its bytes are, links followed.
     :ivar text: its content; bytes that are no UTF-8 are kept as surrogates.
+    :ivar is_dangling: whether it is a link to nowhere, which reads as an empty file.
     """
 
     path: str
     target: str
     text: str
+    is_dangling: bool = False
+
+    @property
+    def content(self) -> t.Optional[str]:
+        """The text of the file that is there; None where none is, behind a mask neither."""
+        return None if self.is_dangling or self.target == "/dev/null" else self.text
 
     @property
     def name(self) -> str:
@@ -137,6 +146,15 @@ class DropIns:
                     return conf.path
         return None
 
+    def hides(self, path: str) -> t.Optional[str]:
+        """The file that a new one at this path would hide, by having the same name in a later directory; None for none."""
+        if any(conf.path == path for conf in self.files):
+            return None
+        directory, name = posixpath.split(path)
+        order = directories(self.kind)
+        later = order[order.index(directory) + 1:] if directory in order else ()
+        return next((conf.path for conf in self.files if conf.name == name and posixpath.dirname(conf.path) in later), None)
+
     def names_of(self, path: str) -> t.FrozenSet[str]:
         """All paths that lead to the file at this path: a file may be read by more than one name."""
         targets = {conf.target for conf in self.files if path in (conf.path, conf.target)} - {"/dev/null"}
@@ -149,8 +167,19 @@ class DropIns:
         return self.files[last + 1:]
 
 
+def _target(host: Host, path: str) -> t.Optional[str]:
+    """Where a path leads, which need not be there; None where its links lead round in a ring."""
+    try:
+        return host.resolve(path)
+    except HostError as error:
+        if error.code != errno.ELOOP:
+            raise
+        return None
+
+
 def _is_readable(host: Host, path: str) -> bool:
-    return host.exists(path) and not host.is_directory(path)
+    target = _target(host, path)
+    return target is not None and host.exists(target) and not host.is_directory(target)
 
 
 def read(host: Host, kind: str, reading: Reading = Reading()) -> DropIns:
@@ -169,10 +198,10 @@ def read(host: Host, kind: str, reading: Reading = Reading()) -> DropIns:
         found.append(reading.last)
     files = []
     for path in found:
-        target = host.resolve(path)
-        if host.is_directory(target):
+        target = _target(host, path)
+        if target is None or host.is_directory(target):
             continue
         # A dangling link hides the others just as a mask does.
-        content = b"" if target == "/dev/null" else host.read(target) or b""
-        files.append(ConfFile(path, target, decode(content)))
+        content = b"" if target == "/dev/null" else host.read(target)
+        files.append(ConfFile(path, target, decode(content or b""), is_dangling=content is None))
     return DropIns(kind, tuple(sorted(files, key=reading.rank)), reading)

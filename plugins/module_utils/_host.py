@@ -188,16 +188,22 @@ class Host:
         return os.path.isfile(self._at(self.resolve(path)))
 
     def writable(self, path: str) -> bool:
-        """Whether this process may write or create the file; read-only mounts and read-only sysctls say no.
+        """Whether this process may write the kernel file; read-only mounts and read-only sysctls say no."""
+        return os.access(self._at(self.resolve(path)), os.W_OK)
 
-        So does what is no regular file, above all a link to /dev/null, which masks a configuration file.
+    def replaceable(self, path: str) -> bool:
+        """Whether this process may create, replace and remove the file, for which its directory counts as well.
+
+        Not so what is no regular file, above all a link to /dev/null, which masks a configuration file.
         """
         target = self.resolve(path)
-        if os.path.lexists(self._at(target)) and not os.path.isfile(self._at(target)):
-            return False
-        while not os.path.lexists(self._at(target)) and target != "/":
-            target = os.path.dirname(target)
-        return os.access(self._at(target), os.W_OK)
+        if os.path.lexists(self._at(target)):
+            if not os.path.isfile(self._at(target)) or not os.access(self._at(target), os.W_OK):
+                return False
+        directory = os.path.dirname(target)
+        while not os.path.lexists(self._at(directory)):
+            directory = os.path.dirname(directory)
+        return os.access(self._at(directory), os.W_OK)
 
     # --- changing
 
@@ -408,7 +414,7 @@ def _write_all(descriptor: int, content: bytes) -> None:
 
 
 def _copy_attributes(source: str, descriptor: int) -> None:
-    """Give an open file the owner, mode and SELinux context of the file it will replace."""
+    """Give an open file the owner, mode, access list and SELinux context of the file it will replace."""
     try:
         status = os.stat(source)
     except FileNotFoundError:
@@ -418,8 +424,12 @@ def _copy_attributes(source: str, descriptor: int) -> None:
     if (made.st_uid, made.st_gid) != (status.st_uid, status.st_gid):
         os.fchown(descriptor, status.st_uid, status.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-    try:
-        context = os.getxattr(source, "security.selinux")
-    except OSError:
-        return  # no SELinux, or a file system without contexts
-    os.setxattr(descriptor, "security.selinux", context)
+    for attribute in ("system.posix_acl_access", "security.selinux"):
+        try:
+            value = os.getxattr(source, attribute)
+        except OSError:
+            # There is none. What the new file has is that of its directory, which the other one did not take over.
+            with contextlib.suppress(OSError):
+                os.removexattr(descriptor, attribute)
+        else:
+            os.setxattr(descriptor, attribute, value)

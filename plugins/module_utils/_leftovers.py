@@ -25,7 +25,7 @@ def find(host: Host, paths: t.Iterable[str]) -> t.Dict[str, str]:
     if not host.is_root:
         return {}
     directories = sorted({posixpath.dirname(host.resolve(path)) for path in paths})
-    found = [path for path in map(host.leftover, directories) if path is not None and host.writable(path)]
+    found = [path for path in map(host.leftover, directories) if path is not None and host.replaceable(path)]
     return {path: host.read_text(path) or "" for path in found}
 
 

@@ -88,7 +88,7 @@ def observe(host: Host, attempt: Attempt) -> Observed:
     """
     presence, release = _kernel.presence(host), _kernel.release(host)
     is_initial = _kernel.in_initial_namespace(host)
-    files = _boot.observe(host, _boot.SYSCTL_FILE)
+    files = _boot.observe(host)
     # What starts in a container finds the kernel of the host with its modules.
     is_there_first = not is_initial or presence == _kernel.BUILT_IN or _is_loaded_first(host, release, files)
     return Observed(

@@ -71,6 +71,8 @@ def parse(params: t.Mapping[str, t.Any]) -> Request:
 
     :raises InvalidInput: a value cannot be meant; the message says which, what is allowed and what to do.
     """
+    if params["state"] == "absent":
+        params = _names_alone(params)
     values = _timeouts(params["timeouts"] or {})
     values.update(_sysctls(params["sysctls"] or {}))
     entries_per_bucket = params["entries_per_bucket"]
@@ -92,6 +94,19 @@ def parse(params: t.Mapping[str, t.Any]) -> Request:
         keep_others=params["conflicting_entries"] == "fail",
         load=params["load"],
         force=params["force"],
+    )
+
+
+def _names_alone(params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    """The same parameters with values that every key takes: those given may no longer be good, and nothing uses them."""
+    return dict(
+        params,
+        max=None if params["max"] is None else AUTO,
+        hashsize=None if params["hashsize"] is None else AUTO,
+        entries_per_bucket=AUTO,
+        memory_percent=100,
+        timeouts=dict.fromkeys(params["timeouts"] or {}, 1),
+        sysctls=dict.fromkeys(params["sysctls"] or {}, 1),
     )
 
 

@@ -16,6 +16,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._change import (
     Plan,
     RuntimeValue,
     carry_out,
+    check_writable,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import Origin
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import InvalidInput, Refused
@@ -147,13 +148,12 @@ def plan(observed: Observed, request: Request) -> Plan:
 def _plan_absence(observed: Observed, request: Request) -> Plan:
     """Take away what holds at boot; the live kernel stays as it is."""
     names = sorted(request.values)
-    # With a hashsize alone comes a max: see _plan_boot.
-    names += [MAX] if request.max is not None or request.hashsize is not None else []
+    names += [MAX] if request.max is not None else []
     names += [BUCKETS] if request.hashsize is not None else []
     files: t.Sequence[Change] = []
     boot_after = None
     if observed.boot is not None and request.boot:
-        files, boot_after = _boot.plan_absence(observed.boot, request.sysctl_file or _boot.SYSCTL_FILE, names)
+        files, boot_after = _boot.plan_absence(observed.boot, names)
         files = [*_leftovers.plan(observed.boot.leftovers), *files]
     _check_privileges(observed, files, [])
     settings = _report(observed, observed.live, names, boot_after)
@@ -280,18 +280,19 @@ def _plan_boot(
     if observed.boot is None or not request.boot:
         return [], None
     values, hashsize = dict(desired.values), desired.hashsize
+    implied: t.Dict[str, int] = {}
     is_module = observed.presence != _kernel.BUILT_IN and observed.initial_namespace
     if hashsize is not None and not is_module:
         values[BUCKETS], hashsize = hashsize, None
     if hashsize is not None and MAX not in values and _boot.number_at_load(observed.boot, KEYS[MAX]) is None:
         # Loading with a hashsize sets max to eight times that, which nobody asked for.
-        values[MAX] = _expected_max(observed, request)
+        implied[MAX] = _expected_max(observed, request)
     if hashsize is not None and _boot.number_at_load(observed.boot, KEYS[BUCKETS]) is not None:
         # Such a line comes after the module's option, and would win.
-        values[BUCKETS] = hashsize
+        implied[BUCKETS] = hashsize
     wish = _boot.Wish(
-        sysctl_file=request.sysctl_file or _boot.SYSCTL_FILE,
         values=values,
+        implied=implied,
         gone=desired.skipped,
         hashsize=hashsize,
         buckets_per_page=observed.hardware.buckets_per_page,
@@ -333,14 +334,8 @@ def _check_privileges(observed: Observed, changes: t.Sequence[Change], runtime: 
                 ", ".join(change.subject for change in changes)
             )
         )
-    for change in changes:
-        if observed.boot is not None and change.subject in observed.boot.unwritable:
-            raise Refused(
-                "{0} must be changed but cannot be written: its file system is read-only, it is immutable (lsattr), or it"
-                " is a link to /dev/null. Nothing was changed. With scope: runtime no file is written".format(
-                    change.subject
-                )
-            )
+    if observed.boot is not None:
+        check_writable(changes, observed.boot.unwritable, ". With scope: runtime no file is written")
     read_only = [observed.paths[name] for name in runtime if name in observed.read_only]
     if read_only:
         raise Refused(

@@ -20,7 +20,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils import (
     _modprobe_conf,
     _modules_load,
 )
-from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
+from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent, check_writable
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG
@@ -54,12 +54,8 @@ def plan_files(observed: Observed, request: Request) -> t.Tuple[t.List[FileConte
     # A boot after a power cut in between does not try to load what is kept out, which systemd-modules-load calls a failure.
     ordered = [*loads_at_boot, *blocks] if request.state == ABSENT else [*blocks, *loads_at_boot]
     changes = [*_leftovers.plan(observed.leftovers), *ordered]
-    for change in changes:
-        if change.subject in observed.unwritable and observed.is_root:
-            raise Refused(
-                "{0} must be changed but cannot be written: its file system is read-only, it is immutable (lsattr), or it"
-                " is a link to /dev/null. Nothing was changed".format(change.subject)
-            )
+    if observed.is_root:
+        check_writable(changes, observed.unwritable)
     return changes, modprobe_d
 
 

@@ -129,7 +129,7 @@ def observe(host: Host, request: Request) -> Observed:
         modules_load_d=modules_load_d,
         needs=_modules_load.brought(host.lines(_kernel.modules_dep(release)), names.union(command_line)),
         command_line=command_line,
-        unwritable=frozenset(path for path in files if not host.writable(path)),
+        unwritable=frozenset(path for path in files if not host.replaceable(path)),
         leftovers=_leftovers.find(host, (path for path in files if path.startswith("/etc/"))),
     )
 

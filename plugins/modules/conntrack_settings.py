@@ -55,7 +55,8 @@ options:
       - The kernel rounds up to whole memory pages of buckets (512 on most hosts). The rounded number is what is compared
         and kept.
       - Left alone when not given. When it is given without O(max), the live max is kept for boots too, because loading
-        C(nf_conntrack) with a hashsize would set max to eight times that.
+        C(nf_conntrack) with a hashsize would set max to eight times that. That line is always in
+        C(/etc/sysctl.d/zz-netops-conntrack.conf).
     type: raw
   entries_per_bucket:
     description:
@@ -91,6 +92,8 @@ options:
     description:
       - File for the sysctl lines, as an absolute path. It must be one that the boot of the host really reads.
       - C(/etc/sysctl.conf) is read only where a link in C(/etc/sysctl.d) leads to it, so not on Debian 13.
+      - A new file that would hide a package's file of the same name is refused, and so is a link to C(/run)
+        or to a package's file.
       - By default C(/etc/sysctl.d/zz-netops-conntrack.conf).
     type: path
   missing_keys:

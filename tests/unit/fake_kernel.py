@@ -179,6 +179,12 @@ class FakeKernel(Host):
             return False
         return not any(target == path or target.startswith(path + "/") for path in self.read_only)
 
+    def replaceable(self, path: str) -> bool:
+        target = self.resolve(path)
+        if target in self.tree and not isinstance(self.tree[target], bytes):
+            return False
+        return self.writable(path)
+
     def leftover(self, directory: str) -> t.Optional[str]:
         path = posixpath.join(self.resolve(directory), TEMPORARY)
         return path if isinstance(self.tree.get(path), bytes) else None

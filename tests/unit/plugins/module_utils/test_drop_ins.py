@@ -6,8 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _modprobe_conf, _procps_sysctl
-from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import DropIns, read
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import DropIns, Reading, read
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 
@@ -124,9 +123,16 @@ def test_bytes_that_are_no_utf_8_are_kept(tree):
     assert read(tree({"/etc/sysctl.d/a.conf": "# \udcff"}), "sysctl.d").files[0].text == "# \udcff"
 
 
-def test_a_loop_of_links_is_an_error_and_no_traceback(tree):
-    with pytest.raises(HostError, match="a.conf"):
-        read(tree({"/etc/sysctl.d/a.conf": {"link": "a.conf"}}), "sysctl.d")
+def test_a_ring_of_links_is_passed_over_as_the_programs_do(tree):
+    host = tree({"/etc/sysctl.d/a.conf": {"link": "a.conf"}, "/etc/sysctl.d/b.conf": "", "/usr/lib/sysctl.d/a.conf": ""})
+    assert [conf.path for conf in read(host, "sysctl.d").files] == ["/etc/sysctl.d/b.conf"]
+    reading = Reading(unreadable_hides=False)
+    assert [conf.path for conf in read(host, "sysctl.d", reading).files] == ["/usr/lib/sysctl.d/a.conf", "/etc/sysctl.d/b.conf"]
+
+
+def test_a_link_to_nowhere_has_no_content(tree):
+    conf = read(tree({"/etc/sysctl.d/a.conf": {"link": "nowhere"}}), "sysctl.d").files[0]
+    assert (conf.text, conf.content) == ("", None)
 
 
 @pytest.mark.parametrize("path, is_read", [

@@ -6,12 +6,19 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import struct
 
 import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _host
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+
+ACL = "system.posix_acl_access"
+
+#: Where an entry of an access list is about no user or group by number.
+NOBODY = 0xFFFFFFFF
 
 
 @pytest.fixture
@@ -139,10 +146,47 @@ def test_what_is_no_regular_file_is_never_replaced(host, tmp_path):
     # As a link to /dev/null would lead to.
     os.mkfifo(str(tmp_path / "null"))
     (tmp_path / "etc" / "a.conf").symlink_to("/null")
-    assert not host.writable("/etc/a.conf")
+    assert not host.replaceable("/etc/a.conf")
     with pytest.raises(HostError, match="cannot write /etc/a.conf: it is no regular file"):
         host.replace("/etc/a.conf", b"new")
     assert stat.S_ISFIFO((tmp_path / "null").stat().st_mode)
+
+
+@pytest.mark.parametrize("denied, replaceable", [("none", True), ("etc/a.conf", False), ("etc", False)])
+def test_a_file_can_be_replaced_where_its_directory_can_be_written_too(host, tmp_path, monkeypatch, denied, replaceable):
+    (tmp_path / "etc" / "a.conf").write_bytes(b"")
+    # As an immutable file or directory answers root.
+    monkeypatch.setattr(_host.os, "access", lambda path, _mode: path != str(tmp_path / denied))
+    assert host.replaceable("/etc/a.conf") is replaceable
+    assert host.replaceable("/etc/new.d/new.conf") is (denied != "etc")
+
+
+def access_list(user):
+    """The value of system.posix_acl_access: owner, one more user, group, mask, others."""
+    entries = [(1, 6, NOBODY), (2, 6, user), (4, 4, NOBODY), (0x10, 6, NOBODY), (0x20, 0, NOBODY)]
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+def test_the_access_list_of_a_file_is_kept(host, tmp_path):
+    place = str(tmp_path / "etc" / "a.conf")
+    (tmp_path / "etc" / "a.conf").write_bytes(b"old")
+    try:
+        os.setxattr(place, ACL, access_list(1000))
+    except OSError:
+        pytest.skip("the file system of the tests has no access lists")
+    host.replace("/etc/a.conf", b"new")
+    assert os.getxattr(place, ACL) == access_list(1000)
+
+
+def test_a_file_without_an_access_list_does_not_take_over_that_of_its_directory(host, tmp_path):
+    place = tmp_path / "etc" / "a.conf"
+    place.write_bytes(b"old")
+    try:
+        os.setxattr(str(tmp_path / "etc"), "system.posix_acl_default", access_list(1000))
+    except OSError:
+        pytest.skip("the file system of the tests has no access lists")
+    host.replace("/etc/a.conf", b"new")
+    assert ACL not in os.listxattr(str(place)) and stat.S_IMODE(place.stat().st_mode) == 0o644
 
 
 @pytest.mark.parametrize("call, code", [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fake_kernel import ALIAS, BUCKETS, COUNT, HASHSIZE, MAX, NETFILTER, UDEV_SOCKET, FakeKernel
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _settings
+from ansible_collections.netops.conntrack.plugins.module_utils import _keys, _settings
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     ApplyError,
     ConntrackError,
@@ -19,6 +19,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     InvalidInput,
     Refused,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import KEYS, TIMEOUTS
 from ansible_collections.netops.conntrack.plugins.module_utils._request import parse
 
 LOADED = ["bullseye-5.10-nat", "bookworm-6.1-nat", "trixie-6.12-nat"]
@@ -472,7 +473,7 @@ def test_a_large_max_is_forced():
 # --- where the sysctl lines go
 
 @pytest.mark.parametrize("path, words", [
-    ("/etc/sysctl.d", ["it is a directory"]),
+    ("/etc/sysctl.d", ["not a .conf file in"]),
     ("/etc/sysctl.d/90-conntrack", ["not a .conf file in", "/etc/sysctl.d"]),
     ("/etc/sysctl.d/.90-conntrack.conf", ["not a .conf file"]),
     ("/etc/90-conntrack.conf", ["not a .conf file"]),
@@ -482,11 +483,16 @@ def test_a_large_max_is_forced():
     ("/usr/lib/sysctl.d/90-conntrack.conf", ["belong to packages"]),
     ("/etc/sysctl.d/80-masked.conf", ["masked by a link to /dev/null"]),
     ("/etc/sysctl.conf", ["no file in sysctl.d links to it", "Debian 13"]),
+    ("/etc/sysctl.d/80-run.conf", ["it leads to /run/ct.conf, and /run is empty after a reboot"]),
+    ("/etc/sysctl.d/80-package.conf", ["it leads to /usr/lib/sysctl.d/80-of-package.conf, and files there belong to packages"]),
+    ("/etc/sysctl.d/80-of-package.conf", ["it would hide /usr/lib/sysctl.d/80-of-package.conf"]),
 ])
 def test_a_file_that_the_boot_does_not_read_is_refused(path, words):
     kernel = FakeKernel("trixie-6.12-nat", {
         "/usr/local/lib/sysctl.d/80-hidden.conf": b"", "/etc/sysctl.d/80-hidden.conf": b"",
-        "/etc/sysctl.d/80-masked.conf": "/dev/null",
+        "/etc/sysctl.d/80-masked.conf": "/dev/null", "/etc/sysctl.d/80-run.conf": "/run/ct.conf",
+        "/usr/lib/sysctl.d/80-of-package.conf": b"kernel.kptr_restrict = 2\n",
+        "/etc/sysctl.d/80-package.conf": "/usr/lib/sysctl.d/80-of-package.conf",
     })
     refusal(kernel, "sysctl_file " + path + " would not hold at boot", *words, max=100000, sysctl_file=path)
 
@@ -502,6 +508,52 @@ def test_sysctl_conf_is_taken_where_the_boot_reads_it():
     assert live(kernel, "max") == (100000,)
     assert not tune(kernel, max=100000, sysctl_file="/etc/sysctl.conf")["changed"]
     assert not tune(kernel, max=100000, sysctl_file="/etc/sysctl.d/99-sysctl.conf")["changed"]
+
+
+@pytest.mark.parametrize("path", ["/etc/sysctl.conf", "/etc/sysctl.d/99-sysctl.conf"])
+def test_sysctl_conf_may_itself_be_the_link(path):
+    kernel = FakeKernel("trixie-6.12-nat", {
+        "/etc/sysctl.conf": "sysctl.d/99-sysctl.conf", "/etc/sysctl.d/99-sysctl.conf": b"vm.swappiness = 1\n",
+    })
+    predicted = tune(kernel, check=True, max=100000, sysctl_file=path)
+    assert tune(kernel, max=100000, sysctl_file=path)["changes"] == predicted["changes"]
+    assert kernel.text("/etc/sysctl.d/99-sysctl.conf") == "vm.swappiness = 1\nnet.netfilter.nf_conntrack_max = 100000\n"
+    assert not tune(kernel, max=100000, sysctl_file=path)["changed"]
+
+
+@pytest.mark.parametrize("path", [SYSCTL_FILE, MODPROBE_FILE, "/etc/sysctl.d/zzz.conf"])
+@pytest.mark.parametrize("there", [b"# there\n", None])
+def test_a_link_in_the_place_of_a_file_stays_and_its_target_comes_and_goes(path, there):
+    kernel = FakeKernel("trixie-6.12-nat", {path: "/etc/managed/ct.conf"})
+    if there is not None:
+        kernel.put("/etc/managed/ct.conf", there)
+    wanted = {"max": 100000, "hashsize": 65536}
+    wanted["sysctl_file"] = path if path.startswith("/etc/sysctl.d") else None
+    tune(kernel, **wanted)
+    assert not tune(kernel, **wanted)["changed"]
+    assert kernel.text("/etc/managed/ct.conf")
+    predicted = tune(kernel, check=True, state="absent", **wanted)
+    assert tune(kernel, state="absent", **wanted)["changes"] == predicted["changes"]
+    assert not tune(kernel, state="absent", **wanted)["changed"]
+    assert kernel.tree[path] == "/etc/managed/ct.conf"
+
+
+def test_a_link_into_a_directory_that_cannot_be_made_is_refused():
+    kernel = FakeKernel("trixie-6.12-nat", {SYSCTL_FILE: "/etc/managed/ct.conf"})
+    kernel.read_only.add("/etc/managed")
+    refusal(kernel, SYSCTL_FILE + " must be changed but cannot be written", max=100000)
+
+
+def test_a_directory_in_the_place_of_a_file_is_refused():
+    kernel = FakeKernel("trixie-6.12-nat", {"/etc/sysctl.d/90-a.conf/x": b""})
+    refusal(kernel, "/etc/sysctl.d/90-a.conf must be changed", "as a directory", max=1, force=True, sysctl_file="/etc/sysctl.d/90-a.conf")
+
+
+def test_a_file_outside_etc_that_cannot_be_written_is_refused_too():
+    path = "/usr/local/lib/sysctl.d/90-a.conf"
+    kernel = FakeKernel("trixie-6.12-nat")
+    kernel.read_only.add("/usr")
+    refusal(kernel, path + " must be changed but cannot be written", max=100000, sysctl_file=path)
 
 
 def test_a_host_without_systemd_sysctl_keeps_runtime_values_alone():
@@ -1112,9 +1164,36 @@ def test_there_is_nothing_to_take_away_from_a_host_that_was_never_tuned():
 def test_a_max_that_came_with_a_hashsize_goes_with_it():
     mine = "/etc/sysctl.d/90-mine.conf"
     kernel = FakeKernel("trixie-6.12-nat")
+    tune(kernel, hashsize=25000, sysctl_file=mine, timeouts={"udp": 20})
+    assert not tune(kernel, hashsize=25000, sysctl_file=mine, timeouts={"udp": 20})["changed"]
+    assert "nf_conntrack_max" in kernel.text(SYSCTL_FILE) and "nf_conntrack_max" not in kernel.text(mine)
+    tune(kernel, state="absent", hashsize=25000, sysctl_file=mine, timeouts={"udp": 20})
+    assert kernel.text(mine) is None and kernel.text(SYSCTL_FILE) is None
+
+
+def test_a_max_of_ones_own_stays_where_a_hashsize_is_taken_away():
+    mine = "/etc/sysctl.d/50-site.conf"
+    before = b"net.netfilter.nf_conntrack_max = 262144\n"
+    kernel = FakeKernel("trixie-6.12-nat", {mine: before})
     tune(kernel, hashsize=25000, sysctl_file=mine)
     tune(kernel, state="absent", hashsize=25000, sysctl_file=mine)
-    assert kernel.text(mine) is None
+    assert kernel.tree[mine] == before
+
+
+def test_lines_are_taken_away_also_from_a_file_that_the_boot_no_longer_reads():
+    kernel = FakeKernel("bookworm-6.1-nat", {"/etc/sysctl.conf": b"kernel.panic = 5\n"})
+    wanted = {"max": 100000, "timeouts": {"udp": 20}, "sysctl_file": "/etc/sysctl.conf"}
+    tune(kernel, **wanted)
+    del kernel.tree["/etc/sysctl.d/99-sysctl.conf"]  # as an upgrade to Debian 13 does
+    tune(kernel, state="absent", **wanted)
+    assert kernel.tree["/etc/sysctl.conf"] == b"kernel.panic = 5\n"
+    assert not tune(kernel, state="absent", **wanted)["changed"]
+
+
+def test_values_are_not_looked_at_where_they_are_taken_away():
+    wanted = {"max": 0, "hashsize": -1, "entries_per_bucket": 0, "timeouts": dict.fromkeys(TIMEOUTS, 10 ** 12)}
+    wanted["sysctls"] = {name: "x" for name, key in KEYS.items() if key.timeout is None and name not in (_keys.MAX, _keys.BUCKETS)}
+    assert not tune(FakeKernel("trixie-6.12-nat"), state="absent", **wanted)["changed"]
 
 
 @pytest.mark.parametrize("path", [SYSCTL_FILE, MODPROBE_FILE, UDEV_FILE, LOAD_FILE])
