@@ -76,7 +76,7 @@ _AT_LOAD = 10
 #: What a module would be given, or what would be run in its place, by what was asked.
 Answers = t.Dict[str, t.Any]
 
-_SYSTEMD_SYSCTL = "/usr/lib/systemd/systemd-sysctl"
+_SYSTEMD_SYSCTL = "/lib/systemd/systemd-sysctl"
 _SYSCTL = "/usr/sbin/sysctl"
 
 # What a variable has before a program is run: no tree sets it to this.
