@@ -19,6 +19,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils import (
     _modules_load,
     _sizing,
     _sysctl_conf,
+    _udev_rules,
     _wildcards,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, Origin
@@ -49,10 +50,6 @@ _NAME = re.compile(r"net/(?:netfilter/(?P<name>.*)|(?P<alias>nf_conntrack_max)|i
 
 #: Files that were read once, and are not by the boot of every host.
 _ONCE_READ = {_sysctl_conf.KIND: _boot.SYSCTL_CONF, _modprobe_conf.KIND: "/etc/modprobe.conf"}
-
-#: Like directories of drop-ins: a file hides those of the same name in later ones.
-_UDEV_DIRECTORIES = _drop_ins.directories("udev/rules.d")
-_RULE_THAT_APPLIES = re.compile(r"^[^#\n]*nf_conntrack[^\n]*sysctl", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -135,12 +132,8 @@ def _is_loaded_first(host: Host, release: str, files: _boot.BootFiles) -> bool:
 
 def _has_rule(host: Host) -> bool:
     """Whether a udev rule runs a sysctl program when nf_conntrack is loaded."""
-    paths: t.Dict[str, str] = {}
-    for folder in _UDEV_DIRECTORIES:
-        for name in host.names(folder):
-            paths.setdefault(name, "{0}/{1}".format(folder, name))
-    texts = (host.read_text(path) or "" for path in paths.values() if path.endswith(".rules") and host.is_file(path))
-    return any(_RULE_THAT_APPLIES.search(text) for text in texts)
+    rules = _drop_ins.read(host, _udev_rules.KIND, _udev_rules.READING)
+    return any(_udev_rules.applies_sysctl(conf.text, _kernel.MODULE) for conf in rules.files)
 
 
 def _lines(observed: Observed) -> t.Dict[str, Origin]:
