@@ -124,8 +124,7 @@ def _is_loaded_first(host: Host, release: str, files: _boot.BootFiles) -> bool:
     texts = [conf.text for conf in _drop_ins.read(host, _modules_load.KIND).files]
     names = {line.name for text in texts for line in _modules_load.parse(text)}
     names.update(_modules_load.command_line(host.read_value(_boot.COMMAND_LINE) or ""))
-    if _modprobe_conf.blacklist_origin(files.modprobe_d, _kernel.MODULE) is not None:
-        names.discard(_kernel.MODULE)
+    names = {name for name in names if _modprobe_conf.blacklist_origin(files.modprobe_d, name) is None}
     brought = _modules_load.brought(host.lines(_kernel.modules_dep(release)), names)
     return any(_kernel.MODULE in modules for modules in brought.values())
 

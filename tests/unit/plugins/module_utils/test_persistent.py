@@ -256,6 +256,8 @@ LOST = [("not_at_load", "nf_conntrack_max", "/etc/sysctl.d/50-a.conf", 1)]
     ({"/etc/udev/rules.d/60-nf.rules": RULE_TEXT.replace(b'nf_conntrack"', b'nf_conntrack_ftp"')}, LOST),
     ({"/etc/udev/rules.d/.60-nf.rules": RULE_TEXT}, LOST),
     ({"/etc/modules-load.d/a.conf": b"iptable_nat\n"}, []),
+    ({"/etc/modules-load.d/a.conf": b"nf_nat\n", "/etc/modprobe.d/b.conf": b"blacklist nf-nat\n"}, LOST),
+    ({"/etc/modules-load.d/a.conf": b"nf_nat\n", "/etc/modprobe.d/b.conf": b"blacklist nf_conntrack\n"}, []),
     ({"/etc/modules-load.d/a.conf": b"nf_conntrack\n", "/etc/modprobe.d/b.conf": b"install nf_conntrack /bin/false\n"}, LOST),
     ({"/etc/modules-load.d/a.conf": b"nf_conntrack\n", "/etc/modprobe.d/b.conf": b"blacklist nf_conntrack\n"}, LOST),
     ({"/etc/modules-load.d/a.conf": b"loop\n"}, LOST),
