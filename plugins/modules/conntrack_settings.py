@@ -21,8 +21,9 @@ description:
   - Other lines for the same keys that would win at boot, and lines with former names of them, are removed from files
     below C(/etc), see O(conflicting_entries). All other bytes of these files stay as they were.
   - Keys that are not named are left alone.
-  - What holds at boot is told, and made, by the rules of the host's own boot, which is systemd-sysctl, or without systemd an
-    init script, C(/etc/init.d/procps), that runs C(sysctl --system). A host with neither can have O(scope=runtime) alone.
+  - What holds at boot is told, and made, by the rules of the host's own boot, which is systemd-sysctl, or where systemd
+    does not boot it an init script, C(/etc/init.d/procps), that runs C(sysctl --system). A host with neither can have
+    O(scope=runtime) alone.
   - Runs that change the same host are done one after the other, those of M(netops.conntrack.conntrack_modules) among them.
 version_added: 1.0.0
 author:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fake_kernel import ALIAS, BUCKETS, COUNT, HASHSIZE, MAX, NETFILTER, UDEV_SOCKET, FakeKernel
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _settings
+from ansible_collections.netops.conntrack.plugins.module_utils import _persistent, _settings
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     ApplyError,
     ConntrackError,
@@ -586,6 +586,52 @@ def test_a_host_of_which_nothing_is_known_says_what_was_looked_for(changes, word
             kernel.put(entry, b"")
             kernel.put(path, entry)
     refusal(kernel, "scope: runtime", *words, max=100000)
+
+
+def sysvinit_host(name, **changes):
+    """A host that has systemd installed and boots by sysvinit."""
+    kernel = FakeKernel(name, dict({
+        "/etc/init.d/procps": b"", "/usr/sbin/sysctl": b"", "/usr/bin/udevadm": b"",
+    }, **changes))
+    kernel.put(kernel.resolve("/sbin/init"), b"")
+    kernel.tree.pop("/run/systemd/system", None)
+    return kernel
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_where_systemd_is_installed_and_not_what_boots_its_rules_do_not_hold(name):
+    kernel = sysvinit_host(name, **{"/etc/sysctl.conf": b"net.netfilter.nf_conntrack_max = 5000\n"})
+    persistent = _persistent.gather(kernel)["persistent"]
+    assert persistent["nf_conntrack_max"] == {"boot": 5000, "file": "/etc/sysctl.conf", "line": 1}
+    tune(kernel, max=100000)
+    assert kernel.text("/etc/sysctl.conf") == ""
+    assert "/usr/sbin/sysctl --quiet" in kernel.text(UDEV_FILE)
+    kernel.reboot()
+    assert live(kernel, "max") == (100000,)
+    assert not tune(kernel, max=100000)["changed"]
+
+
+def test_where_systemd_is_installed_and_something_unknown_boots_nothing_is_known():
+    kernel = sysvinit_host("trixie-6.12-nat")
+    del kernel.tree["/etc/init.d/procps"]
+    refusal(kernel, "neither systemd-sysctl nor", "/etc/init.d/procps", "scope: runtime", max=100000)
+
+
+@pytest.mark.parametrize("init, runs", [
+    ("/lib/systemd/systemd", False),  # an image that is being built
+    (None, False),  # a container
+    (b"", True),  # init= on the kernel's command line
+])
+def test_where_systemd_boots_or_nothing_says_what_does_systemd_sysctl_sets_the_values(init, runs):
+    kernel = sysvinit_host("trixie-6.12-nat")
+    place = kernel.resolve("/sbin/init")
+    del kernel.tree[place]
+    if init is not None:
+        kernel.put(place, init)
+    if runs:
+        kernel.put("/run/systemd/system", None)
+    tune(kernel, max=100000)
+    assert "systemd-sysctl" in kernel.text(UDEV_FILE)
 
 
 @pytest.mark.parametrize("path", [MODPROBE_FILE, UDEV_FILE, LOAD_FILE])
