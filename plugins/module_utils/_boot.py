@@ -234,12 +234,17 @@ def number_set(files: BootFiles, key: Key) -> t.Optional[int]:
 
 def number_given(files: BootFiles) -> t.Optional[int]:
     """The hashsize that nf_conntrack will be loaded with, before rounding; None when it is given none."""
-    return _within_limits(KEYS[BUCKETS], number(hashsize_origin(files)))
+    return _within_limits(KEYS[BUCKETS], buckets(hashsize_origin(files)))
 
 
 def number(origin: t.Optional[Origin]) -> t.Optional[int]:
     """The number that the kernel reads from a line; None where there is no line, or it sets no number."""
     return None if origin is None else _kernel.parse_number(origin.value)
+
+
+def buckets(origin: t.Optional[Origin]) -> t.Optional[int]:
+    """The number that the kernel reads from a hashsize; None where there is none, or it refuses it."""
+    return None if origin is None else _kernel.parse_parameter(origin.value)
 
 
 def number_at_load(files: BootFiles, key: Key) -> t.Optional[int]:
@@ -256,14 +261,38 @@ def is_sysctl_file(files: BootFiles, path: str) -> bool:
     return any(conf.path == path for conf in files.sysctl_d.files)
 
 
-def hashsize_origin(files: BootFiles, built_in: bool = False) -> t.Optional[Origin]:
-    """What gives nf_conntrack its hashsize when it is loaded, or started with the kernel that it is built into."""
-    given = _modprobe_conf.command_line_parameter(files.command_line, MODULE, "hashsize")
-    if given is not None:
-        return Origin(given, COMMAND_LINE, 1)
+def hashsize_origins(files: BootFiles, built_in: bool = False) -> t.List[Origin]:
+    """All that gives nf_conntrack a hashsize when it is loaded, or started with the kernel that it is built into.
+
+    The kernel gets them all, in this order. The last is in force, but it loads no module with one that it refuses.
+    """
+    words = _modprobe_conf.command_line_values(files.command_line, MODULE, "hashsize")
+    on_command_line = [Origin(word, COMMAND_LINE, 1) for word in words]
     if built_in:
-        return None
-    return _modprobe_conf.parameter_origin(files.modprobe_d, MODULE, "hashsize")
+        return on_command_line
+    return _modprobe_conf.parameter_origins(files.modprobe_d, MODULE, "hashsize") + on_command_line
+
+
+def hashsize_origin(files: BootFiles) -> t.Optional[Origin]:
+    """What gives nf_conntrack its hashsize when it is loaded."""
+    return next(reversed(hashsize_origins(files)), None)
+
+
+def check_hashsizes(files: BootFiles) -> None:
+    """Look for what keeps nf_conntrack from being loaded, whatever it is given in the end.
+
+    :raises Refused: it is given a hashsize that the kernel refuses.
+    """
+    refused = [origin for origin in hashsize_origins(files) if buckets(origin) is None]
+    if refused:
+        raise Refused(
+            "nf_conntrack cannot be loaded: {0} gives it a hashsize that the kernel refuses, and with that the load,"
+            " whatever comes after it. Take it away from there, or make it a whole number".format(refused[0])
+        )
+
+
+def _is_refused(value: str) -> bool:
+    return _kernel.parse_parameter(value) is None
 
 
 def _check_sysctl_file(files: BootFiles, path: str) -> None:
@@ -358,14 +387,18 @@ def _plan_modprobe_d(
     before = next((conf.text for conf in after.files if conf.path == MODPROBE_FILE), None)
     text = _modprobe_conf.set_parameter(HEADER if before is None else before, MODULE, "hashsize", str(hashsize))
     after = plan_text(after, MODPROBE_FILE, before, text, changes)
+    own = files.modprobe_d.names_of(MODPROBE_FILE)
     for conf in files.modprobe_d.files:
-        # Options add up and the last one wins, so what stands earlier is outranked.
-        if _below_etc(conf.target) and conf.name > posixpath.basename(MODPROBE_FILE):
-            conflicts += _modprobe_conf.lines_giving(conf, MODULE, "hashsize")
-            text = _modprobe_conf.drop_parameter(conf.text, MODULE, "hashsize")
+        if _below_etc(conf.target) and conf.path not in own:
+            # Options add up and the last one wins, so what stands earlier is outranked, unless no load gets past it.
+            is_stale = _modprobe_conf.is_any if conf.name > posixpath.basename(MODPROBE_FILE) else _is_refused
+            conflicts += _modprobe_conf.lines_giving(conf, MODULE, "hashsize", is_stale)
+            text = _modprobe_conf.drop_parameter(conf.text, MODULE, "hashsize", is_stale)
             after = plan_text(after, conf.path, conf.text, text, changes)
-    origin = hashsize_origin(replace(files, modprobe_d=after))
-    if origin is None or _sizing.round_up(number(origin) or 0, buckets_per_page) != hashsize:
+    then = replace(files, modprobe_d=after)
+    check_hashsizes(then)
+    origin = hashsize_origin(then)
+    if origin is None or _sizing.round_up(buckets(origin) or 0, buckets_per_page) != hashsize:
         raise Refused(
             "nf_conntrack would not get hashsize={0} when it is loaded: {1} is in force over {2}. Take it away from"
             " there, or ask for that hashsize".format(hashsize, origin or "nothing", MODPROBE_FILE)

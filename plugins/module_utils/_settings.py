@@ -350,11 +350,6 @@ def _check_privileges(observed: Observed, changes: t.Sequence[Change], runtime: 
         )
 
 
-def _boot_number(name: str, origin: t.Optional[Origin], hardware: Hardware) -> t.Optional[int]:
-    value = _boot.number(origin)
-    return _sizing.round_hashsize(value, hardware) if name == BUCKETS and value is not None else value
-
-
 def _report(
     observed: Observed, live: t.Mapping[str, int], names: t.Sequence[str], boot_after: t.Optional[_boot.BootFiles]
 ) -> t.Dict[str, t.Dict[str, t.Any]]:
@@ -362,14 +357,19 @@ def _report(
     report = {}
     for name in names:
         origin: t.Optional[Origin] = None
+        boot: t.Optional[int] = None
         if boot_after is not None:
             if name == BUCKETS and observed.presence != _kernel.BUILT_IN:
                 origin = _boot.hashsize_origin(boot_after)
+                boot = _boot.buckets(origin)
             else:
                 origin = _boot.value_origin(boot_after, KEYS[name])
+                boot = _boot.number(origin)
+        if name == BUCKETS and boot is not None:
+            boot = _sizing.round_hashsize(boot, observed.hardware)
         report[name] = {
             "runtime": live.get(name),
-            "boot": _boot_number(name, origin, observed.hardware),
+            "boot": boot,
             "file": origin.path if origin is not None else None,
             "line": origin.number if origin is not None else None,
         }

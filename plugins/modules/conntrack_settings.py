@@ -20,6 +20,8 @@ description:
     loaded after boot, which is the normal case."
   - Other lines for the same keys that would win at boot, and lines with former names of them, are removed from files
     below C(/etc), see O(conflicting_entries). All other bytes of these files stay as they were.
+  - With a O(hashsize) so is any other that the kernel refuses, such as C(64K), because with one of those, wherever it
+    stands, it does not load C(nf_conntrack) at all.
   - Keys that are not named are left alone.
   - What holds at boot is told, and made, by the rules of the host's own boot, which is systemd-sysctl, or where systemd
     does not boot it an init script, C(/etc/init.d/procps), that runs C(sysctl --system). A host with neither can have

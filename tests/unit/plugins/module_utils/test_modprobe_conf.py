@@ -14,13 +14,14 @@ from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import 
 from ansible_collections.netops.conntrack.plugins.module_utils._modprobe_conf import (
     blacklist_origin,
     blocked,
+    command_line_values,
     drop_blacklist,
     drop_install,
     drop_parameter,
     install_origin,
     is_block,
     is_refusal,
-    parameter_origin,
+    parameter_origins,
     set_parameter,
 )
 
@@ -30,7 +31,7 @@ MODPROBE = shutil.which("modprobe", path="/usr/sbin:/sbin:/usr/bin:/bin")
 def origin(*texts):
     paths = ["/etc/modprobe.d/{0}.conf".format(number) for number in range(len(texts))]
     files = tuple(ConfFile(path, path, text) for path, text in zip(paths, texts))
-    return parameter_origin(DropIns("modprobe.d", files), "nf_conntrack", "hashsize")
+    return next(reversed(parameter_origins(DropIns("modprobe.d", files), "nf_conntrack", "hashsize")), None)
 
 
 def value(*texts):
@@ -58,7 +59,6 @@ CASES = [
     ("5", "# comment \\\\\noptions nf_conntrack hashsize=5\n"),
     (None, "options nf_conntrack_ftp hashsize=5\n"),
     (None, "options nf_conntrack expect_hashsize=5\n"),
-    (None, "options nf_conntrack hashsize 5\n"),
     (None, "install nf_conntrack hashsize=5\n"),
     (None, "Options nf_conntrack hashsize=5\n"),
     (None, "options nf_conntrack\r hashsize=5\n"),
@@ -73,6 +73,9 @@ KERNEL_CASES = [
     ("5", "options nf_conntrack hashsize=5\r\n"),
     ("a b", 'options nf_conntrack hashsize="a\tb"\n'),
     (None, 'options nf_conntrack x="a hashsize=5 b"\n'),
+    ("", "options nf_conntrack hashsize=\n"),
+    # A name alone is refused as what is no number is.
+    ("", "options nf_conntrack hashsize 5\n"),
     ("6", 'options nf_conntrack x="a hashsize=5 b" hashsize=6\n'),
 ]
 
@@ -100,6 +103,17 @@ def test_modprobe_of_this_machine_reads_it_so(tmp_path, wanted, text):
 def test_the_last_file_wins_and_the_line_in_force_is_named():
     found = origin("options nf_conntrack hashsize=5\n", "\n# a \\\nb\noptions nf_conntrack \\\n hashsize=6\n", "# c\n")
     assert (found.value, found.path, found.number) == ("6", "/etc/modprobe.d/1.conf", 4)
+
+
+def test_all_that_the_kernel_is_given_is_named_in_its_order():
+    files = DropIns("modprobe.d", tuple(
+        ConfFile("/etc/modprobe.d/" + name, "/x", "# a\noptions nf_conntrack hashsize={0} hashsize=2\n".format(name))
+        for name in ("3", "1")
+    ))
+    found = parameter_origins(files, "nf-conntrack", "hashsize")
+    assert [(one.value, one.path[-1], one.number) for one in found] == [("3", "3", 2), ("2", "3", 2), ("1", "1", 2), ("2", "1", 2)]
+    words = "a nf_conntrack.hashsize=64K x.hashsize=1 nf-conntrack.hashsize nf_conntrack.acct=1 nf_conntrack.hashsize=5"
+    assert command_line_values(words, "nf_conntrack", "hashsize") == ["64K", "", "5"]
 
 
 @pytest.mark.parametrize("before, after", [

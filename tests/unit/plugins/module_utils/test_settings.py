@@ -753,6 +753,50 @@ def test_a_vendors_hashsize_that_would_win_is_named():
     )
 
 
+REFUSED = ["64K", "", '"5 6"', "-1", "4294967296"]
+
+
+@pytest.mark.parametrize("value", REFUSED)
+def test_an_outranked_hashsize_that_keeps_the_module_from_loading_goes_and_other_options_stay(value):
+    kernel = FakeKernel("trixie-6.12-absent", {
+        "/etc/modprobe.d/10.conf": "options nf_conntrack acct=1 hashsize={0} hashsize=4096\n# end".format(value).encode(),
+    })
+    wanted = {"max": 300000, "hashsize": 65536, "scope": "boot", "force": True}
+    refusal(kernel, "/etc/modprobe.d/10.conf:1", conflicting_entries="fail", **wanted)
+    tune(kernel, **wanted)
+    assert kernel.tree["/etc/modprobe.d/10.conf"] == b"options nf_conntrack acct=1 hashsize=4096\n# end"
+    assert not tune(kernel, **wanted)["changed"]
+    kernel.load()
+    assert live(kernel, "max", "buckets") == (300000, 65536)
+
+
+@pytest.mark.parametrize("place, entry", [
+    ("/usr/lib/modprobe.d/10-vendor.conf:2 (64K)", b"# a\noptions nf_conntrack hashsize=64K\n"),
+    ("/proc/cmdline:1 (64K)", b"nf_conntrack.hashsize=64K nf_conntrack.hashsize=65536\n"),
+    ("/proc/cmdline:1 ()", b"nf_conntrack.hashsize nf_conntrack.hashsize=65536\n"),
+])
+@pytest.mark.parametrize("wanted", [{"hashsize": 65536}])
+def test_a_refused_hashsize_that_cannot_be_taken_away_is_named(place, entry, wanted):
+    kernel = FakeKernel("trixie-6.12-absent", {place.partition(":")[0]: entry})
+    refusal(kernel, "nf_conntrack cannot be loaded", place, "Take it away", max=60000, **wanted)
+    tune(kernel, max=60000)
+
+
+def test_one_file_by_two_names_keeps_the_hashsize_that_was_asked_for():
+    kernel = FakeKernel("trixie-6.12-nat", {
+        "/etc/modprobe.d/10.conf": "zz-netops-conntrack.conf", MODPROBE_FILE: b"options nf_conntrack hashsize=64K\n",
+    })
+    tune(kernel, hashsize=8192)
+    kernel.reboot()
+    assert live(kernel, "buckets") == (8192,)
+    assert not tune(kernel, hashsize=8192)["changed"]
+
+
+def test_a_hashsize_with_a_plus_is_what_the_kernel_makes_of_it():
+    kernel = FakeKernel("trixie-6.12-nat", {"/proc/cmdline": b"nf_conntrack.hashsize=+65536\n"})
+    assert tune(kernel, hashsize=65536)["settings"]["nf_conntrack_buckets"]["boot"] == 65536
+
+
 # --- conflicting_entries: fail
 
 @pytest.mark.parametrize("path, line", [
