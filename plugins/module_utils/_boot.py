@@ -30,6 +30,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import Re
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, Key
+from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG
 from ansible_collections.netops.conntrack.plugins.module_utils._sysctl_conf import BootValues
 from ansible_collections.netops.conntrack.plugins.module_utils._sysctl_program import SysctlProgram
 
@@ -43,6 +44,10 @@ MODULES_LOAD_FILE = "/etc/modules-load.d/netops-conntrack.conf"
 
 #: What that last one holds.
 MODULES_LOAD_TEXT = HEADER + MODULE + "\n"
+
+#: What conntrack_modules keeps modules out by. Sorts before the usual names, because of several ``install`` commands for
+#: a module the first is run.
+BLOCK_FILE = "/etc/modprobe.d/00-netops-conntrack-modules.conf"
 
 SYSCTL_CONF = "/etc/sysctl.conf"
 
@@ -270,12 +275,39 @@ def hashsize_origins(files: BootFiles, built_in: bool = False) -> t.List[Origin]
     on_command_line = [Origin(word, COMMAND_LINE, 1) for word in words]
     if built_in:
         return on_command_line
-    return _modprobe_conf.parameter_origins(files.modprobe_d, MODULE, "hashsize") + on_command_line
+    by_options = _modprobe_conf.parameter_origins(files.modprobe_d, MODULE, "hashsize")
+    before, after = _modprobe_conf.command_origins(files.modprobe_d, MODULE, "hashsize")
+    return before + by_options + on_command_line + after
 
 
 def hashsize_origin(files: BootFiles) -> t.Optional[Origin]:
     """What gives nf_conntrack its hashsize when it is loaded."""
     return next(reversed(hashsize_origins(files)), None)
+
+
+def check_load(files: BootFiles, at_boot: bool, is_prediction: bool) -> None:
+    """Look for lines that keep nf_conntrack from being loaded.
+
+    :param at_boot: whether the boot shall load it: systemd-modules-load obeys ``blacklist``, and modprobe does not.
+    :param is_prediction: whether a task before may only have predicted that it lifts the collection's own block.
+    :raises Refused: there is one.
+    """
+    modprobe_d = files.modprobe_d.with_text(BLOCK_FILE, None) if is_prediction else files.modprobe_d
+    for name in (MODULE, *DEFRAG):
+        origin = _modprobe_conf.install_origin(modprobe_d, name)
+        if origin is not None and _modprobe_conf.is_block(origin.value):
+            raise _kept_out(origin, "install {0} {1}".format(name, origin.value))
+    origin = _modprobe_conf.blacklist_origin(modprobe_d, MODULE)
+    if at_boot and origin is not None:
+        raise _kept_out(origin, "blacklist " + MODULE)
+    check_hashsizes(files)
+
+
+def _kept_out(origin: Origin, line: str) -> Refused:
+    return Refused(
+        "load is true, but {0}:{1} keeps nf_conntrack out ({2}). Take that line away, as conntrack_modules does with"
+        " stack: conntrack and state: present, or set load: false".format(origin.path, origin.number, line)
+    )
 
 
 def check_hashsizes(files: BootFiles) -> None:

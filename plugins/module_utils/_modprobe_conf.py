@@ -210,6 +210,24 @@ def install_origin(drop_ins: DropIns, module: str) -> t.Optional[Origin]:
     return None
 
 
+def command_origins(drop_ins: DropIns, module: str, parameter: str) -> t.Tuple[t.List[Origin], t.List[Origin]]:
+    """What the command that is run in place of loading a module gives it, before and after all that options give.
+
+    kmod puts the options, those of files too, in the place of $CMDLINE_OPTS. A ``modprobe --ignore-install`` reads them
+    itself, first of all.
+    """
+    origin = install_origin(drop_ins, module)
+    if origin is None or is_block(origin.value):
+        return [], []
+    path, number = origin.path, origin.number
+    given = re.compile(r"""(?<![\w-]){0}=["']?([^\s;&|"']*)""".format(re.escape(parameter)))
+    before, _options, after = origin.value.rpartition("$CMDLINE_OPTS")
+    return (
+        [Origin(value, path, number) for value in given.findall(before)],
+        [Origin(value, path, number) for value in given.findall(after)],
+    )
+
+
 def is_block(arguments: str) -> bool:
     """Whether an ``install`` command loads nothing: /bin/false, /bin/true and the like, or blanks alone."""
     words = arguments.split()

@@ -78,7 +78,7 @@ def run(host: Host, request: Request, check_mode: bool) -> t.Dict[str, t.Any]:
 
     :raises ConntrackError: refused, or failed and reverted.
     """
-    return carry_out(host, lambda: plan(observe(host, request), request), check_mode)
+    return carry_out(host, lambda: plan(observe(host, request), request, check_mode), check_mode)
 
 
 def observe(host: Host, request: Request) -> Observed:
@@ -109,9 +109,10 @@ def observe(host: Host, request: Request) -> Observed:
     )
 
 
-def plan(observed: Observed, request: Request) -> Plan:
+def plan(observed: Observed, request: Request, is_prediction: bool = False) -> Plan:
     """The changes that bring an observed host to what is requested; pure.
 
+    :param is_prediction: whether this is check mode, where tasks before this one changed nothing.
     :raises Refused: this host cannot or should not be brought there.
     """
     if request.absent:
@@ -129,6 +130,10 @@ def plan(observed: Observed, request: Request) -> Plan:
         )
 
     files, boot_after = _plan_boot(observed, desired, request)
+    loads_at_boot = request.load and request.boot and _is_module(observed)
+    files_then = boot_after or observed.boot
+    if files_then is not None and (loads or loads_at_boot):
+        _boot.check_load(files_then, loads_at_boot, is_prediction)
     runtime = _plan_runtime(observed, desired) if request.runtime and not pending else []
     # The kernel judges values before a file carries them to the next boot; but a load reads its files.
     changes: t.List[Change] = [*files, ModuleLoaded(_kernel.MODULE), *runtime] if loads else [*runtime, *files]
@@ -274,13 +279,18 @@ def _check_sizes(observed: Observed, desired: Desired, request: Request) -> None
         )
 
 
+def _is_module(observed: Observed) -> bool:
+    """Whether nf_conntrack is a module that is loaded here, if it is; containers have it from their host."""
+    return observed.presence != _kernel.BUILT_IN and observed.initial_namespace
+
+
 def _plan_boot(
     observed: Observed, desired: Desired, request: Request
 ) -> t.Tuple[t.List[t.Any], t.Optional[_boot.BootFiles]]:
     if observed.boot is None or not request.boot:
         return [], None
     values, hashsize = dict(desired.values), desired.hashsize
-    is_module = observed.presence != _kernel.BUILT_IN and observed.initial_namespace
+    is_module = _is_module(observed)
     if hashsize is not None and not is_module:
         values[BUCKETS], hashsize = hashsize, None
     if hashsize is not None and MAX not in values and _boot.number_at_load(observed.boot, KEYS[MAX]) is None:

@@ -298,7 +298,7 @@ class FakeKernel(Host):
     def run(self, command: t.Sequence[str]) -> str:
         words = " ".join(command)
         self.ran.append(words)
-        effects = {"modprobe nf_conntrack": self.load, "modprobe -r nf_conntrack": self.unload}
+        effects = {"modprobe nf_conntrack": self._modprobe, "modprobe -r nf_conntrack": self.unload}
         self._step(effects.get(words, lambda: None))
         return ""
 
@@ -306,8 +306,31 @@ class FakeKernel(Host):
     def is_loaded(self) -> bool:
         return COUNT in self.tree
 
+    def _modprobe(self) -> None:
+        """What ``modprobe nf_conntrack`` does, or what is run in its place."""
+        command = self._installs() or "modprobe"
+        if "modprobe" in command:
+            self.load()
+        elif "true" not in command:
+            raise HostError("run", "modprobe nf_conntrack", "Error running install command")
+
+    def _installs(self) -> str:
+        """The first command that is run in place of a load; empty where there is none."""
+        lines = [line.split(None, 2) for _path, text in self._files("modprobe.d") for line in text.split("\n")]
+        found = [
+            line[2] for line in lines
+            if line[:1] == ["install"] and len(line) == 3 and fnmatch.fnmatch("nf_conntrack", line[1].replace("-", "_"))
+        ]
+        return found[0] if found else ""
+
+    def _boot_loads(self) -> bool:
+        lines = [line.split() for _path, text in self._files("modprobe.d") for line in text.split("\n")]
+        is_blacklisted = any(line in (["blacklist", "nf_conntrack"], ["blacklist", "nf-conntrack"]) for line in lines)
+        named = any("nf_conntrack" in text.split("\n") for _path, text in self._files("modules-load.d"))
+        return named and not is_blacklisted
+
     def load(self) -> None:
-        """What ``modprobe nf_conntrack`` does, and udevd after it."""
+        """What ``modprobe --ignore-install nf_conntrack`` does, and udevd after it."""
         if self.is_loaded:
             return
         given = [_parameter(value) for value in self._hashsizes()]
@@ -337,9 +360,9 @@ class FakeKernel(Host):
         self.tree.update(self._built_in if self.is_loaded else {})
         for path in [path for path in self.tree if path.startswith("/run/") and self.tree[path] is not None]:
             del self.tree[path]
-        if any("nf_conntrack" in text.split("\n") for _path, text in self._files("modules-load.d")):
+        if self._boot_loads():
             with contextlib.suppress(HostError):
-                self.load()
+                self._modprobe()
         has_systemd = any(self.exists(base + "/systemd/systemd-sysctl") for base in ("/usr/lib", "/lib"))
         # No host was recorded with an init; one that a test put there is sysvinit's.
         if self.exists("/etc/init.d/procps") and (not has_systemd or self.exists("/sbin/init")):
@@ -348,7 +371,7 @@ class FakeKernel(Host):
             self._systemd_sysctl("/proc/sys/")
         if then_load:
             with contextlib.suppress(HostError):
-                self.load()
+                self._modprobe()
 
     def _procps(self, pattern: str) -> None:
         files = self._files("sysctl.d") + [("", self.text("/etc/sysctl.conf") or "")]
@@ -377,6 +400,8 @@ class FakeKernel(Host):
         words = [word for line in options if line[:1] == ["options"] and line[1:2] in (["nf_conntrack"], ["nf-conntrack"])
                  for word in line[2:]]
         words += re.findall(r"\bnf[-_]conntrack\.(\S+)", self.text("/proc/cmdline") or "")
+        before, _options, after = self._installs().rpartition("$CMDLINE_OPTS")
+        words = before.split() + words + after.split()
         return [word.partition("=")[2].strip('"') for word in words if word.partition("=")[0] == "hashsize"]
 
     def _systemd_sysctl(self, prefix: str) -> None:

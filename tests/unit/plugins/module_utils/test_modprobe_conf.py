@@ -15,6 +15,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._modprobe_conf im
     blacklist_origin,
     blocked,
     command_line_values,
+    command_origins,
     drop_blacklist,
     drop_install,
     drop_parameter,
@@ -257,6 +258,39 @@ def test_what_keeps_out_conntrack_keeps_out_nat():
     place = {"file": "/etc/modprobe.d/0.conf", "line": 2}
     assert blocked(drop_ins("\ninstall nf_conntrack /bin/false\n")) == {"nat": place, "conntrack": place}
     assert blocked(drop_ins("\ninstall nf_nat /bin/false\n")) == {"nat": place, "conntrack": None}
+
+
+@pytest.mark.parametrize("command, before, after", [
+    ("/sbin/modprobe -i nf_conntrack hashsize=5 $CMDLINE_OPTS", ["5"], []),
+    ("/sbin/modprobe -i nf_conntrack $CMDLINE_OPTS hashsize=5", [], ["5"]),
+    ("/sbin/modprobe -i nf_conntrack hashsize=5; /sbin/sysctl --system", [], ["5"]),
+    ("/bin/sh -c '/sbin/insmod /x.ko \"hashsize=5\" hashsize=\"6\"'", [], ["5", "6"]),
+    ("/sbin/modprobe -i nf_conntrack expect_hashsize=5 expect-hashsize=6", [], []),
+    ("/sbin/modprobe -i nf_conntrack $CMDLINE_OPTS", [], []),
+    ("/bin/false hashsize=5", [], []),
+])
+def test_a_parameter_in_a_command_that_loads_the_module_is_found(command, before, after):
+    found = command_origins(drop_ins("\ninstall nf_conntrack {0}\n".format(command)), "nf_conntrack", "hashsize")
+    assert tuple([origin.value for origin in origins] for origins in found) == (before, after)
+    assert all(origin.number == 2 for origins in found for origin in origins)
+    assert command_origins(drop_ins("install nf_nat {0}\n".format(command)), "nf_conntrack", "hashsize") == ([], [])
+
+
+@pytest.mark.skipif(MODPROBE is None, reason="no modprobe here to compare with")
+def test_modprobe_of_this_machine_puts_the_options_of_files_where_the_command_has_them(tmp_path):
+    modules = tmp_path / "lib" / "modules" / "6.1.0"
+    modules.mkdir(parents=True)
+    (modules / "modules.dep").write_text("kernel/x_none.ko:\n", encoding="utf-8")
+    configuration = tmp_path / "modprobe.d"
+    configuration.mkdir()
+    (configuration / "a.conf").write_text(
+        "options x_none p=1\ninstall x_none echo given p=2 $CMDLINE_OPTS p=3\n", encoding="utf-8"
+    )
+    printed = subprocess.run(
+        [MODPROBE, "-d", str(tmp_path), "-S", "6.1.0", "-C", str(configuration), "x_none"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+    ).stdout.decode()
+    assert printed.split() == ["given", "p=2", "p=1", "p=3"]
 
 
 def test_the_first_blacklist_is_named():

@@ -292,6 +292,18 @@ def test_a_hashsize_that_the_kernel_takes_in_another_form_is_told_as_its_number(
     assert found["drift"] == []
 
 
+def test_a_hashsize_in_a_command_that_is_run_in_place_of_the_load_is_what_the_load_gets():
+    changes = {
+        "/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=65536\n",
+        "/etc/modprobe.d/b.conf": b"install nf_conntrack /sbin/modprobe -i nf_conntrack $CMDLINE_OPTS hashsize=8192\n",
+    }
+    kernel = FakeKernel("trixie-6.12-nat", changes)
+    kernel.reboot()
+    found = _persistent.gather(kernel)
+    assert found["persistent"]["nf_conntrack_buckets"] == {"boot": 8192, "file": "/etc/modprobe.d/b.conf", "line": 1}
+    assert kernel.value("nf_conntrack_buckets") == 8192 and found["drift"] == []
+
+
 @pytest.mark.parametrize("value", ["0", "4294967295"])
 def test_an_outranked_hashsize_of_any_number_is_no_drift(value):
     changes = {
