@@ -30,6 +30,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import Re
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, Key
+from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG
 from ansible_collections.netops.conntrack.plugins.module_utils._sysctl_conf import BootValues
 from ansible_collections.netops.conntrack.plugins.module_utils._sysctl_program import SysctlProgram
 
@@ -43,6 +44,10 @@ MODULES_LOAD_FILE = "/etc/modules-load.d/netops-conntrack.conf"
 
 #: What that last one holds.
 MODULES_LOAD_TEXT = HEADER + MODULE + "\n"
+
+#: What conntrack_modules keeps modules out by. Sorts before the usual names, because of several ``install`` commands for
+#: a module the first is run.
+BLOCK_FILE = "/etc/modprobe.d/00-netops-conntrack-modules.conf"
 
 SYSCTL_CONF = "/etc/sysctl.conf"
 
@@ -246,12 +251,17 @@ def number_set(files: BootFiles, key: Key) -> t.Optional[int]:
 
 def number_given(files: BootFiles) -> t.Optional[int]:
     """The hashsize that nf_conntrack will be loaded with, before rounding; None when it is given none."""
-    return _within_limits(KEYS[BUCKETS], number(hashsize_origin(files)))
+    return _within_limits(KEYS[BUCKETS], buckets(hashsize_origin(files)))
 
 
 def number(origin: t.Optional[Origin]) -> t.Optional[int]:
     """The number that the kernel reads from a line; None where there is no line, or it sets no number."""
     return None if origin is None else _kernel.parse_number(origin.value)
+
+
+def buckets(origin: t.Optional[Origin]) -> t.Optional[int]:
+    """The number that the kernel reads from a hashsize; None where there is none, or it refuses it."""
+    return None if origin is None else _kernel.parse_parameter(origin.value)
 
 
 def number_at_load(files: BootFiles, key: Key) -> t.Optional[int]:
@@ -268,14 +278,65 @@ def is_sysctl_file(files: BootFiles, path: str) -> bool:
     return any(conf.path == path for conf in files.sysctl_d.files)
 
 
-def hashsize_origin(files: BootFiles, built_in: bool = False) -> t.Optional[Origin]:
-    """What gives nf_conntrack its hashsize when it is loaded, or started with the kernel that it is built into."""
-    given = _modprobe_conf.command_line_parameter(files.command_line, MODULE, "hashsize")
-    if given is not None:
-        return Origin(given, COMMAND_LINE, 1)
+def hashsize_origins(files: BootFiles, built_in: bool = False) -> t.List[Origin]:
+    """All that gives nf_conntrack a hashsize when it is loaded, or started with the kernel that it is built into.
+
+    The kernel gets them all, in this order. The last is in force, but it loads no module with one that it refuses.
+    """
+    words = _modprobe_conf.command_line_values(files.command_line, MODULE, "hashsize")
+    on_command_line = [Origin(word, COMMAND_LINE, 1) for word in words]
     if built_in:
-        return None
-    return _modprobe_conf.parameter_origin(files.modprobe_d, MODULE, "hashsize")
+        return on_command_line
+    by_options = _modprobe_conf.parameter_origins(files.modprobe_d, MODULE, "hashsize")
+    before, after = _modprobe_conf.command_origins(files.modprobe_d, MODULE, "hashsize")
+    return before + by_options + on_command_line + after
+
+
+def hashsize_origin(files: BootFiles) -> t.Optional[Origin]:
+    """What gives nf_conntrack its hashsize when it is loaded."""
+    return next(reversed(hashsize_origins(files)), None)
+
+
+def check_load(files: BootFiles, at_boot: bool, is_prediction: bool) -> None:
+    """Look for lines that keep nf_conntrack from being loaded.
+
+    :param at_boot: whether the boot shall load it: systemd-modules-load obeys ``blacklist``, and modprobe does not.
+    :param is_prediction: whether a task before may only have predicted that it lifts the collection's own block.
+    :raises Refused: there is one.
+    """
+    modprobe_d = files.modprobe_d.with_text(BLOCK_FILE, None) if is_prediction else files.modprobe_d
+    for name in (MODULE, *DEFRAG):
+        origin = _modprobe_conf.install_origin(modprobe_d, name)
+        if origin is not None and _modprobe_conf.is_block(origin.value):
+            raise _kept_out(origin, "install {0} {1}".format(name, origin.value))
+    origin = _modprobe_conf.blacklist_origin(modprobe_d, MODULE)
+    if at_boot and origin is not None:
+        raise _kept_out(origin, "blacklist " + MODULE)
+    check_hashsizes(files)
+
+
+def _kept_out(origin: Origin, line: str) -> Refused:
+    return Refused(
+        "load is true, but {0}:{1} keeps nf_conntrack out ({2}). Take that line away, as conntrack_modules does with"
+        " stack: conntrack and state: present, or set load: false".format(origin.path, origin.number, line)
+    )
+
+
+def check_hashsizes(files: BootFiles) -> None:
+    """Look for what keeps nf_conntrack from being loaded, whatever it is given in the end.
+
+    :raises Refused: it is given a hashsize that the kernel refuses.
+    """
+    refused = [origin for origin in hashsize_origins(files) if buckets(origin) is None]
+    if refused:
+        raise Refused(
+            "nf_conntrack cannot be loaded: {0} gives it a hashsize that the kernel refuses, and with that the load,"
+            " whatever comes after it. Take it away from there, or make it a whole number".format(refused[0])
+        )
+
+
+def _is_refused(value: str) -> bool:
+    return _kernel.parse_parameter(value) is None
 
 
 #: Where packages put files.
@@ -379,14 +440,18 @@ def _plan_modprobe_d(
     before = next((conf.content for conf in after.files if conf.path == MODPROBE_FILE), None)
     text = _modprobe_conf.set_parameter(HEADER if before is None else before, MODULE, "hashsize", str(hashsize))
     after = plan_text(after, MODPROBE_FILE, before, text, changes)
+    own = files.modprobe_d.names_of(MODPROBE_FILE)
     for conf in files.modprobe_d.files:
-        # Options add up and the last one wins, so what stands earlier is outranked.
-        if _below_etc(conf.target) and conf.name > posixpath.basename(MODPROBE_FILE):
-            conflicts += _modprobe_conf.lines_giving(conf, MODULE, "hashsize")
-            text = _modprobe_conf.drop_parameter(conf.text, MODULE, "hashsize")
+        if _below_etc(conf.target) and conf.path not in own:
+            # Options add up and the last one wins, so what stands earlier is outranked, unless no load gets past it.
+            is_stale = _modprobe_conf.is_any if conf.name > posixpath.basename(MODPROBE_FILE) else _is_refused
+            conflicts += _modprobe_conf.lines_giving(conf, MODULE, "hashsize", is_stale)
+            text = _modprobe_conf.drop_parameter(conf.text, MODULE, "hashsize", is_stale)
             after = plan_text(after, conf.path, conf.text, text, changes)
-    origin = hashsize_origin(replace(files, modprobe_d=after))
-    if origin is None or _sizing.round_up(number(origin) or 0, buckets_per_page) != hashsize:
+    then = replace(files, modprobe_d=after)
+    check_hashsizes(then)
+    origin = hashsize_origin(then)
+    if origin is None or _sizing.round_up(buckets(origin) or 0, buckets_per_page) != hashsize:
         raise Refused(
             "nf_conntrack would not get hashsize={0} when it is loaded: {1} is in force over {2}. Take it away from"
             " there, or ask for that hashsize".format(hashsize, origin or "nothing", MODPROBE_FILE)

@@ -19,6 +19,9 @@ _VALUE = re.compile(
     r"[ \t\n\v\f\r]*(?P<sign>-?)(?P<digits>0[xX][0-9a-fA-F]{1,16}|0[0-7]{0,22}|[1-9][0-9]{0,19})(?:[ \t\n]|\Z)"
 )
 
+_PARAMETER = re.compile(r"\+?(?P<digits>0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]{0,9})\n?")
+_UINT_MAX = 2**32 - 1
+
 LOADED = "loaded"
 BUILT_IN = "built_in"
 ABSENT = "absent"
@@ -73,8 +76,24 @@ def parse_number(text: str) -> t.Optional[int]:
     if match is None:
         return None
     digits = match.group("digits")
-    base = 16 if digits[:2] in ("0x", "0X") else 8 if digits[0] == "0" else 10
-    return int(match.group("sign") + digits, base)
+    return int(match.group("sign") + digits, _base(digits))
+
+
+def parse_parameter(text: str) -> t.Optional[int]:
+    """The number that the kernel reads from a parameter of a module, such as hashsize; None where it refuses it.
+
+    Other than a sysctl it may have a plus, and nothing around it but one newline (kstrtouint() in lib/kstrtox.c).
+    """
+    match = _PARAMETER.fullmatch(text)
+    if match is None:
+        return None
+    digits = match.group("digits")
+    number = int(digits, _base(digits))
+    return number if number <= _UINT_MAX else None
+
+
+def _base(digits: str) -> int:
+    return 16 if digits[:2] in ("0x", "0X") else 8 if digits[0] == "0" else 10
 
 
 def memory_bytes(host: Host) -> int:

@@ -68,7 +68,7 @@ class Command:
     def given(self, module: str, parameter: str) -> t.List[t.Tuple[int, str]]:
         """Where among the words a module's parameter is given, and its value; empty where it is not.
 
-        kmod and the kernel take ``-`` and ``_`` for the same.
+        kmod and the kernel take ``-`` and ``_`` for the same. A name alone gives it no text, which is no number.
         """
         is_options = len(self.words) > 2 and self.words[0].text == "options"
         if not is_options or not _same_name(self.words[1].text, module):
@@ -104,8 +104,8 @@ def _underscores(pattern: str) -> str:
 
 
 def _value_of(word: str, parameter: str) -> t.Optional[str]:
-    name, equals, value = word.strip('"').partition("=")
-    return value.strip('"') if equals and _same_name(name, parameter) else None
+    name, _equals, value = word.strip('"').partition("=")
+    return value.strip('"') if _same_name(name, parameter) else None
 
 
 def _same_name(one: str, other: str) -> bool:
@@ -136,10 +136,9 @@ def _command(number: int, raw: str) -> Command:
     return Command(number, raw, words, len(head) == 2 and len(seen) > head[1].end() + 1, line.endswith("\n"))
 
 
-def parameter_origin(drop_ins: DropIns, module: str, parameter: str) -> t.Optional[Origin]:
-    """What gives a module a parameter when it is loaded: options add up, and the last one wins."""
-    lines = [origin for conf in drop_ins.files for origin in parameter_lines(conf, module, parameter)]
-    return lines[-1] if lines else None
+def parameter_origins(drop_ins: DropIns, module: str, parameter: str) -> t.List[Origin]:
+    """All that gives a module a parameter when it is loaded: options add up, and the last one wins."""
+    return [origin for conf in drop_ins.files for origin in parameter_lines(conf, module, parameter)]
 
 
 def parameter_lines(conf: ConfFile, module: str, parameter: str) -> t.List[Origin]:
@@ -151,31 +150,32 @@ def parameter_lines(conf: ConfFile, module: str, parameter: str) -> t.List[Origi
     ]
 
 
-def command_line_parameter(command_line: str, module: str, parameter: str) -> t.Optional[str]:
-    """What the kernel's command line gives a module, as ``nf_conntrack.hashsize=65536``; None when nothing."""
-    value = None
-    for word in command_line.split():
-        left, dot, right = word.partition(".")
-        if dot and _same_name(left, module):
-            given = _value_of(right, parameter)
-            value = value if given is None else given
-    return value
+def command_line_values(command_line: str, module: str, parameter: str) -> t.List[str]:
+    """All that the kernel's command line gives a module for a parameter, as ``nf_conntrack.hashsize=65536``."""
+    words = [word.partition(".") for word in command_line.split()]
+    values = [_value_of(right, parameter) for left, dot, right in words if dot and _same_name(left, module)]
+    return [value for value in values if value is not None]
 
 
-def lines_giving(conf: ConfFile, module: str, parameter: str) -> t.List[str]:
-    """The lines of a file that give a module a parameter, as ``file:line (text)`` for messages."""
+def is_any(_value: str) -> bool:
+    """Every value."""
+    return True
+
+
+def lines_giving(conf: ConfFile, module: str, parameter: str, is_meant: t.Callable[[str], bool] = is_any) -> t.List[str]:
+    """The lines of a file that give a module a parameter, or such a value of it, as ``file:line (text)`` for messages."""
     return [
         "{0}:{1} ({2})".format(conf.place, command.number, " ".join(word.text for word in command.words))
         for command in _commands(conf.text)
-        if command.given(module, parameter)
+        if any(is_meant(value) for _index, value in command.given(module, parameter))
     ]
 
 
-def drop_parameter(text: str, module: str, parameter: str) -> str:
-    """A file without a module's parameter. A line that gave only that goes; every other byte stays."""
+def drop_parameter(text: str, module: str, parameter: str, is_meant: t.Callable[[str], bool] = is_any) -> str:
+    """A file without a module's parameter, or such values of it. A line that gave only that goes; all other bytes stay."""
     kept = []
     for command in _commands(text):
-        indices = [index for index, _value in command.given(module, parameter)]
+        indices = [index for index, value in command.given(module, parameter) if is_meant(value)]
         raw = command.raw
         for index in reversed(indices):
             raw = raw[:command.words[index - 1].end] + raw[command.words[index].end:]
@@ -208,6 +208,24 @@ def install_origin(drop_ins: DropIns, module: str) -> t.Optional[Origin]:
             if command.replaces(module):
                 return Origin(command.arguments, conf.path, command.number)
     return None
+
+
+def command_origins(drop_ins: DropIns, module: str, parameter: str) -> t.Tuple[t.List[Origin], t.List[Origin]]:
+    """What the command that is run in place of loading a module gives it, before and after all that options give.
+
+    kmod puts the options, those of files too, in the place of $CMDLINE_OPTS. A ``modprobe --ignore-install`` reads them
+    itself, first of all.
+    """
+    origin = install_origin(drop_ins, module)
+    if origin is None or is_block(origin.value):
+        return [], []
+    path, number = origin.path, origin.number
+    given = re.compile(r"""(?<![\w-]){0}=["']?([^\s;&|"']*)""".format(re.escape(parameter)))
+    before, _options, after = origin.value.rpartition("$CMDLINE_OPTS")
+    return (
+        [Origin(value, path, number) for value in given.findall(before)],
+        [Origin(value, path, number) for value in given.findall(after)],
+    )
 
 
 def is_block(arguments: str) -> bool:

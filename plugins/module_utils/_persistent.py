@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import (
     _boot,
@@ -19,6 +19,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils import (
     _modules_load,
     _sizing,
     _sysctl_conf,
+    _udev_rules,
     _wildcards,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, Origin
@@ -49,10 +50,6 @@ _NAME = re.compile(r"net/(?:netfilter/(?P<name>.*)|(?P<alias>nf_conntrack_max)|i
 
 #: Files that were read once, and are not by the boot of every host.
 _ONCE_READ = {_sysctl_conf.KIND: _boot.SYSCTL_CONF, _modprobe_conf.KIND: "/etc/modprobe.conf"}
-
-#: Like directories of drop-ins: a file hides those of the same name in later ones.
-_UDEV_DIRECTORIES = _drop_ins.directories("udev/rules.d")
-_RULE_THAT_APPLIES = re.compile(r"^[^#\n]*nf_conntrack[^\n]*sysctl", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -127,20 +124,15 @@ def _is_loaded_first(host: Host, release: str, files: _boot.BootFiles) -> bool:
     texts = [conf.text for conf in _drop_ins.read(host, _modules_load.KIND).files]
     names = {line.name for text in texts for line in _modules_load.parse(text)}
     names.update(_modules_load.command_line(host.read_value(_boot.COMMAND_LINE) or ""))
-    if _modprobe_conf.blacklist_origin(files.modprobe_d, _kernel.MODULE) is not None:
-        names.discard(_kernel.MODULE)
+    names = {name for name in names if _modprobe_conf.blacklist_origin(files.modprobe_d, name) is None}
     brought = _modules_load.brought(host.lines(_kernel.modules_dep(release)), names)
     return any(_kernel.MODULE in modules for modules in brought.values())
 
 
 def _has_rule(host: Host) -> bool:
     """Whether a udev rule runs a sysctl program when nf_conntrack is loaded."""
-    paths: t.Dict[str, str] = {}
-    for folder in _UDEV_DIRECTORIES:
-        for name in host.names(folder):
-            paths.setdefault(name, "{0}/{1}".format(folder, name))
-    texts = (host.read_text(path) or "" for path in paths.values() if path.endswith(".rules") and host.is_file(path))
-    return any(_RULE_THAT_APPLIES.search(text) for text in texts)
+    rules = _drop_ins.read(host, _udev_rules.KIND, _udev_rules.READING)
+    return any(_udev_rules.applies_sysctl(conf.text, _kernel.MODULE) for conf in rules.files)
 
 
 def _lines(observed: Observed) -> t.Dict[str, Origin]:
@@ -156,20 +148,21 @@ def _lines(observed: Observed) -> t.Dict[str, Origin]:
     return {name: origin for name, origin in lines.items() if origin is not None}
 
 
-def _given(observed: Observed) -> t.Optional[Origin]:
-    """What gives nf_conntrack a hashsize; a container's own files give it none."""
+def _hashsizes(observed: Observed) -> t.List[Origin]:
+    """All that gives nf_conntrack a hashsize, the one in force last; a container's own files give it none."""
     is_built_in = observed.presence == _kernel.BUILT_IN
-    return _boot.hashsize_origin(observed.files, built_in=is_built_in) if observed.is_initial else None
+    return _boot.hashsize_origins(observed.files, built_in=is_built_in) if observed.is_initial else []
 
 
 def _by_option(observed: Observed) -> t.Dict[str, Origin]:
     """What the load sets by the hashsize that nf_conntrack is given: the buckets, and with them max."""
-    given = _given(observed)
-    buckets = _boot.number(given)
-    if given is None or buckets is None or not KEYS[BUCKETS].takes(buckets):
+    given = _hashsizes(observed)
+    numbers = [number for number in map(_boot.buckets, given) if number is not None]
+    # One alone that the kernel refuses ends the load.
+    if not numbers or len(numbers) < len(given) or not KEYS[BUCKETS].takes(numbers[-1]):
         return {}
-    implied = _sizing.MAX_PER_GIVEN_BUCKET * _sizing.round_up(buckets, observed.buckets_per_page)
-    return {BUCKETS: given, MAX: Origin(str(implied), given.path, given.number)}
+    implied = _sizing.MAX_PER_GIVEN_BUCKET * _sizing.round_up(numbers[-1], observed.buckets_per_page)
+    return {BUCKETS: replace(given[-1], value=str(numbers[-1])), MAX: replace(given[-1], value=str(implied))}
 
 
 def gather(host: Host, attempt: Attempt = lambda read: read()) -> t.Dict[str, t.Any]:
@@ -237,14 +230,16 @@ def _lost(
 
 def _without_effect(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
     """Lines that are read and can never apply."""
-    given = _given(observed)
-    buckets = _boot.number(given)
-    # Of 0 the kernel makes a size of its own.
-    if given is not None and buckets != 0 and (buckets is None or not KEYS[BUCKETS].takes(buckets)):
-        message = "{0}:{1} (hashsize={2}): the kernel takes no such value, and refuses to load {3} with it".format(
-            given.path, given.number, given.value, _kernel.MODULE
-        )
-        yield _item(INVALID_VALUE, BUCKETS, _value(given.value), None, given.path, given.number, message)
+    given = _hashsizes(observed)
+    for position, origin in enumerate(given, 1):
+        buckets = _boot.buckets(origin)
+        # Of 0 the kernel makes a size of its own; a number that is too large matters only where it is in force.
+        is_too_large = buckets and not KEYS[BUCKETS].takes(buckets) and position == len(given)
+        if buckets is None or is_too_large:
+            message = "{0}:{1} (hashsize={2}): the kernel takes no such value, and refuses to load {3} with it".format(
+                origin.path, origin.number, origin.value, _kernel.MODULE
+            )
+            yield _item(INVALID_VALUE, BUCKETS, _hashsize(origin), None, origin.path, origin.number, message)
     if observed.files.program.problem:
         return
     for conf in observed.files.sysctl_d.files:
@@ -266,7 +261,7 @@ def _not_read(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
             message = "{0}:{1} (hashsize={2}): modprobe does not read this file".format(
                 conf.place, origin.number, origin.value
             )
-            yield _item(NOT_READ, BUCKETS, _value(origin.value), None, conf.target, origin.number, message)
+            yield _item(NOT_READ, BUCKETS, _hashsize(origin), None, conf.target, origin.number, message)
 
 
 def _conntrack_entries(conf: ConfFile) -> t.Iterator[t.Tuple[_sysctl_conf.Entry, str]]:
@@ -308,3 +303,9 @@ def _value(text: str) -> t.Union[int, str]:
     """What a line sets, as the kernel reads it; as it stands where that is no number."""
     number = _kernel.parse_number(text)
     return text if number is None else number
+
+
+def _hashsize(origin: Origin) -> t.Union[int, str]:
+    """The same for what gives a hashsize."""
+    buckets = _boot.buckets(origin)
+    return origin.value if buckets is None else buckets

@@ -79,7 +79,7 @@ def run(host: Host, request: Request, check_mode: bool) -> t.Dict[str, t.Any]:
 
     :raises ConntrackError: refused, or failed and reverted.
     """
-    return carry_out(host, lambda: plan(observe(host, request), request), check_mode)
+    return carry_out(host, lambda: plan(observe(host, request), request, check_mode), check_mode)
 
 
 def observe(host: Host, request: Request) -> Observed:
@@ -110,9 +110,10 @@ def observe(host: Host, request: Request) -> Observed:
     )
 
 
-def plan(observed: Observed, request: Request) -> Plan:
+def plan(observed: Observed, request: Request, is_prediction: bool = False) -> Plan:
     """The changes that bring an observed host to what is requested; pure.
 
+    :param is_prediction: whether this is check mode, where tasks before this one changed nothing.
     :raises Refused: this host cannot or should not be brought there.
     """
     if request.absent:
@@ -130,6 +131,10 @@ def plan(observed: Observed, request: Request) -> Plan:
         )
 
     files, boot_after = _plan_boot(observed, desired, request)
+    loads_at_boot = request.load and request.boot and _is_module(observed)
+    files_then = boot_after or observed.boot
+    if files_then is not None and (loads or loads_at_boot):
+        _boot.check_load(files_then, loads_at_boot, is_prediction)
     runtime = _plan_runtime(observed, desired) if request.runtime and not pending else []
     # The kernel judges values before a file carries them to the next boot; but a load reads its files.
     changes: t.List[Change] = [*files, ModuleLoaded(_kernel.MODULE), *runtime] if loads else [*runtime, *files]
@@ -274,6 +279,11 @@ def _check_sizes(observed: Observed, desired: Desired, request: Request) -> None
         )
 
 
+def _is_module(observed: Observed) -> bool:
+    """Whether nf_conntrack is a module that is loaded here, if it is; containers have it from their host."""
+    return observed.presence != _kernel.BUILT_IN and observed.initial_namespace
+
+
 def _plan_boot(
     observed: Observed, desired: Desired, request: Request
 ) -> t.Tuple[t.List[t.Any], t.Optional[_boot.BootFiles]]:
@@ -281,7 +291,7 @@ def _plan_boot(
         return [], None
     values, hashsize = dict(desired.values), desired.hashsize
     implied: t.Dict[str, int] = {}
-    is_module = observed.presence != _kernel.BUILT_IN and observed.initial_namespace
+    is_module = _is_module(observed)
     if hashsize is not None and not is_module:
         values[BUCKETS], hashsize = hashsize, None
     if hashsize is not None and MAX not in values and _boot.number_at_load(observed.boot, KEYS[MAX]) is None:
@@ -345,11 +355,6 @@ def _check_privileges(observed: Observed, changes: t.Sequence[Change], runtime: 
         )
 
 
-def _boot_number(name: str, origin: t.Optional[Origin], hardware: Hardware) -> t.Optional[int]:
-    value = _boot.number(origin)
-    return _sizing.round_hashsize(value, hardware) if name == BUCKETS and value is not None else value
-
-
 def _report(
     observed: Observed, live: t.Mapping[str, int], names: t.Sequence[str], boot_after: t.Optional[_boot.BootFiles]
 ) -> t.Dict[str, t.Dict[str, t.Any]]:
@@ -357,14 +362,19 @@ def _report(
     report = {}
     for name in names:
         origin: t.Optional[Origin] = None
+        boot: t.Optional[int] = None
         if boot_after is not None:
             if name == BUCKETS and observed.presence != _kernel.BUILT_IN:
                 origin = _boot.hashsize_origin(boot_after)
+                boot = _boot.buckets(origin)
             else:
                 origin = _boot.value_origin(boot_after, KEYS[name])
+                boot = _boot.number(origin)
+        if name == BUCKETS and boot is not None:
+            boot = _sizing.round_hashsize(boot, observed.hardware)
         report[name] = {
             "runtime": live.get(name),
-            "boot": _boot_number(name, origin, observed.hardware),
+            "boot": boot,
             "file": origin.path if origin is not None else None,
             "line": origin.number if origin is not None else None,
         }

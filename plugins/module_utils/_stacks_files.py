@@ -20,6 +20,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils import (
     _modprobe_conf,
     _modules_load,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import BLOCK_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent, check_writable
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns, Origin
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
@@ -27,7 +28,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFR
 from ansible_collections.netops.conntrack.plugins.module_utils._modules_load import Line
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed import (
     ABSENT,
-    BLOCK_FILE,
     CONNTRACK,
     HEADER,
     LOAD_FILES,

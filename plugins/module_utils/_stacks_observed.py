@@ -19,6 +19,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils import (
     _modules_load,
     _pins,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import BLOCK_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import CONNTRACK_ROOTS, DEFRAG, NAT_ROOTS, Module
@@ -35,8 +36,6 @@ STATES = (ABSENT, PRESENT, UNMANAGED)
 
 HEADER = "# Written by Ansible: netops.conntrack.conntrack_modules\n"
 
-#: Sorts before the usual names, because of several ``install`` commands for a module the first is run.
-BLOCK_FILE = "/etc/modprobe.d/00-netops-conntrack-modules.conf"
 #: What has the boot load a stack. Not conntrack_settings' own file: its ``load: true`` is no business of ``unmanaged``.
 LOAD_FILES = {
     NAT: "/etc/modules-load.d/netops-conntrack-nat.conf",

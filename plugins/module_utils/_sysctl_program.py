@@ -15,6 +15,8 @@ from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import 
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 _SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
+_RUNNING_SYSTEMD = "/run/systemd/system"
+_INIT = "/sbin/init"
 _PROGRAM_DIRECTORIES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _INIT_SCRIPTS = ("/etc/init.d/procps", "/etc/init.d/procps.sh")
 
@@ -38,25 +40,25 @@ class SysctlProgram:
 def find(host: Host) -> SysctlProgram:
     """The program that sets sysctl lines when this host boots.
 
-    systemd-sysctl where it is installed. Else procps, where an init script runs its ``sysctl --system`` and udev can
-    run it at later loads.
+    systemd-sysctl where it is installed and systemd boots the host. Else procps, where an init script runs its
+    ``sysctl --system`` and udev can run it at later loads.
     """
     systemd_sysctl = _first(host, _SYSTEMD_SYSCTL)
-    if systemd_sysctl is not None:
+    if systemd_sysctl is not None and _boots_by_systemd(host):
         return SysctlProgram(
             Reading(), _sysctl_conf.BootValues, "{0} --prefix=/net/netfilter".format(systemd_sysctl)
         )
     sysctl, script = _program(host, "sysctl"), _first(host, _INIT_SCRIPTS)
     if sysctl is None or script is None:
         return _unknown(
-            "this host has neither systemd-sysctl nor an init script that runs procps ({0}), so nothing here is known"
+            "this host's boot runs neither systemd-sysctl nor an init script of procps ({0}), so nothing here is known"
             " to apply it at boot".format(" or ".join(_INIT_SCRIPTS))
         )
     behind = host.resolve(sysctl)
     if posixpath.basename(behind) != "sysctl":
         return _unknown(
-            "this host has no systemd-sysctl, and its {0} is no program of procps but {1}, so nothing here is known"
-            " to apply it at boot".format(sysctl, behind)
+            "this host's boot runs no systemd-sysctl, and its {0} is no program of procps but {1}, so nothing here is"
+            " known to apply it at boot".format(sysctl, behind)
         )
     if _program(host, "udevadm") is None:
         return _unknown(
@@ -66,6 +68,13 @@ def find(host: Host) -> SysctlProgram:
     # sysctl 3.3.17 to 4.0.4 acts on --system where it stands, so what stands behind it is not seen.
     at_load = "{0} --quiet --pattern '{1}' --system".format(sysctl, _procps_sysctl.PATTERN)
     return SysctlProgram(_procps_sysctl.READING, _procps_sysctl.BootValues, at_load)
+
+
+def _boots_by_systemd(host: Host) -> bool:
+    """Whether systemd boots a host that has it installed; an image or a container may have nothing that says no."""
+    if host.exists(_RUNNING_SYSTEMD) or not host.exists(_INIT):
+        return True
+    return posixpath.basename(host.resolve(_INIT)) == "systemd"
 
 
 def _unknown(problem: str) -> SysctlProgram:

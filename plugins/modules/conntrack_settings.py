@@ -20,9 +20,12 @@ description:
     loaded after boot, which is the normal case."
   - Other lines for the same keys that would win at boot, and lines with former names of them, are removed from files
     below C(/etc), see O(conflicting_entries). All other bytes of these files stay as they were.
+  - With a O(hashsize) so is any other that the kernel refuses, such as C(64K), because with one of those, wherever it
+    stands, it does not load C(nf_conntrack) at all.
   - Keys that are not named are left alone.
-  - What holds at boot is told, and made, by the rules of the host's own boot, which is systemd-sysctl, or without systemd an
-    init script, C(/etc/init.d/procps), that runs C(sysctl --system). A host with neither can have O(scope=runtime) alone.
+  - What holds at boot is told, and made, by the rules of the host's own boot, which is systemd-sysctl, or where systemd
+    does not boot it an init script, C(/etc/init.d/procps), that runs C(sysctl --system). A host with neither can have
+    O(scope=runtime) alone.
   - Runs that change the same host are done one after the other, those of M(netops.conntrack.conntrack_modules) among them.
 version_added: 1.0.0
 author:
@@ -106,7 +109,8 @@ options:
   conflicting_entries:
     description:
       - What to do with lines below C(/etc) that set the same keys and would win, at boot or, in C(/etc/sysctl.conf), at
-        the next C(sysctl -p) or C(sysctl --system), and with lines that use another or a former name of these keys.
+        the next C(sysctl -p) or C(sysctl --system), with lines that use another or a former name of these keys,
+        and with a hashsize that the kernel refuses.
       - V(replace) takes these lines out. All other bytes of the files stay, and a link stays a link.
       - V(fail) changes nothing and names each by file and line.
       - A line that wins from a file elsewhere, such as C(/usr/lib/sysctl.d), is refused in both cases.
@@ -116,6 +120,10 @@ options:
   load:
     description:
       - V(true) loads C(nf_conntrack) now and at every boot, as O(scope) says.
+      - A line in C(modprobe.d) that keeps it out, an C(install) such as C(/bin/false), or for boots a C(blacklist), is
+        refused and named. M(netops.conntrack.conntrack_modules) with
+        O(netops.conntrack.conntrack_modules#module:state=present) takes such lines away.
+      - Check mode passes over that module's own file, because a task before may only have predicted that it goes.
       - V(false) loads nothing, and takes nothing back that an earlier V(true) set up. Where C(nf_conntrack) is not
         loaded, the files are written and RV(pending) is V(true).
     type: bool
@@ -127,6 +135,7 @@ options:
     default: false
 seealso:
   - module: netops.conntrack.conntrack_facts
+  - module: netops.conntrack.conntrack_modules
 """
 
 EXAMPLES = r"""

@@ -65,6 +65,15 @@ def _recorded(name: str) -> t.Tuple[t.Dict[str, t.Any], t.Dict[str, Entry]]:
     return recorded, tree
 
 
+def _parameter(value: str) -> t.Optional[int]:
+    """What the kernel reads from a hashsize; None where it refuses it."""
+    if re.fullmatch(r"\+?(0[xX][0-9a-fA-F]+|[0-9]+)", value) is None:
+        return None
+    digits = value.lstrip("+")
+    number = int(digits, 8 if digits.isdigit() and digits[0] == "0" else 0)
+    return number if number < 1 << 32 else None
+
+
 class FakeKernel(Host):
     """A recorded host that takes writes as its kernel would.
 
@@ -295,7 +304,7 @@ class FakeKernel(Host):
     def run(self, command: t.Sequence[str]) -> str:
         words = " ".join(command)
         self.ran.append(words)
-        effects = {"modprobe nf_conntrack": self.load, "modprobe -r nf_conntrack": self.unload}
+        effects = {"modprobe nf_conntrack": self._modprobe, "modprobe -r nf_conntrack": self.unload}
         self._step(effects.get(words, lambda: None))
         return ""
 
@@ -303,16 +312,41 @@ class FakeKernel(Host):
     def is_loaded(self) -> bool:
         return COUNT in self.tree
 
+    def _modprobe(self) -> None:
+        """What ``modprobe nf_conntrack`` does, or what is run in its place."""
+        command = self._installs() or "modprobe"
+        if "modprobe" in command:
+            self.load()
+        elif "true" not in command:
+            raise HostError("run", "modprobe nf_conntrack", "Error running install command")
+
+    def _installs(self) -> str:
+        """The first command that is run in place of a load; empty where there is none."""
+        lines = [line.split(None, 2) for _path, text in self._files("modprobe.d") for line in text.split("\n")]
+        found = [
+            line[2] for line in lines
+            if line[:1] == ["install"] and len(line) == 3 and fnmatch.fnmatch("nf_conntrack", line[1].replace("-", "_"))
+        ]
+        return found[0] if found else ""
+
+    def _boot_loads(self) -> bool:
+        lines = [line.split() for _path, text in self._files("modprobe.d") for line in text.split("\n")]
+        is_blacklisted = any(line in (["blacklist", "nf_conntrack"], ["blacklist", "nf-conntrack"]) for line in lines)
+        named = any("nf_conntrack" in text.split("\n") for _path, text in self._files("modules-load.d"))
+        return named and not is_blacklisted
+
     def load(self) -> None:
-        """What ``modprobe nf_conntrack`` does, and udevd after it."""
+        """What ``modprobe --ignore-install nf_conntrack`` does, and udevd after it."""
         if self.is_loaded:
             return
+        given = [_parameter(value) for value in self._hashsizes()]
+        if None in given:
+            raise _error("run", "modprobe nf_conntrack", errno.EINVAL)
         for path, entry in self._appears.items():
             self.put(path, entry)
-        given = self._hashsize_option()
-        if given is not None:
-            self._set_buckets(self._rounded(given))
-            self._set_max(8 * self._rounded(given))
+        if given and given[-1]:
+            self._set_buckets(self._rounded(given[-1]))
+            self._set_max(8 * self._rounded(given[-1]))
         rules = self.text("/etc/udev/rules.d/99-netops-conntrack.rules") or ""
         if 'KERNEL=="nf_conntrack"' in rules and "systemd-sysctl --prefix=/net/netfilter" in rules:
             self._systemd_sysctl("/proc/sys/net/netfilter/")
@@ -332,15 +366,18 @@ class FakeKernel(Host):
         self.tree.update(self._built_in if self.is_loaded else {})
         for path in [path for path in self.tree if path.startswith("/run/") and self.tree[path] is not None]:
             del self.tree[path]
-        if any("nf_conntrack" in text.split("\n") for _path, text in self._files("modules-load.d")):
-            self.load()
+        if self._boot_loads():
+            with contextlib.suppress(HostError):
+                self._modprobe()
         has_systemd = any(self.exists(base + "/systemd/systemd-sysctl") for base in ("/usr/lib", "/lib"))
-        if self.exists("/etc/init.d/procps") and not has_systemd:
+        # No host was recorded with an init; one that a test put there is sysvinit's.
+        if self.exists("/etc/init.d/procps") and (not has_systemd or self.exists("/sbin/init")):
             self._procps("")
         else:
             self._systemd_sysctl("/proc/sys/")
         if then_load:
-            self.load()
+            with contextlib.suppress(HostError):
+                self._modprobe()
 
     def _procps(self, pattern: str) -> None:
         files = self._files("sysctl.d") + [("", self.text("/etc/sysctl.conf") or "")]
@@ -362,16 +399,16 @@ class FakeKernel(Host):
                     found[name] = posixpath.join(base, kind, name)
         return [(found[name], self.text(found[name]) or "") for name in sorted(found)]
 
-    def _hashsize_option(self) -> t.Optional[int]:
-        given = None
-        for _path, text in self._files("modprobe.d"):
-            for line in text.split("\n"):
-                words = line.split()
-                if words[:2] in (["options", "nf_conntrack"], ["options", "nf-conntrack"]):
-                    for word in words[2:]:
-                        if word.startswith("hashsize="):
-                            given = int(word[len("hashsize="):])
-        return given
+    def _hashsizes(self) -> t.List[str]:
+        """Every hashsize that the kernel is given; one alone that it cannot read ends the load."""
+        lines = [line for _path, text in self._files("modprobe.d") for line in text.split("\n")]
+        options = [re.findall(r'(?:"[^"]*"|[^\s"])+', line) for line in lines]
+        words = [word for line in options if line[:1] == ["options"] and line[1:2] in (["nf_conntrack"], ["nf-conntrack"])
+                 for word in line[2:]]
+        words += re.findall(r"\bnf[-_]conntrack\.(\S+)", self.text("/proc/cmdline") or "")
+        before, _options, after = self._installs().rpartition("$CMDLINE_OPTS")
+        words = before.split() + words + after.split()
+        return [word.partition("=")[2].strip('"') for word in words if word.partition("=")[0] == "hashsize"]
 
     def _systemd_sysctl(self, prefix: str) -> None:
         settings: t.Dict[str, t.Optional[str]] = {}

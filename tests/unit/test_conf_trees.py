@@ -56,5 +56,5 @@ def test_no_tree_is_a_crash(kind):
         files = tuple(ConfFile(path, path, decode(text)) for path, text in tree.items() if isinstance(text, bytes))
         for values in (_sysctl_conf.BootValues, _procps_sysctl.BootValues):
             values(DropIns("sysctl.d", files)).origin("net.netfilter.nf_conntrack_max", "net.nf_conntrack_max")
-        _modprobe_conf.parameter_origin(DropIns("modprobe.d", files), "nf_conntrack", "hashsize")
+        _modprobe_conf.parameter_origins(DropIns("modprobe.d", files), "nf_conntrack", "hashsize")
         _modprobe_conf.blocked(DropIns("modprobe.d", files))

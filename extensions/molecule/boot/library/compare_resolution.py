@@ -168,9 +168,9 @@ class Modprobe:
         command_line = self._host.read_value("/proc/cmdline") or ""
         answers: Answers = {}
         for module, parameter in conf_trees.PARAMETERS:
-            origin = _modprobe_conf.parameter_origin(files, module, parameter)
-            value = _modprobe_conf.command_line_parameter(command_line, module, parameter)
-            answers[module + " " + parameter] = value if value is not None else origin and origin.value
+            origins = _modprobe_conf.parameter_origins(files, module, parameter)
+            words = _modprobe_conf.command_line_values(command_line, module, parameter)
+            answers[module + " " + parameter] = [origin.value for origin in origins] + words
         for module in conf_trees.MODULES:
             origin = _modprobe_conf.install_origin(files, module)
             answers["install " + module] = origin and " ".join(origin.value.split())
@@ -180,7 +180,7 @@ class Modprobe:
 
     def seen(self, _number: int) -> Answers:
         shown = self._root.run("/usr/sbin/modprobe", "-S", "1", "--showconfig").decode("utf-8", "surrogateescape")
-        answers: Answers = {module + " " + parameter: None for module, parameter in conf_trees.PARAMETERS}
+        answers: Answers = {module + " " + parameter: [] for module, parameter in conf_trees.PARAMETERS}
         answers.update({"install " + module: None for module in conf_trees.MODULES})
         answers.update({"blacklist " + module: False for module in conf_trees.MODULES})
         for line in shown.split("\n"):
@@ -189,7 +189,7 @@ class Modprobe:
             if verb == "options":
                 for name, value in _kernel_parameters(rest):
                     if (module, name) in conf_trees.PARAMETERS:
-                        answers[module + " " + name] = value
+                        answers[module + " " + name].append(value)
             elif verb == "install":
                 for one in conf_trees.MODULES:
                     question = "install " + one
@@ -213,9 +213,8 @@ def _kernel_parameters(options: str) -> t.Iterator[t.Tuple[str, str]]:
             index += 1
         if word.startswith('"'):
             word = word[1:-1] if word.endswith('"') else word[1:]
-        name, equals, value = word.partition("=")
-        if equals:
-            yield name.replace("-", "_"), value.strip('"')
+        name, _equals, value = word.partition("=")
+        yield name.replace("-", "_"), value.strip('"')
 
 
 def compare(root: real_programs.Root, params: t.Mapping[str, t.Any]) -> t.Iterator[t.Dict[str, t.Any]]:

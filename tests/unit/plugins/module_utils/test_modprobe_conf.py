@@ -14,13 +14,15 @@ from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import 
 from ansible_collections.netops.conntrack.plugins.module_utils._modprobe_conf import (
     blacklist_origin,
     blocked,
+    command_line_values,
+    command_origins,
     drop_blacklist,
     drop_install,
     drop_parameter,
     install_origin,
     is_block,
     is_refusal,
-    parameter_origin,
+    parameter_origins,
     set_parameter,
 )
 
@@ -30,7 +32,7 @@ MODPROBE = shutil.which("modprobe", path="/usr/sbin:/sbin:/usr/bin:/bin")
 def origin(*texts):
     paths = ["/etc/modprobe.d/{0}.conf".format(number) for number in range(len(texts))]
     files = tuple(ConfFile(path, path, text) for path, text in zip(paths, texts))
-    return parameter_origin(DropIns("modprobe.d", files), "nf_conntrack", "hashsize")
+    return next(reversed(parameter_origins(DropIns("modprobe.d", files), "nf_conntrack", "hashsize")), None)
 
 
 def value(*texts):
@@ -58,7 +60,6 @@ CASES = [
     ("5", "# comment \\\\\noptions nf_conntrack hashsize=5\n"),
     (None, "options nf_conntrack_ftp hashsize=5\n"),
     (None, "options nf_conntrack expect_hashsize=5\n"),
-    (None, "options nf_conntrack hashsize 5\n"),
     (None, "install nf_conntrack hashsize=5\n"),
     (None, "Options nf_conntrack hashsize=5\n"),
     (None, "options nf_conntrack\r hashsize=5\n"),
@@ -73,6 +74,9 @@ KERNEL_CASES = [
     ("5", "options nf_conntrack hashsize=5\r\n"),
     ("a b", 'options nf_conntrack hashsize="a\tb"\n'),
     (None, 'options nf_conntrack x="a hashsize=5 b"\n'),
+    ("", "options nf_conntrack hashsize=\n"),
+    # A name alone is refused as what is no number is.
+    ("", "options nf_conntrack hashsize 5\n"),
     ("6", 'options nf_conntrack x="a hashsize=5 b" hashsize=6\n'),
 ]
 
@@ -100,6 +104,17 @@ def test_modprobe_of_this_machine_reads_it_so(tmp_path, wanted, text):
 def test_the_last_file_wins_and_the_line_in_force_is_named():
     found = origin("options nf_conntrack hashsize=5\n", "\n# a \\\nb\noptions nf_conntrack \\\n hashsize=6\n", "# c\n")
     assert (found.value, found.path, found.number) == ("6", "/etc/modprobe.d/1.conf", 4)
+
+
+def test_all_that_the_kernel_is_given_is_named_in_its_order():
+    files = DropIns("modprobe.d", tuple(
+        ConfFile("/etc/modprobe.d/" + name, "/x", "# a\noptions nf_conntrack hashsize={0} hashsize=2\n".format(name))
+        for name in ("3", "1")
+    ))
+    found = parameter_origins(files, "nf-conntrack", "hashsize")
+    assert [(one.value, one.path[-1], one.number) for one in found] == [("3", "3", 2), ("2", "3", 2), ("1", "1", 2), ("2", "1", 2)]
+    words = "a nf_conntrack.hashsize=64K x.hashsize=1 nf-conntrack.hashsize nf_conntrack.acct=1 nf_conntrack.hashsize=5"
+    assert command_line_values(words, "nf_conntrack", "hashsize") == ["64K", "", "5"]
 
 
 @pytest.mark.parametrize("before, after", [
@@ -243,6 +258,39 @@ def test_what_keeps_out_conntrack_keeps_out_nat():
     place = {"file": "/etc/modprobe.d/0.conf", "line": 2}
     assert blocked(drop_ins("\ninstall nf_conntrack /bin/false\n")) == {"nat": place, "conntrack": place}
     assert blocked(drop_ins("\ninstall nf_nat /bin/false\n")) == {"nat": place, "conntrack": None}
+
+
+@pytest.mark.parametrize("command, before, after", [
+    ("/sbin/modprobe -i nf_conntrack hashsize=5 $CMDLINE_OPTS", ["5"], []),
+    ("/sbin/modprobe -i nf_conntrack $CMDLINE_OPTS hashsize=5", [], ["5"]),
+    ("/sbin/modprobe -i nf_conntrack hashsize=5; /sbin/sysctl --system", [], ["5"]),
+    ("/bin/sh -c '/sbin/insmod /x.ko \"hashsize=5\" hashsize=\"6\"'", [], ["5", "6"]),
+    ("/sbin/modprobe -i nf_conntrack expect_hashsize=5 expect-hashsize=6", [], []),
+    ("/sbin/modprobe -i nf_conntrack $CMDLINE_OPTS", [], []),
+    ("/bin/false hashsize=5", [], []),
+])
+def test_a_parameter_in_a_command_that_loads_the_module_is_found(command, before, after):
+    found = command_origins(drop_ins("\ninstall nf_conntrack {0}\n".format(command)), "nf_conntrack", "hashsize")
+    assert tuple([origin.value for origin in origins] for origins in found) == (before, after)
+    assert all(origin.number == 2 for origins in found for origin in origins)
+    assert command_origins(drop_ins("install nf_nat {0}\n".format(command)), "nf_conntrack", "hashsize") == ([], [])
+
+
+@pytest.mark.skipif(MODPROBE is None, reason="no modprobe here to compare with")
+def test_modprobe_of_this_machine_puts_the_options_of_files_where_the_command_has_them(tmp_path):
+    modules = tmp_path / "lib" / "modules" / "6.1.0"
+    modules.mkdir(parents=True)
+    (modules / "modules.dep").write_text("kernel/x_none.ko:\n", encoding="utf-8")
+    configuration = tmp_path / "modprobe.d"
+    configuration.mkdir()
+    (configuration / "a.conf").write_text(
+        "options x_none p=1\ninstall x_none echo given p=2 $CMDLINE_OPTS p=3\n", encoding="utf-8"
+    )
+    printed = subprocess.run(
+        [MODPROBE, "-d", str(tmp_path), "-S", "6.1.0", "-C", str(configuration), "x_none"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+    ).stdout.decode()
+    assert printed.split() == ["given", "p=2", "p=1", "p=3"]
 
 
 def test_the_first_blacklist_is_named():

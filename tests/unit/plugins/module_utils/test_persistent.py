@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fake_kernel import FakeKernel
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _persistent, _settings
-from ansible_collections.netops.conntrack.plugins.module_utils._kernel import parse_number
+from ansible_collections.netops.conntrack.plugins.module_utils._kernel import parse_number, parse_parameter
 from ansible_collections.netops.conntrack.plugins.module_utils._request import parse
 
 MAX = "net.netfilter.nf_conntrack_max"
@@ -204,6 +204,18 @@ def test_numbers_are_read_as_the_kernel_reads_them(text, number):
     assert parse_number(text) == number
 
 
+@pytest.mark.parametrize("text, number", [
+    ("5", 5), ("+5", 5), ("0", 0), ("+0", 0), ("010", 8), ("+010", 8), ("0x10", 16), ("0XfF", 255), ("5\n", 5), ("00000000007", 7),
+    ("4294967295", 2**32 - 1), ("0xffffffff", 2**32 - 1), ("0" * 5000 + "1", 1), ("+65536", 65536),
+    ("", None), ("+", None), ("-5", None), ("-0", None), ("++5", None), (" 5", None), ("5 ", None), ("5 # why", None),
+    ("64K", None), ("5\n\n", None), ("\n", None), ("08", None), ("0x", None), ("0xg", None), ("1e3", None), ("5,6", None),
+    ("4294967296", None), ("0x100000000", None), ("9" * 5000, None), ("\u0665", None),
+])
+def test_parameters_of_a_module_are_read_as_the_kernel_reads_them(text, number):
+    # kstrtouint(), of base 0.
+    assert parse_parameter(text) == number
+
+
 def test_where_nothing_is_known_to_apply_the_files_nothing_is_said_of_them():
     lines = {"/etc/sysctl.d/50-a.conf": MAX.encode() + b" = 5\n", "/etc/sysctl.conf": MAX.encode() + b" = 6\n"}
     kernel = FakeKernel("trixie-6.12-nat", lines)
@@ -231,13 +243,76 @@ def test_a_tuned_container_has_no_drift_and_no_hashsize_of_its_own():
     assert found["drift"] == [] and list(found["persistent"]) == ["nf_conntrack_udp_timeout"]
 
 
-@pytest.mark.parametrize("value", ["64k", "-1", "99999999999999999999"])
+REFUSED = ["64k", "-1", "99999999999999999999", "", '"5 6"']
+
+
+@pytest.mark.parametrize("value", REFUSED)
 def test_a_hashsize_with_which_nothing_can_be_loaded_is_told(value):
     option = "options nf_conntrack hashsize={0}\n".format(value).encode()
     found = gather("trixie-6.12-absent", {"/etc/modprobe.d/a.conf": option})
     assert found["persistent"] == {}
     assert kinds(found) == [("invalid_value", "nf_conntrack_buckets", "/etc/modprobe.d/a.conf", 1)]
     assert "refuses to load nf_conntrack" in found["drift"][0]["message"]
+    assert found["drift"][0]["value"] == value.strip('"')
+
+
+@pytest.mark.parametrize("value", REFUSED)
+@pytest.mark.parametrize("name", ["trixie-6.12-nat", "bookworm-6.1-absent"])
+def test_a_later_hashsize_does_not_save_the_load_from_a_refused_one(name, value):
+    changes = {
+        "/etc/modprobe.d/a.conf": "# a\noptions nf_conntrack hashsize={0}\n".format(value).encode(),
+        "/etc/modprobe.d/b.conf": b"options nf_conntrack hashsize=65536\n",
+    }
+    kernel = FakeKernel(name, changes)
+    kernel.reboot()
+    assert not kernel.is_loaded
+    found = gather(name, changes)
+    assert found["persistent"] == {}
+    assert kinds(found) == [("invalid_value", "nf_conntrack_buckets", "/etc/modprobe.d/a.conf", 2)]
+
+
+def test_every_refused_hashsize_is_told():
+    found = gather("trixie-6.12-absent", {
+        "/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=64K\n",
+        "/etc/modprobe.d/b.conf": b"options nf_conntrack hashsize\n",
+        "/proc/cmdline": b"nf_conntrack.hashsize=1e3 nf_conntrack.hashsize=512\n",
+    })
+    assert [(item["file"], item["value"]) for item in found["drift"]] == [
+        ("/etc/modprobe.d/a.conf", "64K"), ("/etc/modprobe.d/b.conf", ""), ("/proc/cmdline", "1e3"),
+    ]
+
+
+@pytest.mark.parametrize("value, boot", [("+65536", 65536), ("0x10000", 65536), ("+0200000", 65536)])
+def test_a_hashsize_that_the_kernel_takes_in_another_form_is_told_as_its_number(value, boot):
+    found = gather("trixie-6.12-absent", {
+        "/etc/modprobe.d/a.conf": "options nf_conntrack hashsize={0}\n".format(value).encode(),
+    })
+    assert found["persistent"]["nf_conntrack_buckets"]["boot"] == boot
+    assert found["persistent"]["nf_conntrack_max"]["boot"] == 8 * boot
+    assert found["drift"] == []
+
+
+def test_a_hashsize_in_a_command_that_is_run_in_place_of_the_load_is_what_the_load_gets():
+    changes = {
+        "/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=65536\n",
+        "/etc/modprobe.d/b.conf": b"install nf_conntrack /sbin/modprobe -i nf_conntrack $CMDLINE_OPTS hashsize=8192\n",
+    }
+    kernel = FakeKernel("trixie-6.12-nat", changes)
+    kernel.reboot()
+    found = _persistent.gather(kernel)
+    assert found["persistent"]["nf_conntrack_buckets"] == {"boot": 8192, "file": "/etc/modprobe.d/b.conf", "line": 1}
+    assert kernel.value("nf_conntrack_buckets") == 8192 and found["drift"] == []
+
+
+@pytest.mark.parametrize("value", ["0", "4294967295"])
+def test_an_outranked_hashsize_of_any_number_is_no_drift(value):
+    changes = {
+        "/etc/modprobe.d/a.conf": "options nf_conntrack hashsize={0}\n".format(value).encode(),
+        "/etc/modprobe.d/b.conf": b"options nf_conntrack hashsize=65536\n",
+    }
+    assert gather("trixie-6.12-absent", changes)["drift"] == []
+    del changes["/etc/modprobe.d/b.conf"]
+    assert bool(gather("trixie-6.12-absent", changes)["drift"]) == (value != "0")
 
 
 def test_a_hashsize_of_0_leaves_the_size_to_the_kernel():
@@ -252,7 +327,12 @@ LOST = [("not_at_load", "nf_conntrack_max", "/etc/sysctl.d/50-a.conf", 1)]
     ({"/usr/lib/udev/rules.d/60-nf.rules": RULE_TEXT}, []),
     ({"/usr/lib/udev/rules.d/60-nf.rules": RULE_TEXT, "/etc/udev/rules.d/60-nf.rules": "/dev/null"}, LOST),
     ({"/usr/lib/udev/rules.d/60-nf.rules": b"# " + RULE_TEXT}, LOST),
+    ({"/etc/udev/rules.d/60-nf.rules": RULE_TEXT.replace(b"RUN", b"\\\n  RUN")}, []),
+    ({"/etc/udev/rules.d/60-nf.rules": RULE_TEXT.replace(b'nf_conntrack"', b'nf_conntrack_ftp"')}, LOST),
+    ({"/etc/udev/rules.d/.60-nf.rules": RULE_TEXT}, LOST),
     ({"/etc/modules-load.d/a.conf": b"iptable_nat\n"}, []),
+    ({"/etc/modules-load.d/a.conf": b"nf_nat\n", "/etc/modprobe.d/b.conf": b"blacklist nf-nat\n"}, LOST),
+    ({"/etc/modules-load.d/a.conf": b"nf_nat\n", "/etc/modprobe.d/b.conf": b"blacklist nf_conntrack\n"}, []),
     ({"/etc/modules-load.d/a.conf": b"nf_conntrack\n", "/etc/modprobe.d/b.conf": b"install nf_conntrack /bin/false\n"}, LOST),
     ({"/etc/modules-load.d/a.conf": b"nf_conntrack\n", "/etc/modprobe.d/b.conf": b"blacklist nf_conntrack\n"}, LOST),
     ({"/etc/modules-load.d/a.conf": b"loop\n"}, LOST),

@@ -10,8 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fake_kernel import ALIAS, BUCKETS, COUNT, HASHSIZE, MAX, NETFILTER, UDEV_SOCKET, FakeKernel
+from fake_modules import FakeModules
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _keys, _settings
+from ansible_collections.netops.conntrack.plugins.module_utils import _keys, _persistent, _settings, _stacks
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     ApplyError,
     ConntrackError,
@@ -27,6 +28,7 @@ ABSENT = ["bullseye-5.10-absent", "bookworm-6.1-absent", "trixie-6.12-absent"]
 BUILT_IN = "linux-6.18-built-in"
 CONTAINER = "linux-6.18-netns"
 
+BLOCK_FILE = "/etc/modprobe.d/00-netops-conntrack-modules.conf"
 SYSCTL_FILE = "/etc/sysctl.d/zz-netops-conntrack.conf"
 MODPROBE_FILE = "/etc/modprobe.d/zz-netops-conntrack.conf"
 UDEV_FILE = "/etc/udev/rules.d/99-netops-conntrack.rules"
@@ -307,6 +309,74 @@ def test_load_for_boots_alone_loads_nothing_now():
     assert not kernel.is_loaded and kernel.ran == []
     kernel.reboot(then_load=False)
     assert live(kernel, "max") == (100000,)
+
+
+BLOCKS = [
+    ("/etc/modprobe.d/bl.conf", b"# a\ninstall nf_conntrack /bin/false\n"),
+    ("/usr/lib/modprobe.d/bl.conf", b"# a\ninstall nf-conntrack /bin/true\n"),
+    ("/etc/modprobe.d/bl.conf", b"# a\ninstall nf_* /bin/false\n"),
+    ("/etc/modprobe.d/bl.conf", b"# a\ninstall nf_defrag_ipv6 /bin/false\n"),
+]
+BLACKLISTS = [
+    ("/etc/modprobe.d/bl.conf", b"# a\nblacklist nf_conntrack\n"),
+    ("/usr/lib/modprobe.d/bl.conf", b"# a\nblacklist nf-conntrack\n"),
+]
+
+
+@pytest.mark.parametrize("scope", ["both", "boot"])
+@pytest.mark.parametrize("path, text", BLOCKS + BLACKLISTS)
+@pytest.mark.parametrize("name", ["trixie-6.12-absent", "trixie-6.12-nat"])
+def test_a_line_that_keeps_the_boot_from_loading_is_named_with_what_takes_it_away(name, path, text, scope):
+    kernel = FakeKernel(name, {path: text})
+    refusal(kernel, path + ":2 keeps nf_conntrack out", "conntrack_modules", "state: present", load=True, scope=scope)
+    assert tune(kernel, max=60000, scope=scope)["changed"]
+
+
+@pytest.mark.parametrize("path, text", BLOCKS)
+def test_a_line_that_keeps_the_module_out_now_is_named_before_anything_is_written(path, text):
+    kernel = FakeKernel("trixie-6.12-absent", {path: text})
+    refusal(kernel, path + ":2 keeps nf_conntrack out", max=60000, load=True, scope="runtime")
+    assert tune(FakeKernel("trixie-6.12-nat", {path: text}), max=60000, load=True, scope="runtime")["changed"]
+
+
+def test_a_blacklist_is_none_of_a_load_that_is_asked_for_now():
+    kernel = FakeKernel("trixie-6.12-absent", dict(BLACKLISTS))
+    tune(kernel, max=60000, load=True, scope="runtime")
+    assert live(kernel, "max") == (60000,)
+
+
+@pytest.mark.parametrize("text", [
+    b"install nf_conntrack /sbin/modprobe --ignore-install nf_conntrack $CMDLINE_OPTS\n",
+    b"install nf_nat /bin/false\nblacklist nf_nat\nblacklist nf_conntrack_ftp\n",
+])
+def test_what_keeps_nothing_of_it_out_is_no_obstacle_to_a_load(text):
+    kernel = FakeKernel("trixie-6.12-absent", {"/etc/modprobe.d/x.conf": text})
+    tune(kernel, max=60000, load=True)
+    kernel.reboot(then_load=False)
+    assert live(kernel, "max") == (60000,)
+
+
+def test_a_host_that_was_kept_from_tracking_is_predicted_as_it_will_be_tuned():
+    host = FakeModules("trixie-6.12-absent")
+    _stacks.run(host, _stacks.Request("conntrack", "absent"), False)
+    wanted = {"max": 60000, "load": True}
+
+    def role(check):
+        _stacks.run(host, _stacks.Request("conntrack", "unmanaged"), check)
+        return tune(host, check=check, **wanted)
+
+    # The block is there still, and the task that would have lifted it changed nothing.
+    predicted = role(True)
+    refusal(host, BLOCK_FILE + ":2 keeps nf_conntrack out", **wanted)
+    assert subjects(role(False)) == subjects(predicted)
+    host.reboot(then_load=False)
+    assert host.is_loaded and not role(False)["changed"]
+
+
+@pytest.mark.parametrize("path, text", BLOCKS + BLACKLISTS)
+def test_a_line_of_another_is_predicted_to_keep_the_boot_from_loading(path, text):
+    kernel = FakeKernel("trixie-6.12-absent", {path: text, BLOCK_FILE: b"install nf_conntrack /bin/false\n"})
+    refusal(kernel, path + ":2 keeps nf_conntrack out", load=True, check=True)
 
 
 @pytest.mark.parametrize("load", [False, True])
@@ -640,6 +710,52 @@ def test_a_host_of_which_nothing_is_known_says_what_was_looked_for(changes, word
     refusal(kernel, "scope: runtime", *words, max=100000)
 
 
+def sysvinit_host(name, **changes):
+    """A host that has systemd installed and boots by sysvinit."""
+    kernel = FakeKernel(name, dict({
+        "/etc/init.d/procps": b"", "/usr/sbin/sysctl": b"", "/usr/bin/udevadm": b"",
+    }, **changes))
+    kernel.put(kernel.resolve("/sbin/init"), b"")
+    kernel.tree.pop("/run/systemd/system", None)
+    return kernel
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_where_systemd_is_installed_and_not_what_boots_its_rules_do_not_hold(name):
+    kernel = sysvinit_host(name, **{"/etc/sysctl.conf": b"net.netfilter.nf_conntrack_max = 5000\n"})
+    persistent = _persistent.gather(kernel)["persistent"]
+    assert persistent["nf_conntrack_max"] == {"boot": 5000, "file": "/etc/sysctl.conf", "line": 1}
+    tune(kernel, max=100000)
+    assert kernel.text("/etc/sysctl.conf") == ""
+    assert "/usr/sbin/sysctl --quiet" in kernel.text(UDEV_FILE)
+    kernel.reboot()
+    assert live(kernel, "max") == (100000,)
+    assert not tune(kernel, max=100000)["changed"]
+
+
+def test_where_systemd_is_installed_and_something_unknown_boots_nothing_is_known():
+    kernel = sysvinit_host("trixie-6.12-nat")
+    del kernel.tree["/etc/init.d/procps"]
+    refusal(kernel, "neither systemd-sysctl nor", "/etc/init.d/procps", "scope: runtime", max=100000)
+
+
+@pytest.mark.parametrize("init, runs", [
+    ("/lib/systemd/systemd", False),  # an image that is being built
+    (None, False),  # a container
+    (b"", True),  # init= on the kernel's command line
+])
+def test_where_systemd_boots_or_nothing_says_what_does_systemd_sysctl_sets_the_values(init, runs):
+    kernel = sysvinit_host("trixie-6.12-nat")
+    place = kernel.resolve("/sbin/init")
+    del kernel.tree[place]
+    if init is not None:
+        kernel.put(place, init)
+    if runs:
+        kernel.put("/run/systemd/system", None)
+    tune(kernel, max=100000)
+    assert "systemd-sysctl" in kernel.text(UDEV_FILE)
+
+
 @pytest.mark.parametrize("path", [MODPROBE_FILE, UDEV_FILE, LOAD_FILE])
 def test_a_mask_in_the_place_of_an_own_file_is_refused(path):
     refusal(FakeKernel("trixie-6.12-absent", {path: "/dev/null"}), path, "/dev/null", max=65536, hashsize=65536, load=True)
@@ -757,6 +873,75 @@ def test_a_vendors_hashsize_that_would_win_is_named():
     refusal(
         FakeKernel("trixie-6.12-nat", {vendor: b"# a\noptions nf_conntrack hashsize=6\n"}), vendor + ":2", hashsize=8192
     )
+
+
+REFUSED = ["64K", "", '"5 6"', "-1", "4294967296"]
+
+
+@pytest.mark.parametrize("value", REFUSED)
+def test_an_outranked_hashsize_that_keeps_the_module_from_loading_goes_and_other_options_stay(value):
+    kernel = FakeKernel("trixie-6.12-absent", {
+        "/etc/modprobe.d/10.conf": "options nf_conntrack acct=1 hashsize={0} hashsize=4096\n# end".format(value).encode(),
+    })
+    wanted = {"max": 300000, "hashsize": 65536, "scope": "boot", "force": True}
+    refusal(kernel, "/etc/modprobe.d/10.conf:1", conflicting_entries="fail", **wanted)
+    tune(kernel, **wanted)
+    assert kernel.tree["/etc/modprobe.d/10.conf"] == b"options nf_conntrack acct=1 hashsize=4096\n# end"
+    assert not tune(kernel, **wanted)["changed"]
+    kernel.load()
+    assert live(kernel, "max", "buckets") == (300000, 65536)
+
+
+@pytest.mark.parametrize("place, entry", [
+    ("/usr/lib/modprobe.d/10-vendor.conf:2 (64K)", b"# a\noptions nf_conntrack hashsize=64K\n"),
+    ("/proc/cmdline:1 (64K)", b"nf_conntrack.hashsize=64K nf_conntrack.hashsize=65536\n"),
+    ("/proc/cmdline:1 ()", b"nf_conntrack.hashsize nf_conntrack.hashsize=65536\n"),
+])
+@pytest.mark.parametrize("wanted", [{"hashsize": 65536}, {"load": True}, {"load": True, "scope": "runtime"}])
+def test_a_refused_hashsize_that_cannot_be_taken_away_is_named(place, entry, wanted):
+    kernel = FakeKernel("trixie-6.12-absent", {place.partition(":")[0]: entry})
+    refusal(kernel, "nf_conntrack cannot be loaded", place, "Take it away", max=60000, **wanted)
+    tune(kernel, max=60000)
+
+
+INSTALL = "install nf_conntrack /sbin/modprobe --ignore-install nf_conntrack $CMDLINE_OPTS hashsize={0}\n"
+
+
+@pytest.mark.parametrize("path", ["/etc/modprobe.d/nf.conf", "/usr/lib/modprobe.d/nf.conf"])
+def test_a_hashsize_in_a_command_that_is_run_in_place_of_the_load_is_named_since_it_wins(path):
+    kernel = FakeKernel("trixie-6.12-nat", {path: ("# a\n" + INSTALL.format(4096)).encode()})
+    refusal(kernel, "hashsize=65536", path + ":2 (4096) is in force", hashsize=65536, max=60000)
+    tune(kernel, hashsize=4096, max=60000)
+    kernel.reboot()
+    assert live(kernel, "buckets", "max") == (4096, 60000)
+
+
+def test_a_hashsize_in_such_a_command_before_the_options_is_outranked():
+    command = b"install nf_conntrack /sbin/modprobe --ignore-install nf_conntrack hashsize=4096 $CMDLINE_OPTS\n"
+    kernel = FakeKernel("trixie-6.12-nat", {"/etc/modprobe.d/nf.conf": command})
+    tune(kernel, hashsize=65536, max=60000)
+    kernel.reboot()
+    assert live(kernel, "buckets", "max") == (65536, 60000)
+
+
+def test_a_hashsize_in_such_a_command_that_the_kernel_refuses_is_named():
+    kernel = FakeKernel("trixie-6.12-absent", {"/etc/modprobe.d/nf.conf": INSTALL.format("64K").encode()})
+    refusal(kernel, "nf_conntrack cannot be loaded", "/etc/modprobe.d/nf.conf:1 (64K)", hashsize=65536)
+
+
+def test_one_file_by_two_names_keeps_the_hashsize_that_was_asked_for():
+    kernel = FakeKernel("trixie-6.12-nat", {
+        "/etc/modprobe.d/10.conf": "zz-netops-conntrack.conf", MODPROBE_FILE: b"options nf_conntrack hashsize=64K\n",
+    })
+    tune(kernel, hashsize=8192)
+    kernel.reboot()
+    assert live(kernel, "buckets") == (8192,)
+    assert not tune(kernel, hashsize=8192)["changed"]
+
+
+def test_a_hashsize_with_a_plus_is_what_the_kernel_makes_of_it():
+    kernel = FakeKernel("trixie-6.12-nat", {"/proc/cmdline": b"nf_conntrack.hashsize=+65536\n"})
+    assert tune(kernel, hashsize=65536)["settings"]["nf_conntrack_buckets"]["boot"] == 65536
 
 
 # --- conflicting_entries: fail

@@ -10,9 +10,9 @@ import itertools
 import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _boot, _stacks
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import BLOCK_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, HostError, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed import (
-    BLOCK_FILE,
     HEADER,
     LOAD_FILES,
     STACKS,
