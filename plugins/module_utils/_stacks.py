@@ -83,7 +83,7 @@ def plan(observed: Observed, request: Request) -> Plan:
 
 def _plan_modules(observed: Observed, request: Request) -> t.List[Change]:
     if request.state == ABSENT:
-        return [ModuleUnloaded(name) for name in to_unload(observed.modules, request.stack)]
+        return [ModuleUnloaded(name) for name in to_unload(observed.modules, request.stack, observed.kept)]
     if request.state == UNMANAGED:
         return []
     wanted = [CONNTRACK, NAT] if request.stack == NAT else [CONNTRACK]

@@ -74,8 +74,9 @@ def _wanted_block(observed: Observed, request: Request) -> t.List[str]:
     own = DropIns(_modprobe_conf.KIND, (ConfFile(BLOCK_FILE, BLOCK_FILE, text or ""),))
     is_now = {stack for stack in STACKS if _modprobe_conf.blocked(own)[stack] is not None}
     nat_block = [NAT_MODULE]
-    # Others, such as xt_TPROXY, may use them too; then they stay.
-    defrag = [name for name in DEFRAG if name not in observed.modules or name in to_unload(observed.modules, CONNTRACK)]
+    # Others, such as xt_TPROXY, may use them too, now or from the next boot on; then they stay.
+    gone = to_unload(observed.modules, CONNTRACK, observed.kept)
+    defrag = [name for name in DEFRAG if name not in observed.kept and (name not in observed.modules or name in gone)]
     conntrack_block = [_kernel.MODULE, NAT_MODULE, *defrag]
     if request.state == ABSENT:
         return nat_block if request.stack == NAT else conntrack_block

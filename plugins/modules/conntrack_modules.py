@@ -35,7 +35,8 @@ options:
     description:
       - V(nat) is C(nf_nat) and every module that holds it. Without it C(ct state) rules still work.
       - V(conntrack) is C(nf_conntrack) and every module that holds it, NAT among them, and C(nf_defrag_ipv4) and
-        C(nf_defrag_ipv6) where nothing else, such as C(xt_TPROXY), uses them.
+        C(nf_defrag_ipv6), each where nothing else, such as C(xt_TPROXY), uses it, and the boot does not load it for
+        something else.
     type: str
     choices: [nat, conntrack]
     required: true
@@ -61,7 +62,7 @@ options:
     required: true
 notes:
   - While C(nf_defrag_ipv4) and C(nf_defrag_ipv6) are kept out, so is what needs them later, such as C(xt_TPROXY) and
-    C(xt_socket).
+    C(xt_socket). Have the boot load such a module, and V(absent) leaves alone what it needs.
   - Nothing is unloaded or loaded where the files of the running kernel's modules are gone, as after an upgrade of the
     kernel. Reboot first.
   - Unloading NAT ends connections that are being translated; unloading connection tracking forgets every connection.

@@ -120,6 +120,25 @@ def test_defragmentation_that_a_bpf_program_uses_stays():
     assert ask(host, "conntrack", "absent")["changed"] is False
 
 
+@pytest.mark.parametrize("path, text", [
+    ("/etc/modules-load.d/tproxy.conf", b"xt_TPROXY\n"),
+    ("/etc/modules-load.d/tproxy.conf", b"nf_defrag_ipv4\n"),
+    ("/proc/cmdline", b"quiet modules_load=nf-defrag-ipv4\n"),
+], ids=["a module that needs it", "itself", "command line"])
+@pytest.mark.parametrize("name", ["trixie-6.12-absent", "trixie-6.12-nat"])
+def test_defragmentation_that_the_boot_loads_for_others_stays(name, path, text):
+    host = FakeModules(name, {path: text})
+    host.put(host.modules_dep, b"net/xt_TPROXY.ko: net/nf_defrag_ipv4.ko\n")
+    host._depends["xt_TPROXY"] = ["nf_defrag_ipv4"]
+    result = ask(host, "conntrack", "absent")
+    assert host.read(path) == text and result["notices"] == []
+    assert "nf_defrag_ipv4" not in host.text(BLOCK_FILE) and "nf_defrag_ipv6" in host.text(BLOCK_FILE)
+    host.reboot()
+    assert path == "/proc/cmdline" or "nf_defrag_ipv4" in host.loaded
+    assert "nf_conntrack" not in host.trigger()
+    assert ask(host, "conntrack", "absent")["changed"] is False
+
+
 # --- from one state to another
 
 
