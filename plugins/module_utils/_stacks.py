@@ -117,12 +117,22 @@ def _check_privileges(
         )
     if not observed.is_root:
         raise Refused("changes are needed ({0}), which takes root: use become: true".format(subjects))
-    if modules and not observed.has_kmod:
+    if not observed.may_change_modules:
+        # Files alone are of no use either: in a container they are its own, which the host's modprobe never reads.
         raise Refused(
-            "this host has no modprobe, so {0} cannot be {1}: install the package kmod".format(
-                ", ".join(change.subject for change in modules), "unloaded" if request.state == ABSENT else "loaded"
-            )
+            "changes are needed ({0}), which takes CAP_SYS_MODULE, and root has it not here (a container, or a service"
+            " with ProtectKernelModules=yes?): run this on the host itself".format(subjects)
         )
+    undone = "{0} cannot be {1}".format(
+        ", ".join(change.subject for change in modules), "unloaded" if request.state == ABSENT else "loaded"
+    )
+    if modules and observed.modules_disabled:
+        raise Refused(
+            "kernel.modules_disabled is 1, so {0} until the next boot: reboot, and run this before that is set again."
+            " Where the boot sets it, by a line in sysctl.d, take that out first and put it back after".format(undone)
+        )
+    if modules and not observed.has_kmod:
+        raise Refused("this host has no modprobe, so {0}: install the package kmod".format(undone))
     if modules and not observed.has_files:
         consequence = "a failure could not be undone" if request.state == ABSENT else "nothing can be loaded"
         raise Refused(

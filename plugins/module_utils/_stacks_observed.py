@@ -69,6 +69,8 @@ class Request:
 class Observed:
     """A host as it is.
 
+    :ivar may_change_modules: whether this process has the capability that it takes.
+    :ivar modules_disabled: whether the kernel takes no more changes of modules until it is booted again.
     :ivar modules: every loaded module.
     :ivar built_in: the stacks that are a fixed part of the kernel.
     :ivar has_kmod: whether the host has modprobe.
@@ -88,6 +90,8 @@ class Observed:
     is_root: bool
     has_kmod: bool
     has_files: bool
+    may_change_modules: bool
+    modules_disabled: bool
     modules: t.Mapping[str, Module]
     built_in: t.FrozenSet[str]
     pins: t.Sequence[Pin]
@@ -105,6 +109,8 @@ def observe(host: Host, request: Request) -> Observed:
     """Read modules and configuration; where modules shall go that something pins, find out what."""
     release = _kernel.release(host)
     initial_namespace = _kernel.in_initial_namespace(host)
+    may_change_modules = _kernel.may_change_modules(host)
+    modules_disabled = _kernel.modules_disabled(host)
     modprobe_d = _drop_ins.read(host, _modprobe_conf.KIND, _modprobe_conf.READING)
     modules_load_d = _read_modules_load(host)
     command_line = _modules_load.command_line(host.read_value(_boot.COMMAND_LINE) or "")
@@ -113,7 +119,8 @@ def observe(host: Host, request: Request) -> Observed:
     files += [BLOCK_FILE, *LOAD_FILES.values()]
     needs = _modules_load.brought(host.lines(_kernel.modules_dep(release)), names.union(command_line))
     kept = _kept(needs)
-    is_to_unload = request.state == ABSENT and host.is_root and initial_namespace
+    can_unload = host.is_root and initial_namespace and may_change_modules and not modules_disabled
+    is_to_unload = request.state == ABSENT and can_unload
     modules, pins = _look(host, request.stack if is_to_unload else None, kept)
     for pause in _PAUSES:
         if any(pin.is_unknown for pin in pins):
@@ -125,6 +132,8 @@ def observe(host: Host, request: Request) -> Observed:
         is_root=host.is_root,
         has_kmod=_pins.program(host, "modprobe") is not None,
         has_files=host.exists(_kernel.modules_dep(release)),
+        may_change_modules=may_change_modules,
+        modules_disabled=modules_disabled,
         modules=modules,
         built_in=_built_in(host, modules, release),
         pins=pins,

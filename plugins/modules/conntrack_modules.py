@@ -64,7 +64,8 @@ notes:
   - While C(nf_defrag_ipv4) and C(nf_defrag_ipv6) are kept out, so is what needs them later, such as C(xt_TPROXY) and
     C(xt_socket). Have the boot load such a module, and V(absent) leaves alone what it needs.
   - Nothing is unloaded or loaded where the files of the running kernel's modules are gone, as after an upgrade of the
-    kernel. Reboot first.
+    kernel. Reboot first. So it is where C(kernel.modules_disabled) is 1, which only a reboot lifts.
+  - It takes C(CAP_SYS_MODULE), which root in a container does not have. Run this on the host itself.
   - Unloading NAT ends connections that are being translated; unloading connection tracking forgets every connection.
     Connections of the host itself go on.
   - What is loaded without modprobe, by C(insmod) or from an initial RAM disk made before, is not kept out.

@@ -261,10 +261,10 @@ def test_the_kernel_command_line_is_warned_of():
 # --- refusals
 
 
-def refused(host, stack="conntrack", state="absent"):
+def refused(host, stack="conntrack", state="absent", check=False):
     before = host.state()
     with pytest.raises(Refused) as caught:
-        ask(host, stack, state)
+        ask(host, stack, state, check)
     assert host.state() == before
     return caught.value
 
@@ -299,6 +299,44 @@ def test_root_is_asked_for():
     host.is_root = False
     assert "become: true" in refused(host).message
     assert host.ran == []
+
+
+#: CapEff of a container's root: all but CAP_SYS_MODULE and a few others.
+CONTAINED = {"/proc/self/status": b"Name:\tpython3\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n"}
+LOCKED = {"/proc/sys/kernel/modules_disabled": b"1\n"}
+
+
+@pytest.mark.parametrize("name", ["trixie-6.12-nat", "trixie-6.12-absent"])
+@pytest.mark.parametrize("state", ["absent", "present"])
+def test_a_container_in_the_network_of_its_host_is_told_to_go_to_the_host(name, state):
+    host = FakeModules(name, CONTAINED)
+    del host.tree[host.modules_dep]
+    for check in (True, False):
+        message = refused(host, "nat", state, check).message
+        assert "run this on the host itself" in message and "CAP_SYS_MODULE" in message
+    assert host.ran == []
+
+
+def test_root_with_every_capability_may_change_modules():
+    host = FakeModules("trixie-6.12-nat", {"/proc/self/status": b"CapEff:\t000001ffffffffff\n"})
+    assert ask(host, "nat", "absent")["changed"] is True
+
+
+@pytest.mark.parametrize("name, state, word", [
+    ("trixie-6.12-nat", "absent", "unloaded"), ("trixie-6.12-absent", "present", "loaded"),
+])
+def test_a_kernel_that_takes_no_more_modules_is_left_alone(name, state, word):
+    host = FakeModules(name, LOCKED, pins={"nft_ct": 1})
+    for check in (True, False):
+        message = refused(host, "nat", state, check).message
+        assert "kernel.modules_disabled" in message and "cannot be " + word in message and "reboot" in message
+    assert host.ran == []
+
+
+def test_files_are_written_where_no_module_has_to_be_loaded_or_unloaded():
+    host = FakeModules("trixie-6.12-absent", dict(LOCKED, **{"/proc/self/status": b"CapEff:\t000001ffffffffff\n"}))
+    assert ask(host, "nat", "absent")["changed"] is True
+    assert host.text(BLOCK_FILE) == NAT_BLOCK
 
 
 def test_kmod_is_asked_for():
