@@ -147,7 +147,7 @@ class ModuleLoaded(Change):
     after: str = "loaded"
 
     def apply(self, host: Host) -> None:
-        host.run(["modprobe", self.subject])
+        _load(host, self.subject)
 
     def revert(self, host: Host) -> None:
         if host.exists("/sys/module/" + self.subject):
@@ -171,7 +171,19 @@ class ModuleUnloaded(Change):
         # Whatever a later load is told to do instead: what this module depends on is back already, since changes are
         # reverted last first, and the file that keeps it out may still be there.
         if not host.exists("/sys/module/" + self.subject):
-            host.run(["modprobe", "--ignore-install", self.subject])
+            _load(host, self.subject, "--ignore-install")
+
+
+def _load(host: Host, name: str, *options: str) -> None:
+    """Load a module, and see that it is there: for ``alias NAME off`` kmod 30 does nothing, and calls that a success."""
+    host.run(["modprobe", *options, name])
+    if not host.exists("/sys/module/" + name):
+        raise HostError(
+            "load",
+            name,
+            "modprobe loads nothing: look for an alias or install command of that name in modprobe.d, with modprobe"
+            " --showconfig",
+        )
 
 
 @dataclass

@@ -96,8 +96,9 @@ class FakeModules(FakeKernel):
             self.load()
         else:
             self.unload()
+        gone = set(self._depends).union(*self._depends.values()) - set(self._loaded)
         for path in [path for path in self.tree if path.startswith("/sys/module/")]:
-            if path.split("/")[3] not in self._loaded and path.split("/")[3] in self._depends:
+            if path.split("/")[3] in gone:
                 del self.tree[path]
         for module in self._loaded:
             self.put("/sys/module/{0}/refcnt".format(module), b"0\n")
@@ -110,6 +111,12 @@ class FakeModules(FakeKernel):
             raise HostError("run", "rmmod " + module, "Module {0} is in use".format(module))
         self._loaded.remove(module)
         self._show()
+
+    def modprobe_by_name(self, name: str, ignore_install: bool = False) -> None:
+        """An alias comes before the module of that name, and for ``off`` kmod 30 loads nothing and says nothing."""
+        lines = [line.split() for _path, text in self._files("modprobe.d") for line in text.split("\n")]
+        if ["alias", name, "off"] not in lines:
+            self.modprobe(name, ignore_install)
 
     def modprobe(self, module: str, ignore_install: bool = False) -> None:
         """Dependencies first, whatever is to be run in place of the module itself."""
@@ -154,7 +161,7 @@ class FakeModules(FakeKernel):
         self.ran.append(words)
         effects: t.Dict[str, t.Callable[[], t.Any]] = {
             "rmmod": lambda: self.rmmod(command[-1]),
-            "modprobe": lambda: self.modprobe(command[-1], "--ignore-install" in command),
+            "modprobe": lambda: self.modprobe_by_name(command[-1], "--ignore-install" in command),
             "modprobe -r": lambda: self._remove_with_needed(command[-1]),
         }
         key = "modprobe -r" if words.startswith("modprobe -r") else command[0]

@@ -415,3 +415,27 @@ def test_a_failure_at_any_step_leaves_modules_and_files_as_they_were(name, stack
         assert {path: entry for path, entry in host.state().items() if path.startswith("/etc")} == {
             path: entry for path, entry in before.items() if path.startswith("/etc")
         }
+
+
+OFF = {"/etc/modprobe.d/x.conf": b"alias nf_nat off\n"}
+
+
+def test_a_load_that_loads_nothing_is_a_failure():
+    host = FakeModules("trixie-6.12-absent", OFF)
+    before = host.state()
+    with pytest.raises(ApplyError) as failed:
+        ask(host, "nat", "present")
+    assert "cannot load nf_nat: modprobe loads nothing" in failed.value.message
+    assert "modprobe --showconfig" in failed.value.message and failed.value.details["not_reverted"] == []
+    assert host.state() == before
+
+
+def test_a_module_that_does_not_come_back_is_named():
+    host = FakeModules("trixie-6.12-nat", OFF)
+    last = len(subjects(ask(host, "nat", "absent", check=True))) - 1
+    host.fails, host.fails_late = {last: HostError("do", "it", "no")}, True
+    with pytest.raises(ApplyError) as failed:
+        ask(host, "nat", "absent")
+    assert "nf_nat" not in host.loaded
+    assert any("cannot load nf_nat" in why for why in failed.value.details["not_reverted"])
+    assert "The host is as it was before" not in failed.value.message
