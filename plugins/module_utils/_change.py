@@ -15,6 +15,7 @@ import errno
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _modules_load
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError, HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, encode
 
@@ -135,23 +136,23 @@ class FileContent(Change):
 
 @dataclass
 class ModuleLoaded(Change):
-    """A kernel module that gets loaded, with what it depends on.
-
-    :ivar alone: whether what it depends on is loaded already, and so stays when this is reverted.
-    """
+    """A kernel module that gets loaded, with what it depends on."""
 
     subject: str
-    alone: bool = False
     layer: str = RUNTIME
     before: str = "not loaded"
     after: str = "loaded"
+    _brings: t.FrozenSet[str] = frozenset()
 
     def apply(self, host: Host) -> None:
+        self._brings = _brings(host, self.subject)
         _load(host, self.subject)
 
     def revert(self, host: Host) -> None:
-        if host.exists("/sys/module/" + self.subject):
-            host.run(["rmmod", self.subject] if self.alone else ["modprobe", "-r", self.subject])
+        # kmod loads what a module depends on first, so that may be there though the module is not.
+        loaded = _loaded(host)
+        for name in _kmod.unload_order(loaded, self._brings.intersection(loaded)):
+            host.run(["rmmod", name])
 
 
 @dataclass
@@ -172,6 +173,16 @@ class ModuleUnloaded(Change):
         # reverted last first, and the file that keeps it out may still be there.
         if not host.exists("/sys/module/" + self.subject):
             _load(host, self.subject, "--ignore-install")
+
+
+def _loaded(host: Host) -> t.Dict[str, _kmod.Module]:
+    return _kmod.parse_modules(host.lines(_kmod.PATH))
+
+
+def _brings(host: Host, name: str) -> t.FrozenSet[str]:
+    """The module and what it depends on, without what is loaded already."""
+    modules_dep = host.lines(_kernel.modules_dep(_kernel.release(host)))
+    return _modules_load.brought(modules_dep, [name])[name].difference(_loaded(host))
 
 
 def _load(host: Host, name: str, *options: str) -> None:

@@ -89,7 +89,7 @@ def _plan_modules(observed: Observed, request: Request) -> t.List[Change]:
     wanted = [CONNTRACK, NAT] if request.stack == NAT else [CONNTRACK]
     return [
         # Connection tracking is loaded before NAT is, and by itself.
-        ModuleLoaded(ROOT[stack], alone=stack == NAT)
+        ModuleLoaded(ROOT[stack])
         for stack in wanted
         if ROOT[stack] not in observed.modules and stack not in observed.built_in
     ]

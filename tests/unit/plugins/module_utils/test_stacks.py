@@ -439,3 +439,24 @@ def test_a_module_that_does_not_come_back_is_named():
     assert "nf_nat" not in host.loaded
     assert any("cannot load nf_nat" in why for why in failed.value.details["not_reverted"])
     assert "The host is as it was before" not in failed.value.message
+
+
+@pytest.mark.parametrize("module", ["nf_conntrack", "nf_nat"])
+def test_a_load_that_fails_half_way_takes_back_what_came_with_it_and_no_more(module):
+    install = "install {0} /usr/bin/it\n".format(module).encode()
+    host = FakeModules("trixie-6.12-absent", {"/etc/modprobe.d/x.conf": install}, also=["nf_defrag_ipv6"])
+    loaded = host.loaded
+    with pytest.raises(ApplyError) as failed:
+        ask(host, "nat", "present")
+    assert "The host is as it was before" in failed.value.message
+    assert host.loaded == loaded
+
+
+def test_a_module_that_others_loaded_in_the_meantime_stays():
+    host = FakeModules("trixie-6.12-absent")
+    host.fails, host.fails_late = {2: HostError("do", "it", "no")}, True
+    load = host.modprobe_by_name
+    host.modprobe_by_name = lambda *arguments: (host._insert_all("usb_storage"), load(*arguments))
+    with pytest.raises(ApplyError):
+        ask(host, "nat", "present")
+    assert "usb_storage" in host.loaded and "nf_conntrack" not in host.loaded
