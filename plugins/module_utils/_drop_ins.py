@@ -59,16 +59,23 @@ class ConfFile:
     :ivar path: the name it is read by.
     :ivar target: where its bytes are, links followed.
     :ivar text: its content; bytes that are no UTF-8 are kept as surrogates.
+    :ivar is_dangling: whether it is a link to nowhere, which reads as an empty file.
     """
 
     path: str
     target: str
     text: str
+    is_dangling: bool = False
 
     @property
     def name(self) -> str:
         """The file name, which decides the order."""
         return posixpath.basename(self.path)
+
+    @property
+    def content(self) -> t.Optional[str]:
+        """The text; None where there is no file."""
+        return None if self.is_dangling else self.text
 
     @property
     def place(self) -> str:
@@ -173,6 +180,6 @@ def read(host: Host, kind: str, reading: Reading = Reading()) -> DropIns:
         if host.is_directory(target):
             continue
         # A dangling link hides the others just as a mask does.
-        content = b"" if target == "/dev/null" else host.read(target) or b""
-        files.append(ConfFile(path, target, decode(content)))
+        content = b"" if target == "/dev/null" else host.read(target)
+        files.append(ConfFile(path, target, decode(content or b""), content is None))
     return DropIns(kind, tuple(sorted(files, key=reading.rank)), reading)

@@ -172,7 +172,9 @@ def _below_etc(conf: ConfFile) -> bool:
 
 
 def _text(drop_ins: DropIns, path: str) -> t.Optional[str]:
-    return next((conf.text for conf in drop_ins.files if conf.path == path), None)
+    """What is in a file of the collection's own; None where there is none, and where a link masks it or leads nowhere."""
+    conf = next((conf for conf in drop_ins.files if conf.path == path), None)
+    return None if conf is None or conf.target == "/dev/null" else conf.content
 
 
 def _plan_modules_load_d(observed: Observed, request: Request, changes: t.List[FileContent]) -> None:

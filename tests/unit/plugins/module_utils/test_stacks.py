@@ -361,6 +361,34 @@ def test_a_masked_file_of_our_own_is_named():
     assert BLOCK_FILE in refused(FakeModules("trixie-6.12-nat", {BLOCK_FILE: "/dev/null"})).message
 
 
+@pytest.mark.parametrize("target", ["/dev/null", "/srv/nowhere"])
+@pytest.mark.parametrize("path", [BLOCK_FILE, *LOAD_FILES.values()])
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_link_to_nothing_in_the_place_of_our_own_file_is_nothing_to_take_away(stack, path, target):
+    host = FakeModules("trixie-6.12-absent", {path: target})
+    before = host.state()
+    assert ask(host, stack, "unmanaged")["changed"] is False
+    assert host.state() == before
+    if path != BLOCK_FILE:
+        ask(host, stack, "absent")
+        assert host.tree[path] == target
+        assert ask(host, stack, "absent")["changed"] is False
+
+
+@pytest.mark.parametrize("path, state", [
+    (BLOCK_FILE, "absent"), (LOAD_FILES["nat"], "present"),
+], ids=["block", "load"])
+def test_our_own_file_may_be_a_link(path, state):
+    host = FakeModules("trixie-6.12-absent", {path: "/etc/site.conf", "/etc/site.conf": b"# nothing\n"})
+    ask(host, "nat", state)
+    assert host.text("/etc/site.conf").startswith(HEADER) and host.tree[path] == "/etc/site.conf"
+    ask(host, "nat", "unmanaged")
+    assert host.tree[path] == "/etc/site.conf" and "/etc/site.conf" not in host.tree
+    assert ask(host, "nat", "unmanaged")["changed"] is False
+    ask(host, "nat", state)
+    assert host.text("/etc/site.conf").startswith(HEADER)
+
+
 def test_a_driver_of_the_network_card_is_never_unloaded():
     host = FakeModules("trixie-6.12-nat", {"/sys/module/mlx5_core/drivers/pci:mlx5_core": "/sys/bus"}, also=["mlx5_core"])
     host._depends["mlx5_core"] = ["nf_conntrack"]
