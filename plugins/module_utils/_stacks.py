@@ -171,6 +171,6 @@ def _notices(observed: Observed, request: Request) -> t.List[str]:
     return [
         "the kernel's command line has the boot load {0}, which will fail while it is kept out; take it out of"
         " modules_load= in the boot loader's configuration".format(name)
-        for name in observed.command_line
+        for name in observed.at_boot
         if loads(observed, name, request.stack)
     ]

@@ -97,6 +97,7 @@ def _plan_modprobe_d(observed: Observed, request: Request, changes: t.List[FileC
             after = _plan_first_install(after, name, changes)
     if request.state == PRESENT:
         let_in = [_kernel.MODULE, *DEFRAG] + ([NAT_MODULE] if request.stack == NAT else [])
+        _check_command_line(observed, request.stack, let_in)
         for name in let_in:
             after = _plan_no_block(after, name, changes)
         after = _plan_no_blacklist(after, ROOT[request.stack], changes)
@@ -141,6 +142,21 @@ def _plan_no_blacklist(modprobe_d: DropIns, name: str, changes: t.List[FileConte
             "{0} would not be loaded at boot: {1} keeps systemd-modules-load from it (blacklist {0}). Take that line"
             " away".format(name, _place(origin)),
         )
+
+
+def _check_command_line(observed: Observed, stack: str, let_in: t.Sequence[str]) -> None:
+    """:raises Refused: the kernel's command line keeps out what is to be loaded, which no file can change."""
+    words = [
+        _modules_load.blacklist_word(observed.command_line, key, name)
+        for key, names in ((_modules_load.BLACKLIST, [ROOT[stack]]), (_modules_load.KERNEL_BLACKLIST, let_in))
+        for name in names
+    ]
+    for word in words:
+        if word is not None and stack not in observed.built_in:
+            raise Refused(
+                "{0} would not be loaded: {1} has {2}. Take that out in the boot loader's configuration, then"
+                " reboot".format(ROOT[stack], _boot.COMMAND_LINE, word)
+            )
 
 
 def _plan_without(

@@ -80,7 +80,8 @@ class Observed:
     :ivar modules_load_d: what the boot loads modules from, /etc/modules too.
     :ivar needs: what each module that the boot loads brings along.
     :ivar kept: those of DEFRAG that the boot loads for something else, such as xt_TPROXY.
-    :ivar command_line: modules that the kernel's command line has the boot load.
+    :ivar command_line: the kernel's command line.
+    :ivar at_boot: modules that it has the boot load.
     :ivar unwritable: files in question that this process cannot write.
     :ivar leftovers: what stopped runs left beside those files, the content by path.
     """
@@ -100,7 +101,8 @@ class Observed:
     modules_load_d: DropIns
     needs: t.Mapping[str, t.FrozenSet[str]]
     kept: t.FrozenSet[str]
-    command_line: t.Sequence[str]
+    command_line: str
+    at_boot: t.Sequence[str]
     unwritable: t.FrozenSet[str]
     leftovers: t.Mapping[str, str]
 
@@ -113,11 +115,12 @@ def observe(host: Host, request: Request) -> Observed:
     modules_disabled = _kernel.modules_disabled(host)
     modprobe_d = _drop_ins.read(host, _modprobe_conf.KIND, _modprobe_conf.READING)
     modules_load_d = _read_modules_load(host)
-    command_line = _modules_load.command_line(host.read_value(_boot.COMMAND_LINE) or "")
+    command_line = host.read_value(_boot.COMMAND_LINE) or ""
+    at_boot = _modules_load.command_line(command_line)
     names = {line.name for conf in modules_load_d.files for line in _modules_load.parse(conf.text)}
     files = [conf.path for conf in modprobe_d.files + modules_load_d.files]
     files += [BLOCK_FILE, *LOAD_FILES.values()]
-    needs = _modules_load.brought(host.lines(_kernel.modules_dep(release)), names.union(command_line))
+    needs = _modules_load.brought(host.lines(_kernel.modules_dep(release)), names.union(at_boot))
     kept = _kept(needs)
     can_unload = host.is_root and initial_namespace and may_change_modules and not modules_disabled
     is_to_unload = request.state == ABSENT and can_unload
@@ -143,6 +146,7 @@ def observe(host: Host, request: Request) -> Observed:
         needs=needs,
         kept=kept,
         command_line=command_line,
+        at_boot=at_boot,
         unwritable=frozenset(path for path in files if not host.writable(path)),
         leftovers=_leftovers.find(host, (path for path in files if path.startswith("/etc/"))),
     )

@@ -49,7 +49,8 @@ options:
         It fails where such a line is elsewhere, and names it. An C(install) line that does nothing but fail, such as
         C(install nf_nat /bin/false), may stay wherever it is."
       - V(present) loads C(nf_nat) or C(nf_conntrack) now and at every boot, and lets it in, also where a line below
-        C(/etc) that is not of this collection keeps it out. O(stack=nat) lets in both. O(stack=conntrack) lets a block
+        C(/etc) that is not of this collection keeps it out. It fails where such a line is elsewhere, or where the
+        kernel's command line keeps it out, and names that. O(stack=nat) lets in both. O(stack=conntrack) lets a block
         of NAT alone stay.
       - V(unmanaged) takes away what V(absent) or V(present) wrote, and loads and unloads nothing. With
         O(stack=conntrack) that is everything, with O(stack=nat) a block of all connection tracking stays as it is.

@@ -252,6 +252,25 @@ def test_present_names_a_block_elsewhere():
     assert "/usr/lib/modprobe.d/x.conf:1" in refused.value.message
 
 
+@pytest.mark.parametrize("stack, words, is_kept_out", [
+    ("nat", "modprobe.blacklist=loop,nf-nat", True),
+    ("nat", "modprobe.blacklist=nf_conntrack", False),
+    ("nat", "module_blacklist=nf_nat", True),
+    ("nat", "module_blacklist=loop,nf_conntrack", True),
+    ("nat", "module_blacklist=nf_nat_ftp blacklist=nf_nat", False),
+    ("conntrack", "module-blacklist=nf_defrag_ipv6", True),
+    ("conntrack", "module_blacklist=nf_nat modprobe.blacklist=nf_nat", False),
+])
+def test_present_names_a_blacklist_on_the_kernel_command_line(stack, words, is_kept_out):
+    host = FakeModules("trixie-6.12-absent", {"/proc/cmdline": "quiet {0} ro\n".format(words).encode()})
+    if is_kept_out:
+        message = refused(host, stack, "present").message
+        assert "/proc/cmdline" in message and words in message
+    else:
+        assert ask(host, stack, "present")["changed"] is True
+    assert ask(host, stack, "absent")["changed"] is True
+
+
 def test_the_kernel_command_line_is_warned_of():
     host = FakeModules("trixie-6.12-absent", {"/proc/cmdline": b"quiet modules-load=loop,nf_nat\n"})
     assert "load nf_nat" in ask(host, "nat", "absent")["notices"][0]
