@@ -25,6 +25,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed 
     CONNTRACK,
     NAT,
     ROOT,
+    ROOTS,
     UNMANAGED,
     Observed,
     Request,
@@ -67,7 +68,7 @@ def plan(observed: Observed, request: Request) -> Plan:
     if request.state == ABSENT and observed.pins:
         raise _pinned(observed, request)
     after = members(observed.modules, request.stack) - {change.subject for change in modules}
-    after |= {change.subject for change in modules if isinstance(change, ModuleLoaded)}
+    after |= {change.subject for change in modules if isinstance(change, ModuleLoaded)}.intersection(ROOTS[request.stack])
     return Plan(
         changes,
         {

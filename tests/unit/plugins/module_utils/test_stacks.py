@@ -175,6 +175,14 @@ def test_present_is_loaded_now_and_at_boot(stack, loaded):
     assert host.loaded_of("nf_conntrack", "nf_nat") == loaded
 
 
+@pytest.mark.parametrize("name", ["trixie-6.12-absent", "trixie-6.12-nat"])
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda r: r.stack + r.state)
+def test_check_mode_predicts_what_a_run_returns(name, request_):
+    host = FakeModules(name)
+    predicted = _stacks.run(host, request_, True)
+    assert _stacks.run(host, request_, False) == predicted
+
+
 def test_what_conntrack_settings_has_the_boot_load_stays_until_tracking_is_kept_out():
     host = FakeModules("trixie-6.12-absent", {_boot.MODULES_LOAD_FILE: _boot.MODULES_LOAD_TEXT.encode()})
     ask(host, "conntrack", "unmanaged")
