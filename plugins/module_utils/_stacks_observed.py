@@ -138,7 +138,7 @@ def observe(host: Host, request: Request) -> Observed:
         may_change_modules=may_change_modules,
         modules_disabled=modules_disabled,
         modules=modules,
-        built_in=_built_in(host, modules, release),
+        built_in=_built_in(host, modules),
         pins=pins,
         services=_pins.services(host) if pins else (),
         modprobe_d=modprobe_d,
@@ -176,16 +176,12 @@ def _read_modules_load(host: Host) -> DropIns:
     return DropIns(drop_ins.kind, drop_ins.files + (ConfFile(path, host.resolve(path), text),))
 
 
-def _built_in(host: Host, modules: t.Mapping[str, Module], release: str) -> t.FrozenSet[str]:
+def _built_in(host: Host, modules: t.Mapping[str, Module]) -> t.FrozenSet[str]:
     found = set()
     if _kernel.presence(host) == _kernel.BUILT_IN:
         found.add(CONNTRACK)
-    if NAT_MODULE not in modules:
-        lines = host.lines("/lib/modules/{0}/modules.builtin".format(release))
-        names = {_modules_load.module_name(line.decode("utf-8", "replace").strip()) for line in lines}
-        # A kernel of one's own may have no such list, and then has everything in it.
-        if NAT_MODULE in names or (CONNTRACK in found and not names):
-            found.add(NAT)
+    if _kmod.nat_is_built_in(host, modules):
+        found.add(NAT)
     return frozenset(found)
 
 
