@@ -125,7 +125,7 @@ def _plan_no_block(modprobe_d: DropIns, name: str, changes: t.List[FileContent])
         if origin is None or not _modprobe_conf.is_block(origin.value):
             return modprobe_d
         modprobe_d = _plan_without(
-            modprobe_d, origin, name, _modprobe_conf.drop_install, changes,
+            modprobe_d, origin, name, _modprobe_conf.drop_block, changes,
             "{0} cannot be loaded: {1} keeps it out (install {0} {2}). Take that line away".format(
                 name, _place(origin), origin.value
             ),

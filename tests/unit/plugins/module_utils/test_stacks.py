@@ -253,6 +253,13 @@ def test_present_lifts_what_others_wrote_below_etc(path, text):
     assert host.text(path) == ""
 
 
+def test_present_keeps_an_install_of_the_same_module_that_loads_it():
+    own = b"install nf_nat /sbin/modprobe --ignore-install nf_nat && /usr/local/sbin/nat-up\n"
+    host = FakeModules("trixie-6.12-nat", {"/etc/modprobe.d/x.conf": b"install nf_nat /bin/false\n" + own})
+    ask(host, "nat", "present")
+    assert host.read("/etc/modprobe.d/x.conf") == own
+
+
 def test_present_names_a_block_elsewhere():
     host = FakeModules("trixie-6.12-absent", {"/usr/lib/modprobe.d/x.conf": b"install nf_conntrack /bin/false\n"})
     with pytest.raises(Refused) as refused:
