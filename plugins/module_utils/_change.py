@@ -145,7 +145,7 @@ class ModuleLoaded(Change):
     _brings: t.FrozenSet[str] = frozenset()
 
     def apply(self, host: Host) -> None:
-        self._brings = _brings(host, self.subject)
+        self._brings = _missing(host, self.subject)
         _load(host, self.subject)
 
     def revert(self, host: Host) -> None:
@@ -179,14 +179,14 @@ def _loaded(host: Host) -> t.Dict[str, _kmod.Module]:
     return _kmod.parse_modules(host.lines(_kmod.PATH))
 
 
-def _brings(host: Host, name: str) -> t.FrozenSet[str]:
+def _missing(host: Host, name: str) -> t.FrozenSet[str]:
     """The module and what it depends on, without what is loaded already."""
     modules_dep = host.lines(_kernel.modules_dep(_kernel.release(host)))
     return _modules_load.brought(modules_dep, [name])[name].difference(_loaded(host))
 
 
 def _load(host: Host, name: str, *options: str) -> None:
-    """Load a module, and see that it is there: for ``alias NAME off`` kmod 30 does nothing, and calls that a success."""
+    """Load a module, and see that it is there: for ``alias NAME off`` kmod 30 does nothing and calls it a success."""
     host.run(["modprobe", *options, name])
     if not host.exists("/sys/module/" + name):
         raise HostError(

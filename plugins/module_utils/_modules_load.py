@@ -72,14 +72,14 @@ def command_line(text: str) -> t.List[str]:
     return found
 
 
-#: What the kernel's command line keeps modules out by: systemd-modules-load obeys the first for the module that it is to
-#: load, the kernel itself the second for every load. Sources: kmod_config_parse_kcmdline(); blacklisted() of the kernel.
+#: What the kernel's command line keeps modules out by: systemd-modules-load obeys the first for the module that it is
+#: to load, the kernel the second for every load. Sources: kmod_config_parse_kcmdline(); blacklisted() of the kernel.
 BLACKLIST = "modprobe.blacklist"
 KERNEL_BLACKLIST = "module_blacklist"
 
 
 def blacklist_word(text: str, key: str, module: str) -> t.Optional[str]:
-    """The word of the kernel's command line that names a module in the list that this key gives; None where none does."""
+    """The word of the kernel's command line that names a module in the list of this key; None where none does."""
     for word in text.split():
         found, _equals, value = word.partition("=")
         names = value.strip('"').replace("-", "_").split(",")

@@ -68,7 +68,8 @@ def plan(observed: Observed, request: Request) -> Plan:
     if request.state == ABSENT and observed.pins:
         raise _pinned(observed, request)
     after = members(observed.modules, request.stack) - {change.subject for change in modules}
-    after |= {change.subject for change in modules if isinstance(change, ModuleLoaded)}.intersection(ROOTS[request.stack])
+    added = {change.subject for change in modules if isinstance(change, ModuleLoaded)}
+    after |= added.intersection(ROOTS[request.stack])
     return Plan(
         changes,
         {
@@ -121,8 +122,8 @@ def _check_privileges(
     if not observed.may_change_modules:
         # Files alone are of no use either: in a container they are its own, which the host's modprobe never reads.
         raise Refused(
-            "changes are needed ({0}), which takes CAP_SYS_MODULE, and root has it not here (a container, or a service"
-            " with ProtectKernelModules=yes?): run this on the host itself".format(subjects)
+            "changes are needed ({0}), which takes CAP_SYS_MODULE, and root does not have it here (a container, or a"
+            " service with ProtectKernelModules=yes?): run this on the host itself".format(subjects)
         )
     undone = "{0} cannot be {1}".format(
         ", ".join(change.subject for change in modules), "unloaded" if request.state == ABSENT else "loaded"

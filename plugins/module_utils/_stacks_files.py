@@ -188,7 +188,7 @@ def _below_etc(conf: ConfFile) -> bool:
 
 
 def _text(drop_ins: DropIns, path: str) -> t.Optional[str]:
-    """What is in a file of the collection's own; None where there is none, and where a link masks it or leads nowhere."""
+    """What is in a file of the collection's own; None where there is none, or a link to nothing."""
     conf = next((conf for conf in drop_ins.files if conf.path == path), None)
     return None if conf is None or conf.target == "/dev/null" else conf.content
 
