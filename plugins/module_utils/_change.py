@@ -16,6 +16,7 @@ import posixpath
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _modules_load
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError, HostError, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, encode
 
@@ -136,23 +137,23 @@ class FileContent(Change):
 
 @dataclass
 class ModuleLoaded(Change):
-    """A kernel module that gets loaded, with what it depends on.
-
-    :ivar alone: whether what it depends on is loaded already, and so stays when this is reverted.
-    """
+    """A kernel module that gets loaded, with what it depends on."""
 
     subject: str
-    alone: bool = False
     layer: str = RUNTIME
     before: str = "not loaded"
     after: str = "loaded"
+    _brings: t.FrozenSet[str] = frozenset()
 
     def apply(self, host: Host) -> None:
-        host.run(["modprobe", self.subject])
+        self._brings = _missing(host, self.subject)
+        _load(host, self.subject)
 
     def revert(self, host: Host) -> None:
-        if host.exists("/sys/module/" + self.subject):
-            host.run(["rmmod", self.subject] if self.alone else ["modprobe", "-r", self.subject])
+        # kmod loads what a module depends on first, so that may be there though the module is not.
+        loaded = _loaded(host)
+        for name in _kmod.unload_order(loaded, self._brings.intersection(loaded)):
+            host.run(["rmmod", name])
 
 
 @dataclass
@@ -172,7 +173,29 @@ class ModuleUnloaded(Change):
         # Whatever a later load is told to do instead: what this module depends on is back already, since changes are
         # reverted last first, and the file that keeps it out may still be there.
         if not host.exists("/sys/module/" + self.subject):
-            host.run(["modprobe", "--ignore-install", self.subject])
+            _load(host, self.subject, "--ignore-install")
+
+
+def _loaded(host: Host) -> t.Dict[str, _kmod.Module]:
+    return _kmod.parse_modules(host.lines(_kmod.PATH))
+
+
+def _missing(host: Host, name: str) -> t.FrozenSet[str]:
+    """The module and what it depends on, without what is loaded already."""
+    modules_dep = host.lines(_kernel.modules_dep(_kernel.release(host)))
+    return _modules_load.brought(modules_dep, [name])[name].difference(_loaded(host))
+
+
+def _load(host: Host, name: str, *options: str) -> None:
+    """Load a module, and see that it is there: for ``alias NAME off`` kmod 30 does nothing and calls it a success."""
+    host.run(["modprobe", *options, name])
+    if not host.exists("/sys/module/" + name):
+        raise HostError(
+            "load",
+            name,
+            "modprobe loads nothing: look for an alias or install command of that name in modprobe.d, with modprobe"
+            " --showconfig",
+        )
 
 
 @dataclass

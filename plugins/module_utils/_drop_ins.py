@@ -203,5 +203,5 @@ def read(host: Host, kind: str, reading: Reading = Reading()) -> DropIns:
             continue
         # A dangling link hides the others just as a mask does.
         content = b"" if target == "/dev/null" else host.read(target)
-        files.append(ConfFile(path, target, decode(content or b""), is_dangling=content is None))
+        files.append(ConfFile(path, target, decode(content or b""), content is None))
     return DropIns(kind, tuple(sorted(files, key=reading.rank)), reading)

@@ -128,8 +128,8 @@ def _modules(reader: _Reader) -> Facts:
             }
             for name, module in kmod.related(loaded or {}).items()
         },
-        "blocked": {"nat": None, "conntrack": None} if modprobe_d is None else modprobe_conf.blocked(modprobe_d),
-        "nat_in_use": None if loaded is None else _nat_in_use(reader.host, loaded),
+        "blocked": None if modprobe_d is None else modprobe_conf.blocked(modprobe_d),
+        "nat_in_use": reader.attempt(lambda: _nat_in_use(reader.host, loaded)),
     }
 
 
@@ -137,13 +137,15 @@ def _modules(reader: _Reader) -> Facts:
 _NETFILTER = ("nf_", "ip_nat", "nft_", "xt_", "ipt_", "ip6t_", "iptable_", "ip6table_")
 
 
-def _nat_in_use(host: Host, loaded: t.Mapping[str, t.Any]) -> t.Optional[bool]:
+def _nat_in_use(host: Host, loaded: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[bool]:
     """Whether a rule or a chain, in any network namespace, needs NAT; None where the kernel does not tell."""
     from ansible_collections.netops.conntrack.plugins.module_utils import _kmod as kmod
 
+    if loaded is None:
+        return None
     nat = [loaded[name] for name in kmod.holders_of(loaded, kmod.NAT_ROOTS)]
     is_counted = all(module.refcount is not None for module in nat)
-    if not is_counted or (not nat and _kernel.presence(host) == _kernel.BUILT_IN):
+    if not is_counted or (not nat and kmod.nat_is_built_in(host, loaded)):
         return None
     pinned = [module.name for module in nat if module.pins]
     # Open vSwitch and tc's act_ct hold NAT and have references of their own, whether they translate or not.

@@ -22,6 +22,8 @@ _VALUE = re.compile(
 _PARAMETER = re.compile(r"\+?(?P<digits>0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]{0,9})\n?")
 _UINT_MAX = 2**32 - 1
 
+_CAP_SYS_MODULE = 16  # include/uapi/linux/capability.h
+
 LOADED = "loaded"
 BUILT_IN = "built_in"
 ABSENT = "absent"
@@ -48,6 +50,17 @@ def in_initial_namespace(host: Host) -> bool:
     and can be seen without root and without nf_conntrack.
     """
     return host.exists("/proc/sys/net/core/dev_weight")
+
+
+def may_change_modules(host: Host) -> bool:
+    """Whether this process has CAP_SYS_MODULE; root in a container has not, though it may be in the host's network."""
+    effective = next((line for line in host.lines("/proc/self/status") if line.startswith(b"CapEff:")), None)
+    return effective is None or bool(int(effective.split()[1], 16) >> _CAP_SYS_MODULE & 1)
+
+
+def modules_disabled(host: Host) -> bool:
+    """Whether modules can be neither loaded nor unloaded until the next boot."""
+    return host.read_value("/proc/sys/kernel/modules_disabled") == "1"
 
 
 def release(host: Host) -> str:

@@ -10,6 +10,9 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_load
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
 PATH = "/proc/modules"
 
 #: Modules of connection tracking, NAT, iptables and nftables, by name.
@@ -90,6 +93,20 @@ def related(modules: t.Mapping[str, Module]) -> t.Dict[str, Module]:
     """Those of connection tracking, NAT, iptables and nftables, and whatever holds connection tracking or NAT."""
     holders = holders_of(modules, CONNTRACK_ROOTS + NAT_ROOTS)
     return {name: modules[name] for name in sorted(modules) if name in holders or _FAMILY.fullmatch(name)}
+
+
+def nat_is_built_in(host: Host, modules: t.Mapping[str, Module]) -> bool:
+    """Whether NAT is a fixed part of the kernel.
+
+    :param modules: those that are loaded.
+    :raises HostError: the list of what is built in cannot be read.
+    """
+    if "nf_nat" in modules:
+        return False
+    lines = host.lines("/lib/modules/{0}/modules.builtin".format(_kernel.release(host)))
+    names = {_modules_load.module_name(line.decode("utf-8", "replace").strip()) for line in lines}
+    # A kernel of one's own may have no such list, and then has everything in it.
+    return "nf_nat" in names or not names and _kernel.presence(host) == _kernel.BUILT_IN
 
 
 def unload_order(modules: t.Mapping[str, Module], names: t.Collection[str]) -> t.List[str]:

@@ -98,6 +98,9 @@ _OUTSIDE_BRACKETS = re.compile(r"\[[^\]]*\]|-")
 #: Programs that load nothing, whatever their arguments.
 _IDLE = ("false", "true", ":", "exit")
 
+#: What has a shell run something else as well.
+_SHELL = re.compile(r"[;&|`<>]|\$\(")
+
 
 def _underscores(pattern: str) -> str:
     return _OUTSIDE_BRACKETS.sub(lambda match: "_" if match.group() == "-" else match.group(), pattern)
@@ -231,7 +234,7 @@ def command_origins(drop_ins: DropIns, module: str, parameter: str) -> t.Tuple[t
 def is_block(arguments: str) -> bool:
     """Whether an ``install`` command loads nothing: /bin/false, /bin/true and the like, or blanks alone."""
     words = arguments.split()
-    return not words or posixpath.basename(words[0]) in _IDLE and not re.search(r"[;&|]", arguments)
+    return not words or posixpath.basename(words[0]) in _IDLE and not _SHELL.search(arguments)
 
 
 def is_refusal(arguments: str) -> bool:
@@ -258,6 +261,15 @@ def blocked(drop_ins: DropIns) -> t.Dict[str, t.Optional[t.Dict[str, t.Any]]]:
 def drop_install(text: str, module: str) -> str:
     """A file without ``install`` commands that name this very module; patterns for more than one stay."""
     return _without(text, "install", module)
+
+
+def drop_block(text: str, module: str) -> str:
+    """A file without ``install`` commands that name this very module and load nothing; those that load it stay."""
+    return "".join(
+        command.raw
+        for command in _commands(text)
+        if not (_is_about(command, "install", module) and command.has_more and is_block(command.arguments))
+    )
 
 
 def drop_blacklist(text: str, module: str) -> str:

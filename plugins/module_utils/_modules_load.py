@@ -72,6 +72,22 @@ def command_line(text: str) -> t.List[str]:
     return found
 
 
+#: What the kernel's command line keeps modules out by: systemd-modules-load obeys the first for the module that it is
+#: to load, the kernel the second for every load. Sources: kmod_config_parse_kcmdline(); blacklisted() of the kernel.
+BLACKLIST = "modprobe.blacklist"
+KERNEL_BLACKLIST = "module_blacklist"
+
+
+def blacklist_word(text: str, key: str, module: str) -> t.Optional[str]:
+    """The word of the kernel's command line that names a module in the list of this key; None where none does."""
+    for word in text.split():
+        found, _equals, value = word.partition("=")
+        names = value.strip('"').replace("-", "_").split(",")
+        if found.replace("-", "_") == key and module in names:
+            return word
+    return None
+
+
 def module_name(path: str) -> str:
     """The name of a module from the path of its file: ``kernel/net/netfilter/nf-x.ko.xz`` is ``nf_x``."""
     return path.rpartition("/")[2].partition(".ko")[0].replace("-", "_")

@@ -25,6 +25,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed 
     CONNTRACK,
     NAT,
     ROOT,
+    ROOTS,
     UNMANAGED,
     Observed,
     Request,
@@ -67,7 +68,8 @@ def plan(observed: Observed, request: Request) -> Plan:
     if request.state == ABSENT and observed.pins:
         raise _pinned(observed, request)
     after = members(observed.modules, request.stack) - {change.subject for change in modules}
-    after |= {change.subject for change in modules if isinstance(change, ModuleLoaded)}
+    added = {change.subject for change in modules if isinstance(change, ModuleLoaded)}
+    after |= added.intersection(ROOTS[request.stack])
     return Plan(
         changes,
         {
@@ -83,13 +85,13 @@ def plan(observed: Observed, request: Request) -> Plan:
 
 def _plan_modules(observed: Observed, request: Request) -> t.List[Change]:
     if request.state == ABSENT:
-        return [ModuleUnloaded(name) for name in to_unload(observed.modules, request.stack)]
+        return [ModuleUnloaded(name) for name in to_unload(observed.modules, request.stack, observed.kept)]
     if request.state == UNMANAGED:
         return []
     wanted = [CONNTRACK, NAT] if request.stack == NAT else [CONNTRACK]
     return [
         # Connection tracking is loaded before NAT is, and by itself.
-        ModuleLoaded(ROOT[stack], alone=stack == NAT)
+        ModuleLoaded(ROOT[stack])
         for stack in wanted
         if ROOT[stack] not in observed.modules and stack not in observed.built_in
     ]
@@ -117,12 +119,22 @@ def _check_privileges(
         )
     if not observed.is_root:
         raise Refused("changes are needed ({0}), which takes root: use become: true".format(subjects))
-    if modules and not observed.has_kmod:
+    if not observed.may_change_modules:
+        # Files alone are of no use either: in a container they are its own, which the host's modprobe never reads.
         raise Refused(
-            "this host has no modprobe, so {0} cannot be {1}: install the package kmod".format(
-                ", ".join(change.subject for change in modules), "unloaded" if request.state == ABSENT else "loaded"
-            )
+            "changes are needed ({0}), which takes CAP_SYS_MODULE, and root does not have it here (a container, or a"
+            " service with ProtectKernelModules=yes?): run this on the host itself".format(subjects)
         )
+    undone = "{0} cannot be {1}".format(
+        ", ".join(change.subject for change in modules), "unloaded" if request.state == ABSENT else "loaded"
+    )
+    if modules and observed.modules_disabled:
+        raise Refused(
+            "kernel.modules_disabled is 1, so {0} until the next boot: reboot, and run this before that is set again."
+            " Where the boot sets it, by a line in sysctl.d, take that out first and put it back after".format(undone)
+        )
+    if modules and not observed.has_kmod:
+        raise Refused("this host has no modprobe, so {0}: install the package kmod".format(undone))
     if modules and not observed.has_files:
         consequence = "a failure could not be undone" if request.state == ABSENT else "nothing can be loaded"
         raise Refused(
@@ -161,6 +173,6 @@ def _notices(observed: Observed, request: Request) -> t.List[str]:
     return [
         "the kernel's command line has the boot load {0}, which will fail while it is kept out; take it out of"
         " modules_load= in the boot loader's configuration".format(name)
-        for name in observed.command_line
+        for name in observed.at_boot
         if loads(observed, name, request.stack)
     ]

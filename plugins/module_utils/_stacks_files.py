@@ -70,8 +70,9 @@ def _wanted_block(observed: Observed, request: Request) -> t.List[str]:
     own = DropIns(_modprobe_conf.KIND, (ConfFile(BLOCK_FILE, BLOCK_FILE, text or ""),))
     is_now = {stack for stack in STACKS if _modprobe_conf.blocked(own)[stack] is not None}
     nat_block = [NAT_MODULE]
-    # Others, such as xt_TPROXY, may use them too; then they stay.
-    defrag = [name for name in DEFRAG if name not in observed.modules or name in to_unload(observed.modules, CONNTRACK)]
+    # Others, such as xt_TPROXY, may use them too, now or from the next boot on; then they stay.
+    gone = to_unload(observed.modules, CONNTRACK, observed.kept)
+    defrag = [name for name in DEFRAG if name not in observed.kept and (name not in observed.modules or name in gone)]
     conntrack_block = [_kernel.MODULE, NAT_MODULE, *defrag]
     if request.state == ABSENT:
         return nat_block if request.stack == NAT else conntrack_block
@@ -92,6 +93,7 @@ def _plan_modprobe_d(observed: Observed, request: Request, changes: t.List[FileC
             after = _plan_first_install(after, name, changes)
     if request.state == PRESENT:
         let_in = [_kernel.MODULE, *DEFRAG] + ([NAT_MODULE] if request.stack == NAT else [])
+        _check_command_line(observed, request.stack, let_in)
         for name in let_in:
             after = _plan_no_block(after, name, changes)
         after = _plan_no_blacklist(after, ROOT[request.stack], changes)
@@ -119,7 +121,7 @@ def _plan_no_block(modprobe_d: DropIns, name: str, changes: t.List[FileContent])
         if origin is None or not _modprobe_conf.is_block(origin.value):
             return modprobe_d
         modprobe_d = _plan_without(
-            modprobe_d, origin, name, _modprobe_conf.drop_install, changes,
+            modprobe_d, origin, name, _modprobe_conf.drop_block, changes,
             "{0} cannot be loaded: {1} keeps it out (install {0} {2}). Take that line away".format(
                 name, _place(origin), origin.value
             ),
@@ -136,6 +138,21 @@ def _plan_no_blacklist(modprobe_d: DropIns, name: str, changes: t.List[FileConte
             "{0} would not be loaded at boot: {1} keeps systemd-modules-load from it (blacklist {0}). Take that line"
             " away".format(name, _place(origin)),
         )
+
+
+def _check_command_line(observed: Observed, stack: str, let_in: t.Sequence[str]) -> None:
+    """:raises Refused: the kernel's command line keeps out what is to be loaded, which no file can change."""
+    words = [
+        _modules_load.blacklist_word(observed.command_line, key, name)
+        for key, names in ((_modules_load.BLACKLIST, [ROOT[stack]]), (_modules_load.KERNEL_BLACKLIST, let_in))
+        for name in names
+    ]
+    for word in words:
+        if word is not None and stack not in observed.built_in:
+            raise Refused(
+                "{0} would not be loaded: {1} has {2}. Take that out in the boot loader's configuration, then"
+                " reboot".format(ROOT[stack], _boot.COMMAND_LINE, word)
+            )
 
 
 def _plan_without(
@@ -167,7 +184,9 @@ def _below_etc(conf: ConfFile) -> bool:
 
 
 def _text(drop_ins: DropIns, path: str) -> t.Optional[str]:
-    return next((conf.text for conf in drop_ins.files if conf.path == path), None)
+    """What is in a file of the collection's own; None where there is none, or a link to nothing."""
+    conf = next((conf for conf in drop_ins.files if conf.path == path), None)
+    return None if conf is None else conf.content
 
 
 def _plan_modules_load_d(observed: Observed, request: Request, changes: t.List[FileContent]) -> None:

@@ -68,6 +68,8 @@ class Request:
 class Observed:
     """A host as it is.
 
+    :ivar may_change_modules: whether this process has the capability that it takes.
+    :ivar modules_disabled: whether the kernel takes no more changes of modules until it is booted again.
     :ivar modules: every loaded module.
     :ivar built_in: the stacks that are a fixed part of the kernel.
     :ivar has_kmod: whether the host has modprobe.
@@ -76,7 +78,9 @@ class Observed:
     :ivar services: well-known services that run, where there are pins.
     :ivar modules_load_d: what the boot loads modules from, /etc/modules too.
     :ivar needs: what each module that the boot loads brings along.
-    :ivar command_line: modules that the kernel's command line has the boot load.
+    :ivar kept: those of DEFRAG that the boot loads for something else, such as xt_TPROXY.
+    :ivar command_line: the kernel's command line.
+    :ivar at_boot: modules that it has the boot load.
     :ivar unwritable: files in question that this process cannot write.
     :ivar leftovers: what stopped runs left beside those files, the content by path.
     """
@@ -86,6 +90,8 @@ class Observed:
     is_root: bool
     has_kmod: bool
     has_files: bool
+    may_change_modules: bool
+    modules_disabled: bool
     modules: t.Mapping[str, Module]
     built_in: t.FrozenSet[str]
     pins: t.Sequence[Pin]
@@ -93,7 +99,9 @@ class Observed:
     modprobe_d: DropIns
     modules_load_d: DropIns
     needs: t.Mapping[str, t.FrozenSet[str]]
-    command_line: t.Sequence[str]
+    kept: t.FrozenSet[str]
+    command_line: str
+    at_boot: t.Sequence[str]
     unwritable: t.FrozenSet[str]
     leftovers: t.Mapping[str, str]
 
@@ -102,41 +110,59 @@ def observe(host: Host, request: Request) -> Observed:
     """Read modules and configuration; where modules shall go that something pins, find out what."""
     release = _kernel.release(host)
     initial_namespace = _kernel.in_initial_namespace(host)
-    is_to_unload = request.state == ABSENT and host.is_root and initial_namespace
-    modules, pins = _look(host, request.stack if is_to_unload else None)
-    for pause in _PAUSES:
-        if any(pin.is_unknown for pin in pins):
-            host.wait(pause)
-            modules, pins = _look(host, request.stack)
+    may_change_modules = _kernel.may_change_modules(host)
+    modules_disabled = _kernel.modules_disabled(host)
     modprobe_d = _drop_ins.read(host, _modprobe_conf.KIND, _modprobe_conf.READING)
     modules_load_d = _read_modules_load(host)
-    command_line = _modules_load.command_line(host.read_value(_boot.COMMAND_LINE) or "")
+    command_line = host.read_value(_boot.COMMAND_LINE) or ""
+    at_boot = _modules_load.command_line(command_line)
     names = {line.name for conf in modules_load_d.files for line in _modules_load.parse(conf.text)}
     files = [conf.path for conf in modprobe_d.files + modules_load_d.files]
     files += [BLOCK_FILE, *LOAD_FILES.values()]
+    needs = _modules_load.brought(host.lines(_kernel.modules_dep(release)), names.union(at_boot))
+    kept = _kept(needs)
+    can_unload = host.is_root and initial_namespace and may_change_modules and not modules_disabled
+    is_to_unload = request.state == ABSENT and can_unload
+    modules, pins = _look(host, request.stack if is_to_unload else None, kept)
+    for pause in _PAUSES:
+        if any(pin.is_unknown for pin in pins):
+            host.wait(pause)
+            modules, pins = _look(host, request.stack, kept)
     return Observed(
         release=release,
         initial_namespace=initial_namespace,
         is_root=host.is_root,
         has_kmod=_pins.program(host, "modprobe") is not None,
         has_files=host.exists(_kernel.modules_dep(release)),
+        may_change_modules=may_change_modules,
+        modules_disabled=modules_disabled,
         modules=modules,
-        built_in=_built_in(host, modules, release),
+        built_in=_built_in(host, modules),
         pins=pins,
         services=_pins.services(host) if pins else (),
         modprobe_d=modprobe_d,
         modules_load_d=modules_load_d,
-        needs=_modules_load.brought(host.lines(_kernel.modules_dep(release)), names.union(command_line)),
+        needs=needs,
+        kept=kept,
         command_line=command_line,
+        at_boot=at_boot,
         unwritable=frozenset(path for path in files if not host.replaceable(path)),
         leftovers=_leftovers.find(host, (path for path in files if path.startswith("/etc/"))),
     )
 
 
-def _look(host: Host, stack: t.Optional[str]) -> t.Tuple[t.Dict[str, Module], t.List[Pin]]:
+def _kept(needs: t.Mapping[str, t.FrozenSet[str]]) -> t.FrozenSet[str]:
+    """Those of DEFRAG that are brought along by a module which the boot can load without connection tracking."""
+    others = [brought for brought in needs.values() if brought.isdisjoint(ROOTS[CONNTRACK])]
+    return frozenset(name for name in DEFRAG if any(name in brought for brought in others))
+
+
+def _look(
+    host: Host, stack: t.Optional[str], kept: t.FrozenSet[str]
+) -> t.Tuple[t.Dict[str, Module], t.List[Pin]]:
     """The loaded modules, and what keeps those of a stack from being unloaded."""
     modules = _kmod.parse_modules(host.lines(_kmod.PATH))
-    return modules, _pins.find(host, modules, to_unload(modules, stack)) if stack else []
+    return modules, _pins.find(host, modules, to_unload(modules, stack, kept)) if stack else []
 
 
 def _read_modules_load(host: Host) -> DropIns:
@@ -149,16 +175,12 @@ def _read_modules_load(host: Host) -> DropIns:
     return DropIns(drop_ins.kind, drop_ins.files + (ConfFile(path, host.resolve(path), text),))
 
 
-def _built_in(host: Host, modules: t.Mapping[str, Module], release: str) -> t.FrozenSet[str]:
+def _built_in(host: Host, modules: t.Mapping[str, Module]) -> t.FrozenSet[str]:
     found = set()
     if _kernel.presence(host) == _kernel.BUILT_IN:
         found.add(CONNTRACK)
-    if NAT_MODULE not in modules:
-        lines = host.lines("/lib/modules/{0}/modules.builtin".format(release))
-        names = {_modules_load.module_name(line.decode("utf-8", "replace").strip()) for line in lines}
-        # A kernel of one's own may have no such list, and then has everything in it.
-        if NAT_MODULE in names or (CONNTRACK in found and not names):
-            found.add(NAT)
+    if _kmod.nat_is_built_in(host, modules):
+        found.add(NAT)
     return frozenset(found)
 
 
@@ -167,11 +189,15 @@ def members(modules: t.Mapping[str, Module], stack: str) -> t.Set[str]:
     return _kmod.holders_of(modules, ROOTS[stack])
 
 
-def to_unload(modules: t.Mapping[str, Module], stack: str) -> t.List[str]:
-    """The loaded modules that go with a stack, in the order in which they can be unloaded."""
+def to_unload(modules: t.Mapping[str, Module], stack: str, kept: t.FrozenSet[str]) -> t.List[str]:
+    """The loaded modules that go with a stack, in the order in which they can be unloaded.
+
+    :param kept: what the next boot would load again.
+    """
     names = members(modules, stack)
     if stack == CONNTRACK:
-        names |= {name for name in DEFRAG if name in modules and _is_free(modules[name], names)}
+        defrag = [name for name in DEFRAG if name in modules and name not in kept]
+        names |= {name for name in defrag if _is_free(modules[name], names)}
     return _kmod.unload_order(modules, names)
 
 

@@ -315,7 +315,8 @@ ansible_facts:
         blocked:
           description:
             - What keeps C(nf_nat) and C(nf_conntrack) from being loaded, an C(install) line of modprobe.d that runs
-              C(/bin/false) or the like, whoever wrote it. What keeps out connection tracking keeps out NAT.
+              C(/bin/false) or the like, whoever wrote it. What keeps out connection tracking keeps out NAT. V(null) if
+              a file there could not be read, which RV(ansible_facts.conntrack.unreadable) then names.
           returned: if O(gather_subset) has V(modules)
           type: dict
           contains:

@@ -35,7 +35,8 @@ options:
     description:
       - V(nat) is C(nf_nat) and every module that holds it. Without it C(ct state) rules still work.
       - V(conntrack) is C(nf_conntrack) and every module that holds it, NAT among them, and C(nf_defrag_ipv4) and
-        C(nf_defrag_ipv6) where nothing else, such as C(xt_TPROXY), uses them.
+        C(nf_defrag_ipv6), each where nothing else, such as C(xt_TPROXY), uses it, and the boot does not load it for
+        something else.
     type: str
     choices: [nat, conntrack]
     required: true
@@ -48,7 +49,8 @@ options:
         It fails where such a line is elsewhere, and names it. An C(install) line that does nothing but fail, such as
         C(install nf_nat /bin/false), may stay wherever it is."
       - V(present) loads C(nf_nat) or C(nf_conntrack) now and at every boot, and lets it in, also where a line below
-        C(/etc) that is not of this collection keeps it out. O(stack=nat) lets in both. O(stack=conntrack) lets a block
+        C(/etc) that is not of this collection keeps it out. It fails where such a line is elsewhere, or where the
+        kernel's command line keeps it out, and names that. O(stack=nat) lets in both. O(stack=conntrack) lets a block
         of NAT alone stay.
       - V(unmanaged) takes away what V(absent) or V(present) wrote, and loads and unloads nothing. With
         O(stack=conntrack) that is everything, with O(stack=nat) a block of all connection tracking stays as it is.
@@ -61,9 +63,10 @@ options:
     required: true
 notes:
   - While C(nf_defrag_ipv4) and C(nf_defrag_ipv6) are kept out, so is what needs them later, such as C(xt_TPROXY) and
-    C(xt_socket).
+    C(xt_socket). Have the boot load such a module, and V(absent) leaves alone what it needs.
   - Nothing is unloaded or loaded where the files of the running kernel's modules are gone, as after an upgrade of the
-    kernel. Reboot first.
+    kernel. Reboot first. So it is where C(kernel.modules_disabled) is 1, which only a reboot lifts.
+  - It takes C(CAP_SYS_MODULE), which root in a container does not have. Run this on the host itself.
   - Unloading NAT ends connections that are being translated; unloading connection tracking forgets every connection.
     Connections of the host itself go on.
   - What is loaded without modprobe, by C(insmod) or from an initial RAM disk made before, is not kept out.

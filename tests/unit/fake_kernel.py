@@ -304,7 +304,7 @@ class FakeKernel(Host):
     def run(self, command: t.Sequence[str]) -> str:
         words = " ".join(command)
         self.ran.append(words)
-        effects = {"modprobe nf_conntrack": self._modprobe, "modprobe -r nf_conntrack": self.unload}
+        effects = {"modprobe nf_conntrack": self._modprobe, "rmmod nf_conntrack": self.unload}
         self._step(effects.get(words, lambda: None))
         return ""
 
@@ -352,10 +352,17 @@ class FakeKernel(Host):
             self._systemd_sysctl("/proc/sys/net/netfilter/")
         if 'KERNEL=="nf_conntrack"' in rules and "/sysctl --quiet --pattern '" in rules:
             self._procps(rules.partition("--pattern '")[2].partition("'")[0])
+        self._list_module(b"nf_conntrack 4096 0 - Live 0x0\n")
+
+    def _list_module(self, line: bytes) -> None:
+        others = [other for other in self.lines("/proc/modules") if not other.startswith(b"nf_conntrack ")]
+        if "/proc/modules" in self.tree:
+            self.tree["/proc/modules"] = b"".join([line, *others])
 
     def unload(self) -> None:
-        """What ``modprobe -r nf_conntrack`` does."""
+        """What ``rmmod nf_conntrack`` does."""
         if REFCOUNT in self.tree:
+            self._list_module(b"")
             for path in self._appears:
                 self.tree.pop(path, None)
             self.put(NETFILTER.rstrip("/"), None)

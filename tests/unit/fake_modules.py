@@ -34,7 +34,7 @@ TRIGGERS = ("iptable_nat", "nft_ct", "nf_conntrack_netlink", "nft_chain_nat", "x
 class FakeModules(FakeKernel):
     """A recorded host whose modules come and go.
 
-    :ivar modules_dep: where the files of the running kernel's modules are listed; empty, so nothing is known of them.
+    :ivar modules_dep: where the files of the running kernel's modules are listed, with what each needs.
     :ivar pins: references beyond its holders, by module.
     :ivar momentary: those that are gone when some time has passed.
     :ivar answers: what a command prints, or the error it raises, by its words joined with spaces.
@@ -49,8 +49,6 @@ class FakeModules(FakeKernel):
     ) -> None:
         super().__init__(name, changes)
         self.modules_dep = self.resolve("/lib/modules/{0}/modules.dep".format(self.read_value("/proc/sys/kernel/osrelease")))
-        if self.modules_dep not in self.tree:
-            self.put(self.modules_dep, b"")
         self.answers: t.Dict[str, t.Union[str, HostError]] = {}
         self.pins = dict(pins or {})
         self.momentary: t.Set[str] = set()
@@ -63,9 +61,18 @@ class FakeModules(FakeKernel):
                 if holder in recorded:
                     recorded[holder].append(fields[0])
         self._depends.update(recorded)
+        if self.modules_dep not in self.tree:
+            self.put(self.modules_dep, "".join(map(self._modules_dep_line, self._depends)).encode())
         for module in [*recorded, *also]:
             self._insert_all(module)
         self._show()
+
+    def _needed(self, module: str) -> t.Set[str]:
+        direct = self._depends.get(module, [])
+        return set(direct).union(*map(self._needed, direct))
+
+    def _modules_dep_line(self, module: str) -> str:
+        return "net/{0}.ko:{1}\n".format(module, "".join(" net/{0}.ko".format(name) for name in self._needed(module)))
 
     # --- modules
 
@@ -83,6 +90,9 @@ class FakeModules(FakeKernel):
         if module not in self._loaded:
             self._loaded.append(module)
 
+    def _list_module(self, line: bytes) -> None:
+        pass  # all are listed at once below
+
     def _show(self) -> None:
         lines = []
         for module in reversed(self._loaded):
@@ -96,8 +106,9 @@ class FakeModules(FakeKernel):
             self.load()
         else:
             self.unload()
+        gone = set(self._depends).union(*self._depends.values()) - set(self._loaded)
         for path in [path for path in self.tree if path.startswith("/sys/module/")]:
-            if path.split("/")[3] not in self._loaded and path.split("/")[3] in self._depends:
+            if path.split("/")[3] in gone:
                 del self.tree[path]
         for module in self._loaded:
             self.put("/sys/module/{0}/refcnt".format(module), b"0\n")
@@ -110,6 +121,12 @@ class FakeModules(FakeKernel):
             raise HostError("run", "rmmod " + module, "Module {0} is in use".format(module))
         self._loaded.remove(module)
         self._show()
+
+    def modprobe_by_name(self, name: str, ignore_install: bool = False) -> None:
+        """An alias comes before the module of that name, and for ``off`` kmod 30 loads nothing and says nothing."""
+        lines = [line.split() for _path, text in self._files("modprobe.d") for line in text.split("\n")]
+        if ["alias", name, "off"] not in lines:
+            self.modprobe(name, ignore_install)
 
     def modprobe(self, module: str, ignore_install: bool = False) -> None:
         """Dependencies first, whatever is to be run in place of the module itself."""
@@ -154,25 +171,15 @@ class FakeModules(FakeKernel):
         self.ran.append(words)
         effects: t.Dict[str, t.Callable[[], t.Any]] = {
             "rmmod": lambda: self.rmmod(command[-1]),
-            "modprobe": lambda: self.modprobe(command[-1], "--ignore-install" in command),
-            "modprobe -r": lambda: self._remove_with_needed(command[-1]),
+            "modprobe": lambda: self.modprobe_by_name(command[-1], "--ignore-install" in command),
         }
-        key = "modprobe -r" if words.startswith("modprobe -r") else command[0]
-        if key in effects:
-            self._step(effects[key])
+        if command[0] in effects:
+            self._step(effects[command[0]])
             return ""
         answer = self.answers.get(words, "")
         if isinstance(answer, HostError):
             raise answer
         return answer
-
-    def _remove_with_needed(self, module: str) -> None:
-        self.rmmod(module)
-        for needed in self._depends.get(module, []):
-            try:
-                self._remove_with_needed(needed)
-            except HostError:
-                continue
 
     def reboot(self, then_load: bool = True) -> None:
         """Nothing is loaded but what modules-load.d names."""

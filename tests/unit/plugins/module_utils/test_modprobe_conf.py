@@ -17,6 +17,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._modprobe_conf im
     command_line_values,
     command_origins,
     drop_blacklist,
+    drop_block,
     drop_install,
     drop_parameter,
     install_origin,
@@ -241,6 +242,9 @@ def test_modprobe_of_this_machine_runs_it_so(tmp_path, wanted, texts):
 @pytest.mark.parametrize("command, blocks", [
     ("/bin/false", True), ("/bin/true", True), ("true", True), (":", True), ("exit 1", True), ("/usr/bin/false x", True),
     ("/sbin/modprobe --ignore-install nf_nat", False), ("/bin/true; /sbin/insmod x", False), ("", True),
+    ("/bin/false $(/sbin/modprobe -i nf_nat)", False), ("/bin/false $x", True),
+    ("/bin/false `modprobe -i nf_nat`", False),
+    ("/bin/true <(modprobe -i nf_nat)", False), ("/bin/true >(modprobe -i nf_nat)", False),
 ])
 def test_a_command_that_loads_nothing_is_a_block(command, blocks):
     assert is_block(command) is blocks
@@ -248,7 +252,7 @@ def test_a_command_that_loads_nothing_is_a_block(command, blocks):
 
 @pytest.mark.parametrize("command, refuses", [
     ("/bin/false", True), ("/usr/bin/false x", True), ("/bin/true", False), ("exit 1", False),
-    ("/bin/false || /sbin/modprobe -i nf_nat", False), ("", False),
+    ("/bin/false || /sbin/modprobe -i nf_nat", False), ("", False), ("/bin/false $(/sbin/modprobe -i nf_nat)", False),
 ])
 def test_a_command_that_only_fails_is_a_refusal(command, refuses):
     assert is_refusal(command) is refuses
@@ -309,6 +313,8 @@ LINES = st.lists(st.sampled_from([
 def test_dropping_a_command_leaves_every_other_byte(lines):
     after = drop_install("".join(lines), "nf_nat")
     assert after == "".join(line for line in lines if not line.startswith(("install nf_nat", "install nf-nat")))
+    blocks = ("install nf_nat /bin/false",)
+    assert drop_block("".join(lines), "nf_nat") == "".join(line for line in lines if not line.startswith(blocks))
     assert drop_blacklist("".join(lines), "nf_nat") == "".join(line for line in lines if not line.startswith("blacklist"))
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.netops.conntrack.plugins.module_utils._modules_load import (
     Line,
+    blacklist_word,
     command_line,
     drop,
     guess,
@@ -65,6 +66,16 @@ def test_old_names_are_known(name, needed):
 ])
 def test_the_command_line_loads_modules(text, names):
     assert command_line(text) == names
+
+
+@pytest.mark.parametrize("text, word", [
+    ("quiet nf_nat=1 modprobe.blacklist", None),
+    ("modprobe.blacklist=a,nf-nat", "modprobe.blacklist=a,nf-nat"),
+    ('modprobe.blacklist="nf_nat"', 'modprobe.blacklist="nf_nat"'),
+    ("module-blacklist=nf_nat", None),
+])
+def test_the_word_of_the_command_line_that_keeps_a_module_out(text, word):
+    assert blacklist_word(text, "modprobe.blacklist", "nf_nat") == word
 
 
 def test_a_path_gives_the_name():

@@ -120,6 +120,25 @@ def test_defragmentation_that_a_bpf_program_uses_stays():
     assert ask(host, "conntrack", "absent")["changed"] is False
 
 
+@pytest.mark.parametrize("path, text", [
+    ("/etc/modules-load.d/tproxy.conf", b"xt_TPROXY\n"),
+    ("/etc/modules-load.d/tproxy.conf", b"nf_defrag_ipv4\n"),
+    ("/proc/cmdline", b"quiet modules_load=nf-defrag-ipv4\n"),
+], ids=["a module that needs it", "itself", "command line"])
+@pytest.mark.parametrize("name", ["trixie-6.12-absent", "trixie-6.12-nat"])
+def test_defragmentation_that_the_boot_loads_for_others_stays(name, path, text):
+    host = FakeModules(name, {path: text})
+    host.put(host.modules_dep, b"net/xt_TPROXY.ko: net/nf_defrag_ipv4.ko\n")
+    host._depends["xt_TPROXY"] = ["nf_defrag_ipv4"]
+    result = ask(host, "conntrack", "absent")
+    assert host.read(path) == text and result["notices"] == []
+    assert "nf_defrag_ipv4" not in host.text(BLOCK_FILE) and "nf_defrag_ipv6" in host.text(BLOCK_FILE)
+    host.reboot()
+    assert path == "/proc/cmdline" or "nf_defrag_ipv4" in host.loaded
+    assert "nf_conntrack" not in host.trigger()
+    assert ask(host, "conntrack", "absent")["changed"] is False
+
+
 # --- from one state to another
 
 
@@ -154,6 +173,14 @@ def test_present_is_loaded_now_and_at_boot(stack, loaded):
     assert host.loaded_of("nf_conntrack", "nf_nat") == loaded
     host.reboot()
     assert host.loaded_of("nf_conntrack", "nf_nat") == loaded
+
+
+@pytest.mark.parametrize("name", ["trixie-6.12-absent", "trixie-6.12-nat"])
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda r: r.stack + r.state)
+def test_check_mode_predicts_what_a_run_returns(name, request_):
+    host = FakeModules(name)
+    predicted = _stacks.run(host, request_, True)
+    assert _stacks.run(host, request_, False) == predicted
 
 
 def test_what_conntrack_settings_has_the_boot_load_stays_until_tracking_is_kept_out():
@@ -226,11 +253,37 @@ def test_present_lifts_what_others_wrote_below_etc(path, text):
     assert host.text(path) == ""
 
 
+def test_present_keeps_an_install_of_the_same_module_that_loads_it():
+    own = b"install nf_nat /sbin/modprobe --ignore-install nf_nat && /usr/local/sbin/nat-up\n"
+    host = FakeModules("trixie-6.12-nat", {"/etc/modprobe.d/x.conf": b"install nf_nat /bin/false\n" + own})
+    ask(host, "nat", "present")
+    assert host.read("/etc/modprobe.d/x.conf") == own
+
+
 def test_present_names_a_block_elsewhere():
     host = FakeModules("trixie-6.12-absent", {"/usr/lib/modprobe.d/x.conf": b"install nf_conntrack /bin/false\n"})
     with pytest.raises(Refused) as refused:
         ask(host, "conntrack", "present")
     assert "/usr/lib/modprobe.d/x.conf:1" in refused.value.message
+
+
+@pytest.mark.parametrize("stack, words, is_kept_out", [
+    ("nat", "modprobe.blacklist=loop,nf-nat", True),
+    ("nat", "modprobe.blacklist=nf_conntrack", False),
+    ("nat", "module_blacklist=nf_nat", True),
+    ("nat", "module_blacklist=loop,nf_conntrack", True),
+    ("nat", "module_blacklist=nf_nat_ftp blacklist=nf_nat", False),
+    ("conntrack", "module-blacklist=nf_defrag_ipv6", True),
+    ("conntrack", "module_blacklist=nf_nat modprobe.blacklist=nf_nat", False),
+])
+def test_present_names_a_blacklist_on_the_kernel_command_line(stack, words, is_kept_out):
+    host = FakeModules("trixie-6.12-absent", {"/proc/cmdline": "quiet {0} ro\n".format(words).encode()})
+    if is_kept_out:
+        message = refused(host, stack, "present").message
+        assert "/proc/cmdline" in message and words in message
+    else:
+        assert ask(host, stack, "present")["changed"] is True
+    assert ask(host, stack, "absent")["changed"] is True
 
 
 def test_the_kernel_command_line_is_warned_of():
@@ -242,10 +295,10 @@ def test_the_kernel_command_line_is_warned_of():
 # --- refusals
 
 
-def refused(host, stack="conntrack", state="absent"):
+def refused(host, stack="conntrack", state="absent", check=False):
     before = host.state()
     with pytest.raises(Refused) as caught:
-        ask(host, stack, state)
+        ask(host, stack, state, check)
     assert host.state() == before
     return caught.value
 
@@ -282,6 +335,44 @@ def test_root_is_asked_for():
     assert host.ran == []
 
 
+#: CapEff of a container's root: all but CAP_SYS_MODULE and a few others.
+CONTAINED = {"/proc/self/status": b"Name:\tpython3\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n"}
+LOCKED = {"/proc/sys/kernel/modules_disabled": b"1\n"}
+
+
+@pytest.mark.parametrize("name", ["trixie-6.12-nat", "trixie-6.12-absent"])
+@pytest.mark.parametrize("state", ["absent", "present"])
+def test_a_container_in_the_network_of_its_host_is_told_to_go_to_the_host(name, state):
+    host = FakeModules(name, CONTAINED)
+    del host.tree[host.modules_dep]
+    for check in (True, False):
+        message = refused(host, "nat", state, check).message
+        assert "run this on the host itself" in message and "CAP_SYS_MODULE" in message
+    assert host.ran == []
+
+
+def test_root_with_every_capability_may_change_modules():
+    host = FakeModules("trixie-6.12-nat", {"/proc/self/status": b"CapEff:\t000001ffffffffff\n"})
+    assert ask(host, "nat", "absent")["changed"] is True
+
+
+@pytest.mark.parametrize("name, state, word", [
+    ("trixie-6.12-nat", "absent", "unloaded"), ("trixie-6.12-absent", "present", "loaded"),
+])
+def test_a_kernel_that_takes_no_more_modules_is_left_alone(name, state, word):
+    host = FakeModules(name, LOCKED, pins={"nft_ct": 1})
+    for check in (True, False):
+        message = refused(host, "nat", state, check).message
+        assert "kernel.modules_disabled" in message and "cannot be " + word in message and "reboot" in message
+    assert host.ran == []
+
+
+def test_files_are_written_where_no_module_has_to_be_loaded_or_unloaded():
+    host = FakeModules("trixie-6.12-absent", dict(LOCKED, **{"/proc/self/status": b"CapEff:\t000001ffffffffff\n"}))
+    assert ask(host, "nat", "absent")["changed"] is True
+    assert host.text(BLOCK_FILE) == NAT_BLOCK
+
+
 def test_kmod_is_asked_for():
     host = FakeModules("trixie-6.12-nat")
     for path in ("/usr/sbin/modprobe", "/sbin/modprobe"):
@@ -302,6 +393,34 @@ def test_a_kernel_whose_files_are_gone_is_left_alone(name, state, words):
 
 def test_a_masked_file_of_our_own_is_named():
     assert BLOCK_FILE in refused(FakeModules("trixie-6.12-nat", {BLOCK_FILE: "/dev/null"})).message
+
+
+@pytest.mark.parametrize("target", ["/dev/null", "/srv/nowhere"])
+@pytest.mark.parametrize("path", [BLOCK_FILE, *LOAD_FILES.values()])
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_link_to_nothing_in_the_place_of_our_own_file_is_nothing_to_take_away(stack, path, target):
+    host = FakeModules("trixie-6.12-absent", {path: target})
+    before = host.state()
+    assert ask(host, stack, "unmanaged")["changed"] is False
+    assert host.state() == before
+    if path != BLOCK_FILE:
+        ask(host, stack, "absent")
+        assert host.tree[path] == target
+        assert ask(host, stack, "absent")["changed"] is False
+
+
+@pytest.mark.parametrize("path, state", [
+    (BLOCK_FILE, "absent"), (LOAD_FILES["nat"], "present"),
+], ids=["block", "load"])
+def test_our_own_file_may_be_a_link(path, state):
+    host = FakeModules("trixie-6.12-absent", {path: "/etc/site.conf", "/etc/site.conf": b"# nothing\n"})
+    ask(host, "nat", state)
+    assert host.text("/etc/site.conf").startswith(HEADER) and host.tree[path] == "/etc/site.conf"
+    ask(host, "nat", "unmanaged")
+    assert host.tree[path] == "/etc/site.conf" and "/etc/site.conf" not in host.tree
+    assert ask(host, "nat", "unmanaged")["changed"] is False
+    ask(host, "nat", state)
+    assert host.text("/etc/site.conf").startswith(HEADER)
 
 
 def test_a_driver_of_the_network_card_is_never_unloaded():
@@ -358,3 +477,48 @@ def test_a_failure_at_any_step_leaves_modules_and_files_as_they_were(name, stack
         assert {path: entry for path, entry in host.state().items() if path.startswith("/etc")} == {
             path: entry for path, entry in before.items() if path.startswith("/etc")
         }
+
+
+OFF = {"/etc/modprobe.d/x.conf": b"alias nf_nat off\n"}
+
+
+def test_a_load_that_loads_nothing_is_a_failure():
+    host = FakeModules("trixie-6.12-absent", OFF)
+    before = host.state()
+    with pytest.raises(ApplyError) as failed:
+        ask(host, "nat", "present")
+    assert "cannot load nf_nat: modprobe loads nothing" in failed.value.message
+    assert "modprobe --showconfig" in failed.value.message and failed.value.details["not_reverted"] == []
+    assert host.state() == before
+
+
+def test_a_module_that_does_not_come_back_is_named():
+    host = FakeModules("trixie-6.12-nat", OFF)
+    last = len(subjects(ask(host, "nat", "absent", check=True))) - 1
+    host.fails, host.fails_late = {last: HostError("do", "it", "no")}, True
+    with pytest.raises(ApplyError) as failed:
+        ask(host, "nat", "absent")
+    assert "nf_nat" not in host.loaded
+    assert any("cannot load nf_nat" in why for why in failed.value.details["not_reverted"])
+    assert "The host is as it was before" not in failed.value.message
+
+
+@pytest.mark.parametrize("module", ["nf_conntrack", "nf_nat"])
+def test_a_load_that_fails_half_way_takes_back_what_came_with_it_and_no_more(module):
+    install = "install {0} /usr/bin/it\n".format(module).encode()
+    host = FakeModules("trixie-6.12-absent", {"/etc/modprobe.d/x.conf": install}, also=["nf_defrag_ipv6"])
+    loaded = host.loaded
+    with pytest.raises(ApplyError) as failed:
+        ask(host, "nat", "present")
+    assert "The host is as it was before" in failed.value.message
+    assert host.loaded == loaded
+
+
+def test_a_module_that_others_loaded_in_the_meantime_stays():
+    host = FakeModules("trixie-6.12-absent")
+    host.fails, host.fails_late = {2: HostError("do", "it", "no")}, True
+    load = host.modprobe_by_name
+    host.modprobe_by_name = lambda *arguments: (host._insert_all("usb_storage"), load(*arguments))
+    with pytest.raises(ApplyError):
+        ask(host, "nat", "present")
+    assert "usb_storage" in host.loaded and "nf_conntrack" not in host.loaded

@@ -215,6 +215,24 @@ def test_whether_nat_is_in_use_is_told_where_the_kernel_counts_it(recorded_host,
     assert facts_of(recorded_host(name), ["modules"])["nat_in_use"] is in_use
 
 
+@pytest.mark.parametrize("listed, in_use", [
+    ("kernel/net/netfilter/nf_conntrack.ko\n", False), ("kernel/net/netfilter/nf_nat.ko\n", None),
+], ids=["a module", "built in"])
+def test_nat_that_is_no_part_of_the_kernel_and_not_loaded_is_not_in_use(recorded_host, facts_of, listed, in_use):
+    host = recorded_host("linux-6.18-built-in")
+    host.put("/lib/modules/{0}/modules.builtin".format(host.read_value("/proc/sys/kernel/osrelease")), listed)
+    host.put("/proc/modules", "loop 1 0 - Live 0x0\n")
+    assert facts_of(host, ["modules"])["nat_in_use"] is in_use
+
+
+def test_what_could_not_be_read_is_not_taken_for_no_block(recorded_host, facts_of):
+    host = recorded_host("trixie-6.12-absent", {"/etc/modprobe.d/b.conf": BLOCK})
+    host.denied = {"/etc/modprobe.d/b.conf"}
+    facts = facts_of(host, ["modules"])
+    assert facts["blocked"] is None
+    assert [entry["path"] for entry in facts["unreadable"]] == ["/etc/modprobe.d/b.conf"]
+
+
 @pytest.mark.parametrize("rule, in_use", [
     ("nft_chain_nat 1 0 - Live 0x0\n", None),
     ("nft_chain_nat 1 1 - Live 0x0\n", True),
