@@ -22,7 +22,10 @@ NAMES = {"iptables-legacy": "ip_tables_names", "ip6tables-legacy": "ip6_tables_n
 #: The modules that any rule or chain of table nat pins, whatever it does.
 NAT_TABLES = {"iptables-legacy": "iptable_nat", "ip6tables-legacy": "ip6table_nat"}
 
-_EXTENSION = re.compile(r"(?:^| )(?:-m|-j|-g|--match|--jump|--goto) (\S+)")
+_MATCH = re.compile(r"(?:^| )(?:-m|--match) (\S+)")
+
+#: A target, or a chain of one's own; what ``-g`` names is always a chain.
+_JUMP = re.compile(r"(?:^| )(?:-j|--jump) (\S+)")
 
 _HELPER = re.compile(r" --helper (\S+)")
 
@@ -32,25 +35,31 @@ def parse(tool: str, text: str) -> t.List[Rule]:
 
     Of a table nat without rules, the chains that somebody made: they pin it too.
     """
-    found, chains = [], []
+    found, of_nat = [], []
     table = ""
+    chains: t.Set[str] = set()
     for line in text.split("\n"):
+        words = line.split()
         if line.startswith("*"):
-            table = line[1:].strip()
-        elif table == "nat" and line.startswith(":") and line.split()[1:2] == ["-"]:
-            chains.append(Rule(tool, table, line.split()[0][1:], line.strip(), frozenset([NAT_TABLES[tool]])))
-        elif line.startswith("-A ") and len(line.split()) > 1:
-            modules = _modules(line)
+            table, chains = line[1:].strip(), set()
+        elif line.startswith(":") and words[1:2] == ["-"]:
+            chains.add(words[0][1:])
+            if table == "nat":
+                of_nat.append(Rule(tool, table, words[0][1:], line.strip(), frozenset([NAT_TABLES[tool]])))
+        elif line.startswith("-A ") and len(words) > 1:
+            modules = _modules(line, chains)
             if table == "nat":
                 modules |= {NAT_TABLES[tool]}
             if modules:
-                found.append(Rule(tool, table, line.split()[1], line.strip(), frozenset(modules)))
-    return found + ([] if any(rule.table == "nat" for rule in found) else chains)
+                found.append(Rule(tool, table, words[1], line.strip(), frozenset(modules)))
+    return found + ([] if any(rule.table == "nat" for rule in found) else of_nat)
 
 
-def _modules(line: str) -> t.Set[str]:
+def _modules(line: str, chains: t.Container[str]) -> t.Set[str]:
+    """What a rule may use, of a table with these chains of one's own."""
     modules: t.Set[str] = set()
-    for name in _EXTENSION.findall(without_quoted(line)):
+    bare = without_quoted(line)
+    for name in _MATCH.findall(bare) + [name for name in _JUMP.findall(bare) if name not in chains]:
         modules |= extension_modules(name)
     modules.update(helper_module(name.strip('"')) for name in _HELPER.findall(line))
     return modules

@@ -46,6 +46,31 @@ def test_an_extension_tells_its_module(rule, module):
     assert module in found.modules
 
 
+OWN_CHAINS = """*filter
+:INPUT ACCEPT [0:0]
+:helper - [0:0]
+:state - [0:0]
+-A INPUT -j helper
+-A INPUT -g state
+-A INPUT -m state --state NEW -j helper
+-A INPUT -m helper --helper ftp -j ACCEPT
+COMMIT
+*raw
+:PREROUTING ACCEPT [0:0]
+-A PREROUTING -j helper
+COMMIT
+"""
+
+
+def test_a_jump_to_a_chain_of_ones_own_is_no_extension():
+    rules = [(rule.table, rule.text, rule.modules) for rule in parse("iptables-legacy", OWN_CHAINS)]
+    assert [(text, "xt_conntrack" in modules, "xt_helper" in modules) for table, text, modules in rules] == [
+        ("-A INPUT -m state --state NEW -j helper", True, False),
+        ("-A INPUT -m helper --helper ftp -j ACCEPT", False, True),
+        ("-A PREROUTING -j helper", False, True),
+    ]
+
+
 def test_table_nat_of_ipv6_is_another_module():
     found, = parse("ip6tables-legacy", "*nat\n-A OUTPUT -j x\nCOMMIT\n")
     assert "ip6table_nat" in found.modules and "iptable_nat" not in found.modules
