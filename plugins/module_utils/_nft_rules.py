@@ -74,6 +74,10 @@ _UNTRANSLATED = re.compile(r"(?:^| )#")
 _ELEMENTS = ("set", "map", "meter")
 _COUNTS = re.compile(r"\bct count\b")
 
+#: What tracks, also by an object: in a bridge each pins the module of bridges, which ``notrack`` does not.
+_TRACKS = re.compile(r"\bct ")
+_OF_BRIDGES = "nf_conntrack_bridge"
+
 
 def parse(text: str) -> t.List[Rule]:
     """The rules, chains and objects that need connection tracking or NAT, in their order."""
@@ -93,9 +97,10 @@ def parse(text: str) -> t.List[Rule]:
             elif kind == "chain":
                 chain = name
             elif kind in _OBJECTS:
-                found.append(Rule("nft", table, None, title, frozenset(_OBJECTS[kind].split())))
+                modules = frozenset(_OBJECTS[kind].split()) | _of_bridges(title, table)
+                found.append(Rule("nft", table, None, title, modules))
         elif depth and depth[-1] == "chain":
-            modules = _modules(line, _IPTABLES.fullmatch(table) is not None)
+            modules = _modules(line, table)
             if modules:
                 found.append(Rule("nft", table, chain, line.rstrip("; "), modules))
             if line.endswith((" jump {", " goto {")) or line in ("jump {", "goto {"):
@@ -104,17 +109,24 @@ def parse(text: str) -> t.List[Rule]:
             for helper in _HELPER.findall(line):
                 found[-1] = replace(found[-1], modules=found[-1].modules | {helper_module(helper)})
         elif depth and depth[-1] in _ELEMENTS:
-            rule = Rule("nft", table, None, title, frozenset(["nft_connlimit"]))
-            if _COUNTS.search(without_quoted(line)) and rule not in found[-1:]:
+            bare = without_quoted(line)
+            rule = Rule("nft", table, None, title, _of_bridges(bare, table) | {"nft_connlimit"})
+            if _COUNTS.search(bare) and rule not in found[-1:]:
                 found.append(rule)
         elif line.endswith("{") and "}" not in line:
             depth.append("")  # elements over more than one line
     return found
 
 
-def _modules(rule: str, is_iptables: bool) -> t.FrozenSet[str]:
+def _of_bridges(bare: str, table: str) -> t.FrozenSet[str]:
+    is_tracking = table.startswith("bridge ") and _TRACKS.search(bare) is not None
+    return frozenset([_OF_BRIDGES] if is_tracking else [])
+
+
+def _modules(rule: str, table: str) -> t.FrozenSet[str]:
     bare = _NAMES.sub("", without_quoted(rule))
-    found: t.Set[str] = set()
+    is_iptables = _IPTABLES.fullmatch(table) is not None
+    found = set(_of_bridges(bare, table))
     for pattern, own, compat in _EXPRESSIONS:
         if pattern.search(bare):
             found.update(own.split())

@@ -199,6 +199,41 @@ def test_a_helper_needs_its_own_module(helper, module):
     assert module in found.modules
 
 
+BRIDGE = """table bridge f {
+    ct helper ftp-std {
+        type "ftp" protocol tcp
+    }
+
+    set counted {
+        type ipv4_addr
+        flags dynamic
+        ct count over 3
+    }
+
+    chain c {
+        ct state established accept
+        ct count over 3 drop
+        notrack
+        ether type vlan masquerade comment "ct state"
+    }
+}
+table inet f {
+    chain c {
+        ct state established accept
+    }
+}
+""".replace("    ", "\t")
+
+
+def test_what_tracks_in_a_bridge_pins_the_module_of_bridges():
+    assert [(rule.table, rule.text) for rule in parse(BRIDGE) if "nf_conntrack_bridge" in rule.modules] == [
+        ("bridge f", "ct helper ftp-std"),
+        ("bridge f", "set counted"),
+        ("bridge f", "ct state established accept"),
+        ("bridge f", "ct count over 3 drop"),
+    ]
+
+
 @given(st.text() | st.lists(st.sampled_from(RULESET.split("\n"))).map("\n".join))
 def test_no_text_is_a_crash(text):
     parse(text)
