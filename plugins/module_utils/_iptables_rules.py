@@ -17,7 +17,10 @@ from ansible_collections.netops.conntrack.plugins.module_utils._rules import (
 )
 
 #: Where the kernel lists the tables of a network namespace; the program reads no other, and so loads none.
-NAMES = {"iptables-legacy": "ip_tables_names", "ip6tables-legacy": "ip6_tables_names"}
+NAMES = {
+    "iptables-legacy": "/proc/self/net/ip_tables_names",
+    "ip6tables-legacy": "/proc/self/net/ip6_tables_names",
+}
 
 #: The modules that any rule or chain of table nat pins, whatever it does.
 NAT_TABLES = {"iptables-legacy": "iptable_nat", "ip6tables-legacy": "ip6table_nat"}

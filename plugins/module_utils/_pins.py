@@ -6,7 +6,7 @@
 
 A module's references beyond its holders pin it. What they are, the kernel does not say; so the rules of every network
 namespace are listed, and those that need a pinned module are named. Listing loads nothing: nft is run only where
-nf_tables is loaded, and iptables-legacy-save reads only tables that the kernel has listed.
+nf_tables is there, and iptables-legacy-save reads only tables that the kernel has listed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ _PROTOCOLS = ("nf_conntrack_ipv4", "nf_conntrack_ipv6", "nf_nat_ipv4", "nf_nat_i
 
 _EXTENSIONS = ("xt_", "ipt_", "ip6t_")
 
-_LEGACY = {"iptables-legacy": "ip_tables", "ip6tables-legacy": "ip6_tables"}
+#: Each shows that nf_tables is there: built in, it is no loaded module itself.
+_NFT_MODULES = ("nf_tables", "nft_")
 
 
 @dataclass(frozen=True)
@@ -91,15 +92,16 @@ class _Search:
 
     def __init__(self, host: Host, loaded: t.Collection[str]) -> None:
         self._host = host
-        self._loaded = loaded
         self.problems: t.List[str] = []
         self.found: t.List[_Found] = []
+        has_nft = any(name.startswith(_NFT_MODULES) for name in loaded)
+        # The kernel has the file, in every namespace, where it has the code.
+        legacy = {tool: path for tool, path in _iptables_rules.NAMES.items() if host.exists(path)}
         for namespace in _namespaces.find(host):
-            if "nf_tables" in loaded:
+            if has_nft:
                 self._list(namespace, "nft", _nft_rules.COMMAND, _nft_rules.parse)
-            for tool, module in _LEGACY.items():
-                if module in loaded:
-                    self._list_legacy(namespace, tool)
+            for tool, path in legacy.items():
+                self._list_legacy(namespace, tool, path)
 
     def using(self, name: str, stack: t.Collection[str]) -> t.List[_Found]:
         """The rules that a module's references can come from.
@@ -114,11 +116,9 @@ class _Search:
             rules = [found for found in self.found if ANY_EXTENSION in found.rule.modules]
         return rules
 
-    def _list_legacy(self, namespace: Namespace, tool: str) -> None:
-        names = "/proc/self/net/" + _iptables_rules.NAMES[tool]
+    def _list_legacy(self, namespace: Namespace, tool: str, names: str) -> None:
         # Also keeps the program from asking for a table where the kernel has none.
-        tables = self._run(namespace, tool, ["cat", names]) if namespace.path else self._host.read_value(names)
-        if tables:
+        if self._read(namespace, tool, names):
             save = self._legacy_program(tool)
             self._list(namespace, tool, [save], lambda text: _iptables_rules.parse(tool, text))
 
@@ -132,12 +132,17 @@ class _Search:
     def _list(
         self, namespace: Namespace, tool: str, command: t.Sequence[str], parse: t.Callable[[str], t.List[Rule]]
     ) -> None:
-        output = self._run(namespace, tool, command)
+        output = self._try(namespace, tool, lambda: self._host.run(namespace.enter(command)))
         self.found += [_Found(rule, namespace) for rule in parse(output or "")]
 
-    def _run(self, namespace: Namespace, tool: str, command: t.Sequence[str]) -> t.Optional[str]:
+    def _read(self, namespace: Namespace, tool: str, path: str) -> t.Optional[str]:
+        if namespace.path is None:
+            return self._try(namespace, tool, lambda: self._host.read_value(path))
+        return self._try(namespace, tool, lambda: self._host.run(namespace.enter(["cat", path])))
+
+    def _try(self, namespace: Namespace, tool: str, look: t.Callable[[], t.Optional[str]]) -> t.Optional[str]:
         try:
-            return self._host.run(namespace.enter(command))
+            return look()
         except HostError as error:
             place = "" if namespace.name is None else " in network namespace {0}".format(namespace.name)
             hint = ", install the package nftables" if tool == "nft" and program(self._host, tool) is None else ""

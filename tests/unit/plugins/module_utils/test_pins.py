@@ -47,6 +47,20 @@ def test_nothing_is_run_that_would_load_anything(host):
     assert host.ran == []
 
 
+def test_rules_are_listed_where_the_code_is_built_in_and_its_expressions_are_modules(host):
+    host.answers = {NFT: CT_RULE, "iptables-legacy-save": "*raw\n-A OUTPUT -j CT --notrack\nCOMMIT\n"}
+    assert [pin.rule for pin in _pins.find(host, modules(nft_ct=1), ["nft_ct"])] == ["ct state new accept"]
+    host.put("/proc/self/net/ip_tables_names", "raw\n")
+    assert [pin.rule for pin in _pins.find(host, modules(xt_CT=1), ["xt_CT"])] == ["-A OUTPUT -j CT --notrack"]
+
+
+def test_other_namespaces_are_not_asked_for_what_the_kernel_has_not(host):
+    host.put("/proc/self/mountinfo", "1 1 0:4 net:[2] /run/netns/lab rw - nsfs nsfs rw\n")
+    host.put("/proc/self/net/ip_tables_names", "")
+    _pins.find(host, modules(xt_CT=1), ["xt_CT"])
+    assert host.ran == ["nsenter --net=/run/netns/lab cat /proc/self/net/ip_tables_names"]
+
+
 def test_a_rule_is_named_with_its_namespace(host):
     host.put("/proc/self/mountinfo", "1 1 0:4 net:[2] /run/netns/lab rw - nsfs nsfs rw\n")
     host.answers = {"nsenter --net=/run/netns/lab " + NFT: CT_RULE}
@@ -68,6 +82,18 @@ def test_what_cannot_be_listed_is_named(host):
     pin, = _pins.find(host, modules("ip_tables", iptable_nat=1), ["iptable_nat"])
     assert pin.reason == (
         "unknown; rules of iptables-legacy could not be listed: cannot run iptables-legacy-save: No such file or directory"
+    )
+
+
+def test_names_of_tables_that_cannot_be_read_are_told_beside_what_was_found(host):
+    host.put("/proc/self/net/ip_tables_names", "filter\n")
+    host.denied = {"/proc/self/net/ip_tables_names"}
+    host.answers = {NFT: "table ip filter {\n\tchain c {\n\t\tct state new\n\t}\n}\n"}
+    rule, unknown = _pins.find(host, modules("nf_tables", xt_conntrack=1), ["xt_conntrack"])
+    assert rule.rule == "ct state new"
+    assert unknown.reason == (
+        "unknown; rules of iptables-legacy could not be listed: cannot read /proc/self/net/ip_tables_names:"
+        " Permission denied"
     )
 
 
