@@ -12,8 +12,9 @@ import typing as t
 from ansible_collections.netops.conntrack.plugins.module_utils._rules import (
     Rule,
     extension_modules,
-    helper_module,
+    helper_modules,
     without_quoted,
+    without_remarks,
 )
 
 #: Where the kernel lists the tables of a network namespace; the program reads no other, and so loads none.
@@ -30,7 +31,10 @@ _MATCH = re.compile(r"(?:^| )(?:-m|--match) (\S+)")
 #: A target, or a chain of one's own; what ``-g`` names is always a chain.
 _JUMP = re.compile(r"(?:^| )(?:-j|--jump) (\S+)")
 
+#: What the target CT gives to connections: the match ``helper`` has an option of the same name, others a timeout.
+_CT = "xt_ct"
 _HELPER = re.compile(r" --helper (\S+)")
+_TIMEOUT = " --timeout "
 
 
 def parse(tool: str, text: str) -> t.List[Rule]:
@@ -64,5 +68,11 @@ def _modules(line: str, chains: t.Container[str]) -> t.Set[str]:
     bare = without_quoted(line)
     for name in _MATCH.findall(bare) + [name for name in _JUMP.findall(bare) if name not in chains]:
         modules |= extension_modules(name)
-    modules.update(helper_module(name.strip('"')) for name in _HELPER.findall(line))
+    return modules | _given(without_remarks(line)) if _CT in modules else modules
+
+
+def _given(line: str) -> t.Set[str]:
+    modules = {"nfnetlink_cttimeout"} if _TIMEOUT in line else set()
+    for name in _HELPER.findall(line):
+        modules |= helper_modules(name.strip('"'))
     return modules

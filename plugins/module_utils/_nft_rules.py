@@ -16,9 +16,10 @@ from dataclasses import replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils._rules import (
     ANY_EXTENSION,
+    ANY_HELPER,
     Rule,
     extension_modules,
-    helper_module,
+    helper_modules,
     without_quoted,
     without_remarks,
 )
@@ -70,6 +71,9 @@ _EXTENSION = re.compile(r'(?:\bxt (?:match|target|watcher) "?|# xt_)([\w-]+)')
 #: How nft before 1.0.6 prints it otherwise, not always at a rule's start.
 _UNTRANSLATED = re.compile(r"(?:^| )#")
 
+#: The target CT of iptables, unless it is shown as ``notrack``: its options do not show, or are not read.
+_HIDDEN_CT = re.compile(r'\bxt target "?CT\b|(?:^| )#.* (?:xt_)?CT\b')
+
 #: Blocks of elements, each of which may count connections.
 _ELEMENTS = ("set", "map", "meter")
 _COUNTS = re.compile(r"\bct count\b")
@@ -107,7 +111,7 @@ def parse(text: str) -> t.List[Rule]:
                 depth.append("chain")  # one without a name, inside its only rule
         elif depth and depth[-1] == "ct helper":
             for helper in _HELPER.findall(line):
-                found[-1] = replace(found[-1], modules=found[-1].modules | {helper_module(helper)})
+                found[-1] = replace(found[-1], modules=found[-1].modules | helper_modules(helper))
         elif depth and depth[-1] in _ELEMENTS:
             bare = without_quoted(line)
             rule = Rule("nft", table, None, title, _of_bridges(bare, table) | {"nft_connlimit"})
@@ -133,6 +137,9 @@ def _modules(rule: str, table: str) -> t.FrozenSet[str]:
             found.update(compat.split() if is_iptables else ())
     if is_iptables and _UNTRANSLATED.search(bare):
         found.add(ANY_EXTENSION)
-    for name in _EXTENSION.findall(without_remarks(rule)):
+    unremarked = without_remarks(rule)
+    for name in _EXTENSION.findall(unremarked):
         found |= extension_modules(name)
+    if _HIDDEN_CT.search(unremarked):
+        found.add(ANY_HELPER)
     return frozenset(found)

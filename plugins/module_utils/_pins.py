@@ -25,7 +25,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import Ho
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import Module
 from ansible_collections.netops.conntrack.plugins.module_utils._namespaces import Namespace
-from ansible_collections.netops.conntrack.plugins.module_utils._rules import ANY_EXTENSION, Rule
+from ansible_collections.netops.conntrack.plugins.module_utils._rules import ANY_EXTENSION, ANY_HELPER, Rule
 
 _PROGRAM_DIRECTORIES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
@@ -41,7 +41,11 @@ _UNKNOWN = "unknown"
 #: On kernels before 4.19 every rule that needs connection tracking takes a reference to these.
 _PROTOCOLS = ("nf_conntrack_ipv4", "nf_conntrack_ipv6", "nf_nat_ipv4", "nf_nat_ipv6")
 
-_EXTENSIONS = ("xt_", "ipt_", "ip6t_")
+#: (modules, what stands for any of them in a rule that does not show which it uses)
+_HIDDEN = [
+    (re.compile(r"(?:xt|ipt|ip6t)_.*"), ANY_EXTENSION),
+    (re.compile(r"nf_conntrack_(?!(?:bridge|ipv4|ipv6|netlink)$).*|nfnetlink_ct(?:helper|timeout)"), ANY_HELPER),
+]
 
 #: Each shows that nf_tables is there: built in, it is no loaded module itself.
 _NFT_MODULES = ("nf_tables", "nft_")
@@ -112,9 +116,7 @@ class _Search:
         if name in _PROTOCOLS:
             candidates.update(module.lower() for module in stack)
         rules = [found for found in self.found if not candidates.isdisjoint(found.rule.modules)]
-        if not rules and name.startswith(_EXTENSIONS):
-            rules = [found for found in self.found if ANY_EXTENSION in found.rule.modules]
-        return rules
+        return rules or [found for found in self.found if not _hidden(name).isdisjoint(found.rule.modules)]
 
     def _list_legacy(self, namespace: Namespace, tool: str, names: str) -> None:
         # Also keeps the program from asking for a table where the kernel has none.
@@ -148,6 +150,10 @@ class _Search:
             hint = ", install the package nftables" if tool == "nft" and program(self._host, tool) is None else ""
             self.problems.append("rules of {0}{1} could not be listed: {2}{3}".format(tool, place, error.message, hint))
             return None
+
+
+def _hidden(name: str) -> t.Set[str]:
+    return {any_of_them for modules, any_of_them in _HIDDEN if modules.fullmatch(name)}
 
 
 def program(host: Host, name: str) -> t.Optional[str]:

@@ -31,6 +31,19 @@ def test_rules_are_found_with_table_and_chain():
     assert (third.table, third.chain) == ("nat", "PREROUTING") and "iptable_nat" in third.modules
 
 
+@pytest.mark.parametrize("rule, modules", [
+    ("-A c -j CT --helper rpc", {"nf_conntrack_rpc", "nfnetlink_cthelper"}),
+    ("-A c -p tcp -j CT --timeout slow", {"nfnetlink_cttimeout"}),
+    ("-A c -j CT --timeout slow --helper ftp", {"nf_conntrack_ftp", "nfnetlink_cthelper", "nfnetlink_cttimeout"}),
+    ('-A c -m comment --comment "a --helper ftp --timeout x" -j CT --notrack', set()),
+    ("-A c -m helper --helper ftp -j ACCEPT", set()),
+    ("-A c -j SET --add-set s src --timeout 60", set()),
+])
+def test_a_target_ct_needs_what_it_gives_to_connections(rule, modules):
+    found, = parse("iptables-legacy", "*raw\n{0}\nCOMMIT\n".format(rule))
+    assert {module for module in found.modules if module.startswith("nf")} == modules
+
+
 @pytest.mark.parametrize("rule, module", [
     ("-A c -m state --state NEW -j ACCEPT", "xt_conntrack"),
     ("-A c -p tcp -j CT --notrack", "xt_ct"),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.netops.conntrack.plugins.module_utils._nft_rules import parse
+from ansible_collections.netops.conntrack.plugins.module_utils._rules import ANY_HELPER
 
 # nft 1.1.3 and 0.9.8 on Debian 13 and 11, which indent with tabs.
 RULESET = """table inet f {
@@ -196,7 +197,23 @@ def test_objects_and_sets_that_need_connection_tracking_are_found():
 ])
 def test_a_helper_needs_its_own_module(helper, module):
     found, = parse('table ip t {{\n\tct helper h {{\n\t\ttype "{0}" protocol tcp\n\t}}\n}}\n'.format(helper))
-    assert module in found.modules
+    assert module in found.modules and "nfnetlink_cthelper" in found.modules
+
+
+# iptables-nft makes them; the second and the third are of nft before 1.0.6.
+@pytest.mark.parametrize("rule, is_hidden", [
+    ('tcp dport 21 counter xt target "CT"', True),
+    ("counter # CT helper ftp", True),
+    ("counter # xt_CT", True),
+    ("tcp dport 21 counter xt target CT", True),
+    ("counter notrack", False),
+    ("ct state new", False),
+    ('xt target "CONNSECMARK"', False),
+    ('counter xt match "x" comment "xt target CT"', False),
+])
+def test_a_target_ct_whose_options_do_not_show_may_need_any_helper(rule, is_hidden):
+    found, = parse("table ip raw {{\n\tchain c {{\n\t\t{0}\n\t}}\n}}\n".format(rule))
+    assert (ANY_HELPER in found.modules) == is_hidden
 
 
 BRIDGE = """table bridge f {

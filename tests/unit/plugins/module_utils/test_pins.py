@@ -106,6 +106,40 @@ def test_what_cannot_be_listed_is_named_beside_rules_that_were_found(host):
     assert unknown.reason == "unknown; rules of nft in network namespace lab could not be listed: cannot run nft: no"
 
 
+HIDDEN_CT = """table ip raw {
+	chain PREROUTING {
+		ct state new
+		notrack
+		tcp dport 21 counter xt target "CT"
+	}
+}
+"""
+
+
+@pytest.mark.parametrize("module, rules", [
+    ("nf_conntrack_ftp", ['tcp dport 21 counter xt target "CT"']),
+    ("nfnetlink_cthelper", ['tcp dport 21 counter xt target "CT"']),
+    ("nfnetlink_cttimeout", ['tcp dport 21 counter xt target "CT"']),
+    ("nf_conntrack_netlink", [None]),
+    ("nf_conntrack_bridge", [None]),
+])
+def test_a_target_ct_whose_options_do_not_show_is_named_for_helpers_and_timeouts(host, module, rules):
+    host.answers = {NFT: HIDDEN_CT}
+    loaded = modules("nf_tables", **{module: 1})
+    assert [pin.rule for pin in _pins.find(host, loaded, [module])] == rules
+
+
+def test_a_rule_that_names_its_helper_is_no_pin_of_another(host):
+    host.put("/proc/self/net/ip_tables_names", "raw\n")
+    host.answers = {"iptables-legacy-save": "*raw\n-A OUTPUT -j CT --helper ftp\nCOMMIT\n"}
+    loaded = modules(nf_conntrack_ftp=1, nf_conntrack_sip=1, nfnetlink_cttimeout=1)
+    assert [(pin.module, pin.rule) for pin in _pins.find(host, loaded, sorted(loaded))] == [
+        ("nf_conntrack_ftp", "-A OUTPUT -j CT --helper ftp"),
+        ("nf_conntrack_sip", None),
+        ("nfnetlink_cttimeout", None),
+    ]
+
+
 def test_a_missing_nft_is_asked_for(host):
     host.answers = {NFT: HostError("run", "nft", "No such file or directory")}
     pin, = _pins.find(host, modules("nf_tables", nft_ct=1), ["nft_ct"])
