@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from collections import Counter
 
 from ansible_collections.netops.conntrack.plugins.module_utils._rules import (
     Rule,
@@ -52,23 +53,25 @@ def parse(tool: str, text: str) -> t.List[Rule]:
         elif line.startswith(":") and words[1:2] == ["-"]:
             chains.add(words[0][1:])
             if table == "nat":
-                of_nat.append(Rule(tool, table, words[0][1:], line.strip(), frozenset([NAT_TABLES[tool]])))
+                of_nat.append(Rule(tool, table, words[0][1:], line.strip(), Counter([NAT_TABLES[tool]])))
         elif line.startswith("-A ") and len(words) > 1:
             modules = _modules(line, chains)
             if table == "nat":
-                modules |= {NAT_TABLES[tool]}
+                modules.update([NAT_TABLES[tool]])
             if modules:
-                found.append(Rule(tool, table, words[1], line.strip(), frozenset(modules)))
+                found.append(Rule(tool, table, words[1], line.strip(), modules))
     return found + ([] if any(rule.table == "nat" for rule in found) else of_nat)
 
 
-def _modules(line: str, chains: t.Container[str]) -> t.Set[str]:
+def _modules(line: str, chains: t.Container[str]) -> t.Counter[str]:
     """What a rule may use, of a table with these chains of one's own."""
-    modules: t.Set[str] = set()
+    modules: t.Counter[str] = Counter()
     bare = without_quoted(line)
     for name in _MATCH.findall(bare) + [name for name in _JUMP.findall(bare) if name not in chains]:
-        modules |= extension_modules(name)
-    return modules | _given(without_remarks(line)) if _CT in modules else modules
+        modules.update(extension_modules(name))
+    if _CT in modules:
+        modules.update(_given(without_remarks(line)))
+    return modules
 
 
 def _given(line: str) -> t.Set[str]:

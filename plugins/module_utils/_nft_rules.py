@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from collections import Counter
 from dataclasses import replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils._rules import (
@@ -101,7 +102,7 @@ def parse(text: str) -> t.List[Rule]:
             elif kind == "chain":
                 chain = name
             elif kind in _OBJECTS:
-                modules = frozenset(_OBJECTS[kind].split()) | _of_bridges(title, table)
+                modules = Counter(_OBJECTS[kind].split() + _of_bridges(title, table))
                 found.append(Rule("nft", table, None, title, modules))
         elif depth and depth[-1] == "chain":
             modules = _modules(line, table)
@@ -111,10 +112,10 @@ def parse(text: str) -> t.List[Rule]:
                 depth.append("chain")  # one without a name, inside its only rule
         elif depth and depth[-1] == "ct helper":
             for helper in _HELPER.findall(line):
-                found[-1] = replace(found[-1], modules=found[-1].modules | helper_modules(helper))
+                found[-1] = replace(found[-1], modules=found[-1].modules + Counter(helper_modules(helper)))
         elif depth and depth[-1] in _ELEMENTS:
             bare = without_quoted(line)
-            rule = Rule("nft", table, None, title, _of_bridges(bare, table) | {"nft_connlimit"})
+            rule = Rule("nft", table, None, title, Counter(["nft_connlimit"] + _of_bridges(bare, table)))
             if _COUNTS.search(bare) and rule not in found[-1:]:
                 found.append(rule)
         elif line.endswith("{") and "}" not in line:
@@ -122,24 +123,23 @@ def parse(text: str) -> t.List[Rule]:
     return found
 
 
-def _of_bridges(bare: str, table: str) -> t.FrozenSet[str]:
-    is_tracking = table.startswith("bridge ") and _TRACKS.search(bare) is not None
-    return frozenset([_OF_BRIDGES] if is_tracking else [])
+def _of_bridges(bare: str, table: str) -> t.List[str]:
+    return [_OF_BRIDGES for _match in _TRACKS.findall(bare)] if table.startswith("bridge ") else []
 
 
-def _modules(rule: str, table: str) -> t.FrozenSet[str]:
+def _modules(rule: str, table: str) -> t.Counter[str]:
     bare = _NAMES.sub("", without_quoted(rule))
     is_iptables = _IPTABLES.fullmatch(table) is not None
-    found = set(_of_bridges(bare, table))
+    found = Counter(_of_bridges(bare, table))
     for pattern, own, compat in _EXPRESSIONS:
-        if pattern.search(bare):
+        for _match in pattern.findall(bare):
             found.update(own.split())
             found.update(compat.split() if is_iptables else ())
     if is_iptables and _UNTRANSLATED.search(bare):
-        found.add(ANY_EXTENSION)
+        found.update([ANY_EXTENSION])
     unremarked = without_remarks(rule)
     for name in _EXTENSION.findall(unremarked):
-        found |= extension_modules(name)
+        found.update(extension_modules(name))
     if _HIDDEN_CT.search(unremarked):
-        found.add(ANY_HELPER)
-    return frozenset(found)
+        found.update([ANY_HELPER])
+    return found

@@ -41,6 +41,13 @@ _UNKNOWN = "unknown"
 #: On kernels before 4.19 every rule that needs connection tracking takes a reference to these.
 _PROTOCOLS = ("nf_conntrack_ipv4", "nf_conntrack_ipv6", "nf_nat_ipv4", "nf_nat_ipv6")
 
+#: Those of which each expression that a listing shows takes one reference, and nothing else in it takes any.
+_COUNTED = frozenset((
+    "nft_chain_nat nft_ct nft_flow_offload nft_masq nft_nat nft_redir nft_synproxy"
+    " xt_connbytes xt_connlabel xt_connlimit xt_connmark xt_connsecmark xt_conntrack xt_ct xt_helper"
+    " xt_masquerade xt_nat xt_netmap xt_redirect"
+).split())
+
 #: (modules, what stands for any of them in a rule that does not show which it uses)
 _HIDDEN = [
     (re.compile(r"(?:xt|ipt|ip6t)_.*"), ANY_EXTENSION),
@@ -116,7 +123,19 @@ class _Search:
         if name in _PROTOCOLS:
             candidates.update(module.lower() for module in stack)
         rules = [found for found in self.found if not candidates.isdisjoint(found.rule.modules)]
-        return rules or [found for found in self.found if not _hidden(name).isdisjoint(found.rule.modules)]
+        return rules or self._hiding(name)
+
+    def unexplained(self, module: Module, rules: t.Sequence[_Found]) -> int:
+        """How many references of a module these rules cannot have taken; 0 where that cannot be told."""
+        name = module.name.lower()
+        if name not in _COUNTED or not rules or self._hiding(name):
+            return 0
+        return max(0, module.pins - sum(found.rule.modules[name] for found in rules))
+
+    def _hiding(self, name: str) -> t.List[_Found]:
+        """The rules that may use a module without showing it."""
+        hidden = {any_of_them for modules, any_of_them in _HIDDEN if modules.fullmatch(name)}
+        return [found for found in self.found if not hidden.isdisjoint(found.rule.modules)]
 
     def _list_legacy(self, namespace: Namespace, tool: str, names: str) -> None:
         # Also keeps the program from asking for a table where the kernel has none.
@@ -152,10 +171,6 @@ class _Search:
             return None
 
 
-def _hidden(name: str) -> t.Set[str]:
-    return {any_of_them for modules, any_of_them in _HIDDEN if modules.fullmatch(name)}
-
-
 def program(host: Host, name: str) -> t.Optional[str]:
     """The path of a program; None where the host does not have it."""
     paths = ("{0}/{1}".format(directory, name) for directory in _PROGRAM_DIRECTORIES)
@@ -180,10 +195,19 @@ def find(host: Host, modules: t.Mapping[str, Module], wanted: t.Sequence[str]) -
         references = modules[name].pins
         rules = search.using(name, wanted)
         pins += [_rule_pin(name, references, found) for found in rules]
+        unexplained = search.unexplained(modules[name], rules)
         # Also beside rules: what could not be listed may pin it as well.
-        if search.problems or not rules:
-            pins.append(Pin(name, references, "; ".join([_UNKNOWN] + search.problems), owner=_owners.of_module(name)))
+        if search.problems or not rules or unexplained:
+            reason = "; ".join([_unknown(unexplained)] + search.problems)
+            pins.append(Pin(name, references, reason, owner=_owners.of_module(name)))
     return pins
+
+
+def _unknown(unexplained: int) -> str:
+    if not unexplained:
+        return _UNKNOWN
+    verb = "is" if unexplained == 1 else "are"
+    return "{0}: {1} of its references {2} not explained by these rules".format(_UNKNOWN, unexplained, verb)
 
 
 def _own_pins(host: Host, module: Module) -> t.Iterator[Pin]:

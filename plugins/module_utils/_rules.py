@@ -41,14 +41,14 @@ class Rule:
     :ivar table: with its family where it has one: ``ip nat``.
     :ivar chain: None for what is no part of a chain.
     :ivar text: as the program prints it.
-    :ivar modules: lower-case names of the modules that it may use.
+    :ivar modules: lower-case names of the modules that it may use, each with the number of expressions that may use it.
     """
 
     tool: str
     table: str
     chain: t.Optional[str]
     text: str
-    modules: t.FrozenSet[str]
+    modules: t.Counter[str]
 
 
 def without_quoted(text: str) -> str:

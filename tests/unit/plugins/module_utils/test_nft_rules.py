@@ -124,7 +124,7 @@ def test_what_nft_cannot_translate_tells_its_module(rule, module):
 ])
 def test_names_and_filters_are_not_taken_for_what_they_are_called_after(rule, modules):
     found = parse("table inet f {{\n\tchain c {{\n\t\t{0}\n\t}}\n}}\n".format(rule))
-    assert [rule.modules for rule in found] == ([] if modules is None else [modules])
+    assert [set(rule.modules) for rule in found] == ([] if modules is None else [modules])
 
 
 # nft 1.1.3, with the rules of firewalld 2.3 and of docker.
@@ -183,7 +183,7 @@ OBJECTS = """table ip t {
 
 
 def test_objects_and_sets_that_need_connection_tracking_are_found():
-    assert [(rule.chain, rule.text, rule.modules) for rule in parse(OBJECTS)] == [
+    assert [(rule.chain, rule.text, set(rule.modules)) for rule in parse(OBJECTS)] == [
         (None, "synproxy https", {"nft_synproxy"}),
         (None, "set counted", {"nft_connlimit"}),
     ]
