@@ -41,7 +41,7 @@ _NAMES = re.compile(r"\b(?:jump|goto|icmp(?:v6)? type(?: !=| vmap)?) (?:\{[^}]*\
 _EXPRESSIONS: t.Sequence[t.Tuple["re.Pattern[str]", str, str]] = [
     (re.compile(pattern), own, compat)
     for pattern, own, compat in (
-        (r"\bct (?!count\b)", "nft_ct", "xt_conntrack xt_state xt_connmark xt_connlabel xt_connbytes xt_helper xt_ct"),
+        (r"\bct (?!count\b)", "nft_ct", "xt_conntrack xt_state xt_connmark xt_connlabel xt_connbytes xt_helper"),
         (r"\bct count\b", "nft_connlimit", "xt_connlimit"),
         (r"\bnotrack\b", "nft_ct", "xt_ct"),
         (r"\bmasquerade\b", "nft_masq", "xt_masquerade ipt_masquerade ip6t_masquerade"),

@@ -70,6 +70,8 @@ def test_what_needs_connection_tracking_is_found_where_it_stands():
 @pytest.mark.parametrize("table, rule, uses, uses_not", [
     ("inet f", "ct state new", "nft_ct", "xt_conntrack"),
     ("ip filter", "ct state new", "xt_conntrack", "xt_nat"),
+    ("ip filter", "ct state new", "xt_state", "xt_ct"),
+    ("ip raw", "counter notrack", "xt_ct", "xt_conntrack"),
     ("ip x", "snat to 10.0.0.1", "nft_nat", "nft_masq"),
     ("ip x", "redirect to :80", "nft_redir", "nft_nat"),
     ("ip x", "ct count over 3 drop", "nft_connlimit", "nft_ct"),
