@@ -11,15 +11,19 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, decode
 
 _OWN = "/proc/self/ns/net"
 _MOUNTS = "/proc/self/mountinfo"
 _DOCKER = "/run/docker/netns/"
+
+#: How mountinfo shows a byte that would part its fields: a blank as ``\040``.
+_ESCAPED = re.compile(rb"\\([0-3][0-7]{2})")
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,14 @@ def parse_mounts(lines: t.Iterable[bytes]) -> t.Dict[str, str]:
     found: t.Dict[str, str] = {}
     for line in lines:
         # 523 24 0:4 net:[4026532190] /run/netns/lab rw shared:221 - nsfs nsfs rw
-        fields = line.decode("utf-8", "replace").split()
-        if len(fields) > 4 and fields[3].startswith("net:["):
-            found.setdefault(fields[3], fields[4])
+        fields = line.split(b" ")
+        if len(fields) > 4 and fields[3].startswith(b"net:["):
+            found.setdefault(decode(fields[3]), decode(_unescaped(fields[4])))
     return found
+
+
+def _unescaped(field: bytes) -> bytes:
+    return _ESCAPED.sub(lambda match: bytes([int(match.group(1), 8)]), field)
 
 
 def find(host: Host) -> t.List[Namespace]:

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import re
 import typing as t
+from collections import Counter
 from dataclasses import replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils._rules import (
     ANY_EXTENSION,
+    ANY_HELPER,
     Rule,
     extension_modules,
-    helper_module,
+    helper_modules,
     without_quoted,
     without_remarks,
 )
@@ -39,7 +41,7 @@ _NAMES = re.compile(r"\b(?:jump|goto|icmp(?:v6)? type(?: !=| vmap)?) (?:\{[^}]*\
 _EXPRESSIONS: t.Sequence[t.Tuple["re.Pattern[str]", str, str]] = [
     (re.compile(pattern), own, compat)
     for pattern, own, compat in (
-        (r"\bct (?!count\b)", "nft_ct", "xt_conntrack xt_state xt_connmark xt_connlabel xt_connbytes xt_helper xt_ct"),
+        (r"\bct (?!count\b)", "nft_ct", "xt_conntrack xt_state xt_connmark xt_connlabel xt_connbytes xt_helper"),
         (r"\bct count\b", "nft_connlimit", "xt_connlimit"),
         (r"\bnotrack\b", "nft_ct", "xt_ct"),
         (r"\bmasquerade\b", "nft_masq", "xt_masquerade ipt_masquerade ip6t_masquerade"),
@@ -70,9 +72,16 @@ _EXTENSION = re.compile(r'(?:\bxt (?:match|target|watcher) "?|# xt_)([\w-]+)')
 #: How nft before 1.0.6 prints it otherwise, not always at a rule's start.
 _UNTRANSLATED = re.compile(r"(?:^| )#")
 
+#: The target CT of iptables, unless it is shown as ``notrack``: its options do not show, or are not read.
+_HIDDEN_CT = re.compile(r'\bxt target "?CT\b|(?:^| )#.* (?:xt_)?CT\b')
+
 #: Blocks of elements, each of which may count connections.
 _ELEMENTS = ("set", "map", "meter")
 _COUNTS = re.compile(r"\bct count\b")
+
+#: What tracks, also by an object: in a bridge each pins the module of bridges, which ``notrack`` does not.
+_TRACKS = re.compile(r"\bct ")
+_OF_BRIDGES = "nf_conntrack_bridge"
 
 
 def parse(text: str) -> t.List[Rule]:
@@ -93,34 +102,44 @@ def parse(text: str) -> t.List[Rule]:
             elif kind == "chain":
                 chain = name
             elif kind in _OBJECTS:
-                found.append(Rule("nft", table, None, title, frozenset(_OBJECTS[kind].split())))
+                modules = Counter(_OBJECTS[kind].split() + _of_bridges(title, table))
+                found.append(Rule("nft", table, None, title, modules))
         elif depth and depth[-1] == "chain":
-            modules = _modules(line, _IPTABLES.fullmatch(table) is not None)
+            modules = _modules(line, table)
             if modules:
                 found.append(Rule("nft", table, chain, line.rstrip("; "), modules))
             if line.endswith((" jump {", " goto {")) or line in ("jump {", "goto {"):
                 depth.append("chain")  # one without a name, inside its only rule
         elif depth and depth[-1] == "ct helper":
             for helper in _HELPER.findall(line):
-                found[-1] = replace(found[-1], modules=found[-1].modules | {helper_module(helper)})
+                found[-1] = replace(found[-1], modules=found[-1].modules + Counter(helper_modules(helper)))
         elif depth and depth[-1] in _ELEMENTS:
-            rule = Rule("nft", table, None, title, frozenset(["nft_connlimit"]))
-            if _COUNTS.search(without_quoted(line)) and rule not in found[-1:]:
+            bare = without_quoted(line)
+            rule = Rule("nft", table, None, title, Counter(["nft_connlimit"] + _of_bridges(bare, table)))
+            if _COUNTS.search(bare) and rule not in found[-1:]:
                 found.append(rule)
         elif line.endswith("{") and "}" not in line:
             depth.append("")  # elements over more than one line
     return found
 
 
-def _modules(rule: str, is_iptables: bool) -> t.FrozenSet[str]:
+def _of_bridges(bare: str, table: str) -> t.List[str]:
+    return [_OF_BRIDGES for _match in _TRACKS.findall(bare)] if table.startswith("bridge ") else []
+
+
+def _modules(rule: str, table: str) -> t.Counter[str]:
     bare = _NAMES.sub("", without_quoted(rule))
-    found: t.Set[str] = set()
+    is_iptables = _IPTABLES.fullmatch(table) is not None
+    found = Counter(_of_bridges(bare, table))
     for pattern, own, compat in _EXPRESSIONS:
-        if pattern.search(bare):
+        for _match in pattern.findall(bare):
             found.update(own.split())
             found.update(compat.split() if is_iptables else ())
     if is_iptables and _UNTRANSLATED.search(bare):
-        found.add(ANY_EXTENSION)
-    for name in _EXTENSION.findall(without_remarks(rule)):
-        found |= extension_modules(name)
-    return frozenset(found)
+        found.update([ANY_EXTENSION])
+    unremarked = without_remarks(rule)
+    for name in _EXTENSION.findall(unremarked):
+        found.update(extension_modules(name))
+    if _HIDDEN_CT.search(unremarked):
+        found.update([ANY_HELPER])
+    return found

@@ -6,7 +6,7 @@
 
 A module's references beyond its holders pin it. What they are, the kernel does not say; so the rules of every network
 namespace are listed, and those that need a pinned module are named. Listing loads nothing: nft is run only where
-nf_tables is loaded, and iptables-legacy-save reads only tables that the kernel has listed.
+nf_tables is there, and iptables-legacy-save reads only tables that the kernel has listed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import Ho
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import Module
 from ansible_collections.netops.conntrack.plugins.module_utils._namespaces import Namespace
-from ansible_collections.netops.conntrack.plugins.module_utils._rules import ANY_EXTENSION, Rule
+from ansible_collections.netops.conntrack.plugins.module_utils._rules import ANY_EXTENSION, ANY_HELPER, Rule
 
 _PROGRAM_DIRECTORIES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
@@ -41,9 +41,21 @@ _UNKNOWN = "unknown"
 #: On kernels before 4.19 every rule that needs connection tracking takes a reference to these.
 _PROTOCOLS = ("nf_conntrack_ipv4", "nf_conntrack_ipv6", "nf_nat_ipv4", "nf_nat_ipv6")
 
-_EXTENSIONS = ("xt_", "ipt_", "ip6t_")
+#: Those of which each expression that a listing shows takes one reference, and nothing else in it takes any.
+_COUNTED = frozenset((
+    "nft_chain_nat nft_ct nft_flow_offload nft_masq nft_nat nft_redir nft_synproxy"
+    " xt_connbytes xt_connlabel xt_connlimit xt_connmark xt_connsecmark xt_conntrack xt_ct xt_helper"
+    " xt_masquerade xt_nat xt_netmap xt_redirect"
+).split())
 
-_LEGACY = {"iptables-legacy": "ip_tables", "ip6tables-legacy": "ip6_tables"}
+#: (modules, what stands for any of them in a rule that does not show which it uses)
+_HIDDEN = [
+    (re.compile(r"(?:xt|ipt|ip6t)_.*"), ANY_EXTENSION),
+    (re.compile(r"nf_conntrack_(?!(?:bridge|ipv4|ipv6|netlink)$).*|nfnetlink_ct(?:helper|timeout)"), ANY_HELPER),
+]
+
+#: Each shows that nf_tables is there: built in, it is no loaded module itself.
+_NFT_MODULES = ("nf_tables", "nft_")
 
 
 @dataclass(frozen=True)
@@ -91,15 +103,16 @@ class _Search:
 
     def __init__(self, host: Host, loaded: t.Collection[str]) -> None:
         self._host = host
-        self._loaded = loaded
         self.problems: t.List[str] = []
         self.found: t.List[_Found] = []
+        has_nft = any(name.startswith(_NFT_MODULES) for name in loaded)
+        # The kernel has the file, in every namespace, where it has the code.
+        legacy = {tool: path for tool, path in _iptables_rules.NAMES.items() if host.exists(path)}
         for namespace in _namespaces.find(host):
-            if "nf_tables" in loaded:
+            if has_nft:
                 self._list(namespace, "nft", _nft_rules.COMMAND, _nft_rules.parse)
-            for tool, module in _LEGACY.items():
-                if module in loaded:
-                    self._list_legacy(namespace, tool)
+            for tool, path in legacy.items():
+                self._list_legacy(namespace, tool, path)
 
     def using(self, name: str, stack: t.Collection[str]) -> t.List[_Found]:
         """The rules that a module's references can come from.
@@ -110,15 +123,23 @@ class _Search:
         if name in _PROTOCOLS:
             candidates.update(module.lower() for module in stack)
         rules = [found for found in self.found if not candidates.isdisjoint(found.rule.modules)]
-        if not rules and name.startswith(_EXTENSIONS):
-            rules = [found for found in self.found if ANY_EXTENSION in found.rule.modules]
-        return rules
+        return rules or self._hiding(name)
 
-    def _list_legacy(self, namespace: Namespace, tool: str) -> None:
-        names = "/proc/self/net/" + _iptables_rules.NAMES[tool]
+    def unexplained(self, module: Module, rules: t.Sequence[_Found]) -> int:
+        """How many references of a module these rules cannot have taken; 0 where that cannot be told."""
+        name = module.name.lower()
+        if name not in _COUNTED or not rules or self._hiding(name):
+            return 0
+        return max(0, module.pins - sum(found.rule.modules[name] for found in rules))
+
+    def _hiding(self, name: str) -> t.List[_Found]:
+        """The rules that may use a module without showing it."""
+        hidden = {any_of_them for modules, any_of_them in _HIDDEN if modules.fullmatch(name)}
+        return [found for found in self.found if not hidden.isdisjoint(found.rule.modules)]
+
+    def _list_legacy(self, namespace: Namespace, tool: str, names: str) -> None:
         # Also keeps the program from asking for a table where the kernel has none.
-        tables = self._run(namespace, tool, ["cat", names]) if namespace.path else self._host.read_value(names)
-        if tables:
+        if self._read(namespace, tool, names):
             save = self._legacy_program(tool)
             self._list(namespace, tool, [save], lambda text: _iptables_rules.parse(tool, text))
 
@@ -132,12 +153,17 @@ class _Search:
     def _list(
         self, namespace: Namespace, tool: str, command: t.Sequence[str], parse: t.Callable[[str], t.List[Rule]]
     ) -> None:
-        output = self._run(namespace, tool, command)
+        output = self._try(namespace, tool, lambda: self._host.run(namespace.enter(command)))
         self.found += [_Found(rule, namespace) for rule in parse(output or "")]
 
-    def _run(self, namespace: Namespace, tool: str, command: t.Sequence[str]) -> t.Optional[str]:
+    def _read(self, namespace: Namespace, tool: str, path: str) -> t.Optional[str]:
+        if namespace.path is None:
+            return self._try(namespace, tool, lambda: self._host.read_value(path))
+        return self._try(namespace, tool, lambda: self._host.run(namespace.enter(["cat", path])))
+
+    def _try(self, namespace: Namespace, tool: str, look: t.Callable[[], t.Optional[str]]) -> t.Optional[str]:
         try:
-            return self._host.run(namespace.enter(command))
+            return look()
         except HostError as error:
             place = "" if namespace.name is None else " in network namespace {0}".format(namespace.name)
             hint = ", install the package nftables" if tool == "nft" and program(self._host, tool) is None else ""
@@ -169,10 +195,19 @@ def find(host: Host, modules: t.Mapping[str, Module], wanted: t.Sequence[str]) -
         references = modules[name].pins
         rules = search.using(name, wanted)
         pins += [_rule_pin(name, references, found) for found in rules]
+        unexplained = search.unexplained(modules[name], rules)
         # Also beside rules: what could not be listed may pin it as well.
-        if search.problems or not rules:
-            pins.append(Pin(name, references, "; ".join([_UNKNOWN] + search.problems), owner=_owners.of_module(name)))
+        if search.problems or not rules or unexplained:
+            reason = "; ".join([_unknown(unexplained)] + search.problems)
+            pins.append(Pin(name, references, reason, owner=_owners.of_module(name)))
     return pins
+
+
+def _unknown(unexplained: int) -> str:
+    if not unexplained:
+        return _UNKNOWN
+    verb = "is" if unexplained == 1 else "are"
+    return "{0}: {1} of its references {2} not explained by these rules".format(_UNKNOWN, unexplained, verb)
 
 
 def _own_pins(host: Host, module: Module) -> t.Iterator[Pin]:

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 #: Stands for any extension of iptables, where a listing does not show which one a rule uses.
 ANY_EXTENSION = "xt_*"
 
+#: Stands for any helper or timeout policy, where a listing shows the target CT and not what it gives to connections.
+ANY_HELPER = "nf_conntrack_*"
+
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 #: What people write into rules for people, or for the log.
@@ -38,14 +41,14 @@ class Rule:
     :ivar table: with its family where it has one: ``ip nat``.
     :ivar chain: None for what is no part of a chain.
     :ivar text: as the program prints it.
-    :ivar modules: lower-case names of the modules that it may use.
+    :ivar modules: lower-case names of the modules that it may use, each with the number of expressions that may use it.
     """
 
     tool: str
     table: str
     chain: t.Optional[str]
     text: str
-    modules: t.FrozenSet[str]
+    modules: t.Counter[str]
 
 
 def without_quoted(text: str) -> str:
@@ -64,7 +67,7 @@ def extension_modules(name: str) -> t.Set[str]:
     return {prefix + name for prefix in ("xt_", "ipt_", "ip6t_")} | {_OTHER_MODULES.get(name, "xt_" + name)}
 
 
-def helper_module(name: str) -> str:
-    """The module of a connection's helper, which is named after its protocol."""
+def helper_modules(name: str) -> t.Set[str]:
+    """The modules that a connection's helper can be in: one named after its protocol, or that of helpers in programs."""
     name = name.lower().replace("-", "_").replace(".", "")
-    return "nf_conntrack_" + _OTHER_HELPERS.get(name, name)
+    return {"nf_conntrack_" + _OTHER_HELPERS.get(name, name), "nfnetlink_cthelper"}

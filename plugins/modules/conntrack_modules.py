@@ -168,7 +168,8 @@ pins:
       description: How many references it has beyond the modules that hold it, over all that pin it.
       type: int
     reason:
-      description: Why, where it is no rule; starts with V(unknown) where nothing was found, or not all could be listed.
+      description: Why, where it is no rule; starts with V(unknown) where nothing was found, or not all could be listed, or
+        the rules found explain only some of the references.
       type: str
     tool:
       description: The program that shows the rule, V(nft), V(iptables-legacy) or V(ip6tables-legacy).

@@ -31,6 +31,19 @@ def test_rules_are_found_with_table_and_chain():
     assert (third.table, third.chain) == ("nat", "PREROUTING") and "iptable_nat" in third.modules
 
 
+@pytest.mark.parametrize("rule, modules", [
+    ("-A c -j CT --helper rpc", {"nf_conntrack_rpc", "nfnetlink_cthelper"}),
+    ("-A c -p tcp -j CT --timeout slow", {"nfnetlink_cttimeout"}),
+    ("-A c -j CT --timeout slow --helper ftp", {"nf_conntrack_ftp", "nfnetlink_cthelper", "nfnetlink_cttimeout"}),
+    ('-A c -m comment --comment "a --helper ftp --timeout x" -j CT --notrack', set()),
+    ("-A c -m helper --helper ftp -j ACCEPT", set()),
+    ("-A c -j SET --add-set s src --timeout 60", set()),
+])
+def test_a_target_ct_needs_what_it_gives_to_connections(rule, modules):
+    found, = parse("iptables-legacy", "*raw\n{0}\nCOMMIT\n".format(rule))
+    assert {module for module in found.modules if module.startswith("nf")} == modules
+
+
 @pytest.mark.parametrize("rule, module", [
     ("-A c -m state --state NEW -j ACCEPT", "xt_conntrack"),
     ("-A c -p tcp -j CT --notrack", "xt_ct"),
@@ -46,6 +59,31 @@ def test_an_extension_tells_its_module(rule, module):
     assert module in found.modules
 
 
+OWN_CHAINS = """*filter
+:INPUT ACCEPT [0:0]
+:helper - [0:0]
+:state - [0:0]
+-A INPUT -j helper
+-A INPUT -g state
+-A INPUT -m state --state NEW -j helper
+-A INPUT -m helper --helper ftp -j ACCEPT
+COMMIT
+*raw
+:PREROUTING ACCEPT [0:0]
+-A PREROUTING -j helper
+COMMIT
+"""
+
+
+def test_a_jump_to_a_chain_of_ones_own_is_no_extension():
+    rules = [(rule.table, rule.text, rule.modules) for rule in parse("iptables-legacy", OWN_CHAINS)]
+    assert [(text, "xt_conntrack" in modules, "xt_helper" in modules) for table, text, modules in rules] == [
+        ("-A INPUT -m state --state NEW -j helper", True, False),
+        ("-A INPUT -m helper --helper ftp -j ACCEPT", False, True),
+        ("-A PREROUTING -j helper", False, True),
+    ]
+
+
 def test_table_nat_of_ipv6_is_another_module():
     found, = parse("ip6tables-legacy", "*nat\n-A OUTPUT -j x\nCOMMIT\n")
     assert "ip6table_nat" in found.modules and "iptable_nat" not in found.modules
@@ -53,7 +91,7 @@ def test_table_nat_of_ipv6_is_another_module():
 
 def test_a_chain_of_table_nat_pins_it_without_any_rule():
     found, = parse("iptables-legacy", "*nat\n:OUTPUT ACCEPT [0:0]\n:DOCKER - [0:0]\nCOMMIT\n*filter\n:x - [0:0]\nCOMMIT\n")
-    assert (found.chain, found.text) == ("DOCKER", ":DOCKER - [0:0]") and found.modules == {"iptable_nat"}
+    assert (found.chain, found.text) == ("DOCKER", ":DOCKER - [0:0]") and set(found.modules) == {"iptable_nat"}
 
 
 @given(st.text().map(lambda text: "*nat\n-A " + text))

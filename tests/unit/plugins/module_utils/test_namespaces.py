@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+
+from ansible_collections.netops.conntrack.plugins.module_utils._host import encode
 from ansible_collections.netops.conntrack.plugins.module_utils._namespaces import HERE, Namespace, find, parse_mounts
 
 MOUNTS = b"""24 1 254:0 / / rw - ext4 /dev/vda rw
@@ -15,6 +20,20 @@ short
 
 def test_mounts_keep_namespaces():
     assert parse_mounts(MOUNTS.splitlines(True)) == {"net:[11]": "/run/netns/lab", "net:[12]": "/run/docker/netns/ab12"}
+
+
+@pytest.mark.parametrize("field, name", [
+    (b"a\\040b", "a b"),
+    (b"tab\\011newline\\012backslash\\134040", "tab\tnewline\nbackslash\\040"),
+    (b"caf\xc3\xa9", "caf\u00e9"),
+    (b"not-utf8\xe9", "not-utf8\udce9"),
+    (b"unit\x1fno\xc2\xa0blank", "unit\x1fno\u00a0blank"),
+])
+def test_a_name_with_odd_characters_is_entered_by_its_own_path(field, name):
+    line = b"523 24 0:4 net:[11] /run/netns/" + field + b" rw shared:221 - nsfs nsfs rw\n"
+    path = parse_mounts([line])["net:[11]"]
+    assert path == "/run/netns/" + name
+    assert os.fsencode(path) == encode(path)
 
 
 def test_every_namespace_is_found_once_by_its_best_name(recorded_host):
