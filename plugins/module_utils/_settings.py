@@ -41,6 +41,7 @@ class Observed:
     :ivar release: kernel release.
     :ivar hardware: what automatic sizes depend on.
     :ivar is_root: whether this process may change anything at all.
+    :ivar may_load: whether it may load modules, as far as root may.
     :ivar live: value of each key in question that the kernel has, and of max, buckets and count.
     :ivar paths: file of each of those.
     :ivar read_only: keys that this process cannot write.
@@ -52,6 +53,7 @@ class Observed:
     release: str
     hardware: Hardware
     is_root: bool
+    may_load: bool
     live: t.Mapping[str, int]
     paths: t.Mapping[str, str]
     read_only: t.FrozenSet[str]
@@ -101,6 +103,7 @@ def observe(host: Host, request: Request) -> Observed:
             kernel=_kernel.version(release),
         ),
         is_root=host.is_root,
+        may_load=_kernel.may_change_modules(host) and not _kernel.modules_disabled(host),
         live={name: host.read_number(path) or 0 for name, path in paths.items()},
         paths=paths,
         read_only=frozenset(name for name, path in paths.items() if not host.writable(path)),
@@ -343,6 +346,12 @@ def _check_privileges(observed: Observed, changes: t.Sequence[Change], runtime: 
             "changes are needed ({0}), which takes root: use become: true".format(
                 ", ".join(change.subject for change in changes)
             )
+        )
+    if not observed.may_load and any(isinstance(change, ModuleLoaded) for change in changes):
+        raise Refused(
+            "load is true, but no module can be loaded here: kernel.modules_disabled is 1 until the next boot, or root has"
+            " no CAP_SYS_MODULE (a container?). Nothing was changed. Load nf_conntrack on the host itself, or use scope:"
+            " boot"
         )
     if observed.boot is not None:
         check_writable(changes, observed.boot.unwritable, ". With scope: runtime no file is written")

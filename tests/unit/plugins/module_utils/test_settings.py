@@ -626,6 +626,17 @@ def test_a_file_outside_etc_that_cannot_be_written_is_refused_too():
     refusal(kernel, path + " must be changed but cannot be written", max=100000, sysctl_file=path)
 
 
+@pytest.mark.parametrize("path, content", [
+    ("/proc/sys/kernel/modules_disabled", b"1\n"),
+    ("/proc/self/status", b"CapEff:\t00000000a80425fb\n"),
+])
+def test_a_load_that_cannot_be_is_refused_in_check_mode_too(path, content):
+    kernel = FakeKernel("trixie-6.12-absent", {path: content})
+    refusal(kernel, "no module can be loaded here", "scope: boot", check=True, max=100000, load=True)
+    tune(kernel, max=100000, load=True, scope="boot")
+    assert kernel.text(LOAD_FILE)
+
+
 def test_a_host_without_systemd_sysctl_keeps_runtime_values_alone():
     kernel = FakeKernel("trixie-6.12-nat")
     del kernel.tree["/usr/lib/systemd/systemd-sysctl"]
