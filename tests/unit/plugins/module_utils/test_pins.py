@@ -107,11 +107,11 @@ def test_what_cannot_be_listed_is_named_beside_rules_that_were_found(host):
 
 
 HIDDEN_CT = """table ip raw {
-	chain PREROUTING {
-		ct state new
-		notrack
-		tcp dport 21 counter xt target "CT"
-	}
+\tchain PREROUTING {
+\t\tct state new
+\t\tnotrack
+\t\ttcp dport 21 counter xt target "CT"
+\t}
 }
 """
 
