@@ -167,12 +167,11 @@ def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles
     """
     changes: t.List[FileContent] = []
     conflicts: t.List[str] = []
-    sysctl_d, modprobe_d = files.sysctl_d, files.modprobe_d
+    then, modprobe_d = files, files.modprobe_d
     if wish.values or wish.gone:
-        sysctl_d = _plan_sysctl_d(files, files.sysctl_file, wish.values, wish, changes, conflicts)
+        then = _plan_sysctl_d(then, files.sysctl_file, wish.values, wish, changes, conflicts)
     if wish.implied:
-        then = replace(files, sysctl_d=sysctl_d)
-        sysctl_d = _plan_sysctl_d(then, SYSCTL_FILE, wish.implied, wish, changes, conflicts)
+        then = _plan_sysctl_d(then, SYSCTL_FILE, wish.implied, wish, changes, conflicts)
     if wish.hashsize is not None:
         modprobe_d = _plan_modprobe_d(files, wish.hashsize, wish.buckets_per_page, changes, conflicts)
     if conflicts and wish.keep_others:
@@ -186,7 +185,7 @@ def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles
         _plan_own(files, UDEV_FILE, rule, changes, _UDEV_RELOAD if files.udev_runs else ())
     if wish.load:
         _plan_own(files, MODULES_LOAD_FILE, MODULES_LOAD_TEXT, changes)
-    return changes, replace(files, sysctl_d=sysctl_d, modprobe_d=modprobe_d)
+    return changes, replace(then, modprobe_d=modprobe_d)
 
 
 def plan_absence(files: BootFiles, names: t.Sequence[str]) -> t.Tuple[t.List[FileContent], BootFiles]:
@@ -377,7 +376,7 @@ def _plan_sysctl_d(
     wish: Wish,
     changes: t.List[FileContent],
     conflicts: t.List[str],
-) -> DropIns:
+) -> BootFiles:
     _check_sysctl_file(files, target)
     keys = [KEYS[name] for name in sorted(values)]
     wanted = {key.sysctl: str(values[key.name]) for key in keys}
@@ -402,12 +401,15 @@ def _plan_sysctl_d(
                 conflicts += _sysctl_conf.lines_about(conf, stale)
             text = _sysctl_conf.edit(conf.text, {}, stale)
             after = plan_text(after, conf.path, conf.text, None if text == HEADER else text, changes)
+    unread = []
     for conf in files.unread:
         stale = former + aliases + list(wanted)
         conflicts += _sysctl_conf.lines_about(conf, stale)
-        plan_text(after, conf.path, conf.text, _sysctl_conf.edit(conf.text, {}, stale), changes)
+        text = _sysctl_conf.edit(conf.text, {}, stale)
+        plan_text(after, conf.path, conf.text, text, changes)
+        unread.append(replace(conf, text=text))
 
-    then = replace(files, sysctl_d=after)
+    then = replace(files, sysctl_d=after, unread=unread)
     for key in keys:
         origin = value_origin(then, key)
         if wish.at_load and number(origin) == values[key.name]:
@@ -419,7 +421,7 @@ def _plan_sysctl_d(
                     key.sysctl, values[key.name], origin or _exclusion(after, key), target
                 )
             )
-    return after
+    return then
 
 
 def _exclusion(sysctl_d: DropIns, key: Key) -> str:

@@ -1376,6 +1376,17 @@ def test_a_max_of_ones_own_stays_where_a_hashsize_is_taken_away():
     assert kernel.tree[mine] == before
 
 
+def test_a_file_that_the_boot_does_not_read_loses_the_lines_of_what_is_asked_for_and_of_what_comes_with_it():
+    kernel = FakeKernel("trixie-6.12-nat", {
+        "/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_buckets = 999\n",
+        "/etc/sysctl.conf": b"net.netfilter.nf_conntrack_max = 7777\nnet.netfilter.nf_conntrack_buckets = 999\n# mine\n",
+    })
+    predicted = tune(kernel, check=True, max=100000, hashsize=65536)
+    assert tune(kernel, max=100000, hashsize=65536)["changes"] == predicted["changes"]
+    assert kernel.tree["/etc/sysctl.conf"] == b"# mine\n"
+    assert not tune(kernel, max=100000, hashsize=65536)["changed"]
+
+
 def test_lines_are_taken_away_also_from_a_file_that_the_boot_no_longer_reads():
     kernel = FakeKernel("bookworm-6.1-nat", {"/etc/sysctl.conf": b"kernel.panic = 5\n"})
     wanted = {"max": 100000, "timeouts": {"udp": 20}, "sysctl_file": "/etc/sysctl.conf"}
