@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _boot, _kernel, _leftovers, _sizing
+from ansible_collections.netops.conntrack.plugins.module_utils import _boot, _boot_plan, _kernel, _leftovers, _sizing
 from ansible_collections.netops.conntrack.plugins.module_utils._change import (
     Change,
     ModuleLoaded,
@@ -137,7 +137,7 @@ def plan(observed: Observed, request: Request, is_prediction: bool = False) -> P
     loads_at_boot = request.load and request.boot and _is_module(observed)
     files_then = boot_after or observed.boot
     if files_then is not None and (loads or loads_at_boot):
-        _boot.check_load(files_then, loads_at_boot, is_prediction)
+        _boot_plan.check_load(files_then, loads_at_boot, is_prediction)
     runtime = _plan_runtime(observed, desired) if request.runtime and not pending else []
     # The kernel judges values before a file carries them to the next boot; but a load reads its files.
     changes: t.List[Change] = [*files, ModuleLoaded(_kernel.MODULE), *runtime] if loads else [*runtime, *files]
@@ -161,7 +161,7 @@ def _plan_absence(observed: Observed, request: Request) -> Plan:
     files: t.Sequence[Change] = []
     boot_after = None
     if observed.boot is not None and request.boot:
-        files, boot_after = _boot.plan_absence(observed.boot, names)
+        files, boot_after = _boot_plan.plan_absence(observed.boot, names)
         files = [*_leftovers.plan(observed.boot.leftovers), *files]
     _check_privileges(observed, files, [])
     settings = _report(observed, observed.live, names, boot_after)
@@ -303,7 +303,7 @@ def _plan_boot(
     if hashsize is not None and _boot.number_at_load(observed.boot, KEYS[BUCKETS]) is not None:
         # Such a line comes after the module's option, and would win.
         implied[BUCKETS] = hashsize
-    wish = _boot.Wish(
+    wish = _boot_plan.Wish(
         values=values,
         implied=implied,
         gone=desired.skipped,
@@ -313,7 +313,7 @@ def _plan_boot(
         load=request.load and is_module,
         keep_others=request.keep_others,
     )
-    files, after = _boot.plan(observed.boot, wish)
+    files, after = _boot_plan.plan(observed.boot, wish)
     return [*_leftovers.plan(observed.boot.leftovers), *files], after
 
 

@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils import (
     _boot,
+    _boot_plan,
     _kernel,
     _leftovers,
     _modprobe_conf,
@@ -87,7 +88,7 @@ def _plan_modprobe_d(observed: Observed, request: Request, changes: t.List[FileC
     names = _wanted_block(observed, request)
     if request.state == UNMANAGED and request.stack == NAT and len(names) > 1:
         return observed.modprobe_d  # a block of conntrack stays just as it is
-    after = _boot.plan_text(observed.modprobe_d, BLOCK_FILE, before, block_text(names) if names else None, changes)
+    after = _boot_plan.plan_text(observed.modprobe_d, BLOCK_FILE, before, block_text(names) if names else None, changes)
     if request.state == ABSENT:
         for name in names:
             after = _plan_first_install(after, name, changes)
@@ -172,7 +173,7 @@ def _plan_without(
     text = conf.text if conf is None else drop(conf.text, name)
     if conf is None or text == conf.text or not _below_etc(conf):
         raise Refused(refusal)
-    return _boot.plan_text(modprobe_d, path, conf.text, text, changes)
+    return _boot_plan.plan_text(modprobe_d, path, conf.text, text, changes)
 
 
 def _place(origin: Origin) -> str:
@@ -200,7 +201,7 @@ def _plan_modules_load_d(observed: Observed, request: Request, changes: t.List[F
         else:
             # Without connection tracking there is no NAT.
             after = None if request.stack in (stack, CONNTRACK) else before
-        _boot.plan_text(drop_ins, path, before, after, changes)
+        _boot_plan.plan_text(drop_ins, path, before, after, changes)
     if request.state != ABSENT:
         return
     for conf in drop_ins.files:
@@ -227,4 +228,4 @@ def _plan_without_lines(
             )
         )
     text = _modules_load.drop(conf.text, [line.name for line in lines])
-    _boot.plan_text(drop_ins, conf.path, conf.text, None if text == _boot.HEADER else text, changes)
+    _boot_plan.plan_text(drop_ins, conf.path, conf.text, None if text == _boot.HEADER else text, changes)
