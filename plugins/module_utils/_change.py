@@ -1,6 +1,5 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Private to the collection: names and behaviour may change in any release.
 
 """The changes a plan is made of, and the one flow that carries a plan out.
 
@@ -16,7 +15,8 @@ import posixpath
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _modules_load
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod
+from ansible_collections.netops.conntrack.plugins.module_utils._config import modules_load_d
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError, HostError, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, encode
 
@@ -183,7 +183,7 @@ def _loaded(host: Host) -> t.Dict[str, _kmod.Module]:
 def _missing(host: Host, name: str) -> t.FrozenSet[str]:
     """The module and what it depends on, without what is loaded already."""
     modules_dep = host.lines(_kernel.modules_dep(_kernel.release(host)))
-    return _modules_load.brought(modules_dep, [name])[name].difference(_loaded(host))
+    return modules_load_d.brought(modules_dep, [name])[name].difference(_loaded(host))
 
 
 def _load(host: Host, name: str, *options: str) -> None:

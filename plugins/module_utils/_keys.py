@@ -1,6 +1,5 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Private to the collection: names and behaviour may change in any release.
 
 """The catalogue of connection tracking keys below ``net.netfilter``.
 

@@ -1,6 +1,5 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Private to the collection: names and behaviour may change in any release.
 
 """Loaded kernel modules and who holds whom, from one read of /proc/modules."""
 
@@ -10,7 +9,8 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_load
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel
+from ansible_collections.netops.conntrack.plugins.module_utils._config import modules_load_d
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 PATH = "/proc/modules"
@@ -104,7 +104,7 @@ def nat_is_built_in(host: Host, modules: t.Mapping[str, Module]) -> bool:
     if "nf_nat" in modules:
         return False
     lines = host.lines("/lib/modules/{0}/modules.builtin".format(_kernel.release(host)))
-    names = {_modules_load.module_name(line.decode("utf-8", "replace").strip()) for line in lines}
+    names = {modules_load_d.module_name(line.decode("utf-8", "replace").strip()) for line in lines}
     # A kernel of one's own may have no such list, and then has everything in it.
     return "nf_nat" in names or not names and _kernel.presence(host) == _kernel.BUILT_IN
 

@@ -55,17 +55,11 @@ from random import Random
 
 from ansible.module_utils import conf_trees, real_programs
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.netops.conntrack.plugins.module_utils import (
-    _boot,
-    _drop_ins,
-    _modprobe_conf,
-    _procps_sysctl,
-    _sysctl_conf,
-    _wildcards,
-)
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
+from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, procps_sysctl, systemd_sysctl, wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import DIRECTORY, KEYS
-from ansible_collections.netops.conntrack.plugins.module_utils._sysctl_program import SysctlProgram
+from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import SysctlProgram
 
 #: So many differences are told; the rest would say the same.
 _ENOUGH = 3
@@ -88,14 +82,14 @@ _BEFORE["nf_conntrack_log_invalid"] = 0
 
 _PROGRAMS = {
     "systemd-sysctl": (
-        SysctlProgram(_drop_ins.Reading(), _sysctl_conf.BootValues),
+        SysctlProgram(drop_ins.Reading(), systemd_sysctl.BootValues),
         [_SYSTEMD_SYSCTL],
         [_SYSTEMD_SYSCTL, "--prefix=/net/netfilter"],
     ),
     "procps": (
-        SysctlProgram(_procps_sysctl.READING, _procps_sysctl.BootValues),
+        SysctlProgram(procps_sysctl.READING, procps_sysctl.BootValues),
         [_SYSCTL, "--quiet", "--system"],
-        [_SYSCTL, "--quiet", "--pattern", _procps_sysctl.PATTERN, "--system"],
+        [_SYSCTL, "--quiet", "--pattern", procps_sysctl.PATTERN, "--system"],
     ),
 }
 
@@ -111,13 +105,13 @@ class Sysctl:
         return conf_trees.sysctl_tree(random)
 
     def said(self, number: int) -> Answers:
-        files = _drop_ins.read(self._host, _sysctl_conf.KIND, self._rules.reading)
+        files = drop_ins.read(self._host, systemd_sysctl.KIND, self._rules.reading)
         answers = {}
         for at_load in self._times(number):
             values = self._rules.values(files, at_load)
             for name in conf_trees.VARIABLES:
-                origin = _boot.in_force(values, KEYS[name])
-                answers[_question(name, at_load)] = _BEFORE[name] if origin is None else _boot.number(origin)
+                origin = outcome.in_force(values, KEYS[name])
+                answers[_question(name, at_load)] = _BEFORE[name] if origin is None else outcome.number(origin)
         return answers
 
     def seen(self, number: int) -> Answers:
@@ -164,17 +158,17 @@ class Modprobe:
         return conf_trees.modprobe_tree(random)
 
     def said(self, _number: int) -> Answers:
-        files = _drop_ins.read(self._host, _modprobe_conf.KIND, _modprobe_conf.READING)
+        files = drop_ins.read(self._host, modprobe_d.KIND, modprobe_d.READING)
         command_line = self._host.read_value("/proc/cmdline") or ""
         answers: Answers = {}
         for module, parameter in conf_trees.PARAMETERS:
-            origins = _modprobe_conf.parameter_origins(files, module, parameter)
-            words = _modprobe_conf.command_line_values(command_line, module, parameter)
+            origins = modprobe_d.parameter_origins(files, module, parameter)
+            words = modprobe_d.command_line_values(command_line, module, parameter)
             answers[module + " " + parameter] = [origin.value for origin in origins] + words
         for module in conf_trees.MODULES:
-            origin = _modprobe_conf.install_origin(files, module)
+            origin = modprobe_d.install_origin(files, module)
             answers["install " + module] = origin and " ".join(origin.value.split())
-            blacklist = _modprobe_conf.blacklist_origin(files, module)
+            blacklist = modprobe_d.blacklist_origin(files, module)
             answers["blacklist " + module] = blacklist is not None
         return answers
 
@@ -193,7 +187,7 @@ class Modprobe:
             elif verb == "install":
                 for one in conf_trees.MODULES:
                     question = "install " + one
-                    if answers[question] is None and _wildcards.matches(module, one):
+                    if answers[question] is None and wildcards.matches(module, one):
                         answers[question] = " ".join(rest.split())
             elif verb == "blacklist" and "blacklist " + module in answers:
                 answers["blacklist " + module] = True

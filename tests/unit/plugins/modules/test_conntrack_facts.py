@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from conftest import HOST_NAMES
-from ansible_collections.netops.conntrack.plugins.module_utils._facts import SUBSETS
+from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import SUBSETS
 from ansible_collections.netops.conntrack.plugins.modules import conntrack_facts
 
 KEYS = "/proc/sys/net/netfilter/"

@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import BLOCK_FILE
-from ansible_collections.netops.conntrack.plugins.module_utils._pins import Pin
-from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed import STACKS, STATES
+from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BLOCK_FILE
+from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import STACKS, STATES
 from ansible_collections.netops.conntrack.plugins.modules import conntrack_modules
 from fake_modules import FakeModules
 
