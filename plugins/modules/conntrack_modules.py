@@ -213,9 +213,10 @@ not_reverted:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netops.conntrack.plugins.module_utils._stacks import observed as stacks_observed, plan as stacks_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks import observed as stacks_observed
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
 
 
 def main() -> None:

@@ -290,9 +290,9 @@ not_reverted:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netops.conntrack.plugins.module_utils._settings import plan as settings_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
+from ansible_collections.netops.conntrack.plugins.module_utils._settings import plan as settings_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import parse
 
 

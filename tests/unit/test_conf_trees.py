@@ -23,7 +23,7 @@ KINDS = [conf_trees.sysctl_tree, conf_trees.modprobe_tree]
 
 
 def trees(kind):
-    return [kind(Random("seed {0}".format(number))) for number in range(500)]
+    return [kind(Random(f"seed {number}")) for number in range(500)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -43,7 +43,16 @@ def test_five_hundred_trees_have_all_that_a_host_may_have(kind):
         assert piece in text
     if kind is conf_trees.sysctl_tree:
         assert "/nowhere" in links
-        for piece in [b"\n-net", b"net/netfilter", b"ip_conntrack_max", b"net.nf_conntrack_max", b"; ", b"=\n", b"0x", b"\xff"]:
+        for piece in [
+            b"\n-net",
+            b"net/netfilter",
+            b"ip_conntrack_max",
+            b"net.nf_conntrack_max",
+            b"; ",
+            b"=\n",
+            b"0x",
+            b"\xff",
+        ]:
             assert piece in text
     else:
         for piece in [b"\\\n", b"nf-conntrack", b'"', b"install", b"blacklist", b"nf_conntrack.hashsize=", b"a b="]:

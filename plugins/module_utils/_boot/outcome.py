@@ -13,11 +13,13 @@ from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import sysctl_program
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, Key
-from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_sysctl import BootValues
-from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import SysctlProgram
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_sysctl import BootValues
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import SysctlProgram
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 HEADER = "# Written by Ansible: netops.conntrack.conntrack_settings\n"
 
@@ -63,15 +65,15 @@ class BootFiles:
     sysctl_d: DropIns
     modprobe_d: DropIns
     command_line: str
-    own: t.Mapping[str, t.Optional[str]]
+    own: t.Mapping[str, str | None]
     sysctl_file: str
     unread: t.Sequence[ConfFile]
     udev_runs: bool
-    unwritable: t.FrozenSet[str]
+    unwritable: frozenset[str]
     leftovers: t.Mapping[str, str]
 
 
-def observe(host: Host, sysctl_file: t.Optional[str] = None) -> BootFiles:
+def observe(host: Host, sysctl_file: str | None = None) -> BootFiles:
     """Read the configuration files, once.
 
     :param sysctl_file: where sysctl lines shall go; None where nothing will be changed.
@@ -84,7 +86,7 @@ def observe(host: Host, sysctl_file: t.Optional[str] = None) -> BootFiles:
         path: None if host.resolve(path) == "/dev/null" else host.read_text(path)
         for path in (UDEV_FILE, MODULES_LOAD_FILE)
     }
-    candidates: t.Set[str] = set()
+    candidates: set[str] = set()
     if sysctl_file is not None:
         candidates = {SYSCTL_CONF, SYSCTL_FILE, MODPROBE_FILE, UDEV_FILE, MODULES_LOAD_FILE}
         candidates.update(conf.path for conf in sysctl_d.files + modprobe_files.files)
@@ -118,7 +120,7 @@ def below_etc(path: str) -> bool:
     return path.startswith("/etc/")
 
 
-def value_origin(files: BootFiles, key: Key, at_load: bool = False) -> t.Optional[Origin]:
+def value_origin(files: BootFiles, key: Key, at_load: bool = False) -> Origin | None:
     """What sets a key at boot: of all lines that are written to it, the last one that the kernel takes.
 
     :param at_load: what sets it when nf_conntrack is loaded after boot, by the udev rule.
@@ -127,12 +129,12 @@ def value_origin(files: BootFiles, key: Key, at_load: bool = False) -> t.Optiona
 
 
 @functools.lru_cache(maxsize=4)
-def _values(rules: t.Type[BootValues], sysctl_d: DropIns, at_load: bool) -> BootValues:
+def _values(rules: type[BootValues], sysctl_d: DropIns, at_load: bool) -> BootValues:
     """What the files set, parsed once for all keys."""
     return rules(sysctl_d, at_load)
 
 
-def in_force(values: BootValues, key: Key) -> t.Optional[Origin]:
+def in_force(values: BootValues, key: Key) -> Origin | None:
     """The last of all that is written to a key that the kernel takes; None where it takes none."""
     written = values.writes(key.sysctl, *key.aliases)
     return next((origin for origin in reversed(written) if _is_taken(origin, key)), None)
@@ -143,36 +145,36 @@ def _is_taken(origin: Origin, key: Key) -> bool:
     return value is not None and key.takes(value)
 
 
-def number_set(files: BootFiles, key: Key) -> t.Optional[int]:
+def number_set(files: BootFiles, key: Key) -> int | None:
     """The number that the sysctl files set a key to; None when they set none, or one that the kernel refuses."""
     return _within_limits(key, number(value_origin(files, key)))
 
 
-def number_given(files: BootFiles) -> t.Optional[int]:
+def number_given(files: BootFiles) -> int | None:
     """The hashsize that nf_conntrack will be loaded with, before rounding; None when it is given none."""
     return _within_limits(KEYS[BUCKETS], buckets(hashsize_origin(files)))
 
 
-def number(origin: t.Optional[Origin]) -> t.Optional[int]:
+def number(origin: Origin | None) -> int | None:
     """The number that the kernel reads from a line; None where there is no line, or it sets no number."""
     return None if origin is None else _kernel.parse_number(origin.value)
 
 
-def buckets(origin: t.Optional[Origin]) -> t.Optional[int]:
+def buckets(origin: Origin | None) -> int | None:
     """The number that the kernel reads from a hashsize; None where there is none, or it refuses it."""
     return None if origin is None else _kernel.parse_parameter(origin.value)
 
 
-def number_at_load(files: BootFiles, key: Key) -> t.Optional[int]:
+def number_at_load(files: BootFiles, key: Key) -> int | None:
     """The number that the udev rule sets a key to; None where no line sets it to what is allowed."""
     return _within_limits(key, number(value_origin(files, key, at_load=True)))
 
 
-def _within_limits(key: Key, value: t.Optional[int]) -> t.Optional[int]:
+def _within_limits(key: Key, value: int | None) -> int | None:
     return value if value is not None and key.minimum <= value <= key.maximum else None
 
 
-def hashsize_origins(files: BootFiles, built_in: bool = False) -> t.List[Origin]:
+def hashsize_origins(files: BootFiles, built_in: bool = False) -> list[Origin]:
     """All that gives nf_conntrack a hashsize when it is loaded, or started with the kernel that it is built into.
 
     The kernel gets them all, in this order. The last is in force, but it loads no module with one that it refuses.
@@ -186,6 +188,6 @@ def hashsize_origins(files: BootFiles, built_in: bool = False) -> t.List[Origin]
     return before + by_options + on_command_line + after
 
 
-def hashsize_origin(files: BootFiles) -> t.Optional[Origin]:
+def hashsize_origin(files: BootFiles) -> Origin | None:
     """What gives nf_conntrack its hashsize when it is loaded."""
     return next(reversed(hashsize_origins(files)), None)

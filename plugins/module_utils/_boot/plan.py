@@ -14,7 +14,6 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _sizing
-from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import (
     BLOCK_FILE,
     HEADER,
@@ -33,11 +32,14 @@ from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome imp
     value_origin,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
-from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin
+from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import KEYS, Key
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin
 
 # udevd looks for changed rules at most every three seconds (manager_reload() in src/udev/udev-manager.c), so a module
 # loaded right after the rule was written could miss it.
@@ -61,20 +63,20 @@ class Wish:
     values: t.Mapping[str, int]
     implied: t.Mapping[str, int]
     gone: t.Sequence[str]
-    hashsize: t.Optional[int]
+    hashsize: int | None
     buckets_per_page: int
     at_load: bool
     load: bool
     keep_others: bool
 
 
-def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles]:
+def plan(files: BootFiles, wish: Wish) -> tuple[list[FileContent], BootFiles]:
     """The files to change, and the configuration as it will then be.
 
     :raises Refused: the host's boot would not do what is wished.
     """
-    changes: t.List[FileContent] = []
-    conflicts: t.List[str] = []
+    changes: list[FileContent] = []
+    conflicts: list[str] = []
     then, modprobe_files = files, files.modprobe_d
     if wish.values or wish.gone:
         then = _plan_sysctl_d(then, files.sysctl_file, wish.values, wish, changes, conflicts)
@@ -96,11 +98,11 @@ def plan(files: BootFiles, wish: Wish) -> t.Tuple[t.List[FileContent], BootFiles
     return changes, replace(then, modprobe_d=modprobe_files)
 
 
-def plan_absence(files: BootFiles, names: t.Sequence[str]) -> t.Tuple[t.List[FileContent], BootFiles]:
+def plan_absence(files: BootFiles, names: t.Sequence[str]) -> tuple[list[FileContent], BootFiles]:
     """As :func:`plan`, for a boot that sets nothing more: without the collection's own files, and, where another
     sysctl file is given, without the lines of these keys in it, be it read or not.
     """
-    changes: t.List[FileContent] = []
+    changes: list[FileContent] = []
     sysctl_d, modprobe_files = files.sysctl_d, files.modprobe_d
     for conf in (*files.sysctl_d.files, *files.unread):
         if conf.content is None:
@@ -121,9 +123,9 @@ def plan_absence(files: BootFiles, names: t.Sequence[str]) -> t.Tuple[t.List[Fil
 def udev_rule(command: str) -> str:
     """The rule that applies the sysctl lines by a command whenever nf_conntrack is loaded."""
     return (
-        "{0}# sysctl.d lines for net.netfilter are lost when nf_conntrack is loaded later: apply them at every load.\n"
-        'ACTION=="add", SUBSYSTEM=="module", KERNEL=="{1}", RUN+="{2}"\n'
-    ).format(HEADER, MODULE, command)
+        f"{HEADER}# sysctl.d lines for net.netfilter are lost when nf_conntrack is loaded later: apply them at every load.\n"
+        f'ACTION=="add", SUBSYSTEM=="module", KERNEL=="{MODULE}", RUN+="{command}"\n'
+    )
 
 
 def check_load(files: BootFiles, at_boot: bool, is_prediction: bool) -> None:
@@ -137,7 +139,7 @@ def check_load(files: BootFiles, at_boot: bool, is_prediction: bool) -> None:
     for name in (MODULE, *DEFRAG):
         origin = modprobe_d.install_origin(modprobe_files, name)
         if origin is not None and modprobe_d.is_block(origin.value):
-            raise _kept_out(origin, "install {0} {1}".format(name, origin.value))
+            raise _kept_out(origin, f"install {name} {origin.value}")
     origin = modprobe_d.blacklist_origin(modprobe_files, MODULE)
     if at_boot and origin is not None:
         raise _kept_out(origin, "blacklist " + MODULE)
@@ -146,8 +148,8 @@ def check_load(files: BootFiles, at_boot: bool, is_prediction: bool) -> None:
 
 def _kept_out(origin: Origin, line: str) -> Refused:
     return Refused(
-        "load is true, but {0}:{1} keeps nf_conntrack out ({2}). Take that line away, as conntrack_modules does with"
-        " stack: conntrack and state: present, or set load: false".format(origin.path, origin.number, line)
+        f"load is true, but {origin.path}:{origin.number} keeps nf_conntrack out ({line}). Take that line away, as conntrack_modules does with"
+        " stack: conntrack and state: present, or set load: false"
     )
 
 
@@ -159,8 +161,8 @@ def check_hashsizes(files: BootFiles) -> None:
     refused = [origin for origin in hashsize_origins(files) if buckets(origin) is None]
     if refused:
         raise Refused(
-            "nf_conntrack cannot be loaded: {0} gives it a hashsize that the kernel refuses, and with that the load,"
-            " whatever comes after it. Take it away from there, or make it a whole number".format(refused[0])
+            f"nf_conntrack cannot be loaded: {refused[0]} gives it a hashsize that the kernel refuses, and with that the load,"
+            " whatever comes after it. Take it away from there, or make it a whole number"
         )
 
 
@@ -177,7 +179,7 @@ def _check_sysctl_file(files: BootFiles, path: str) -> None:
     problem = None
     hidden_by, hides = files.sysctl_d.hidden_by(path), files.sysctl_d.hides(path)
     target = next((conf.target for conf in files.sysctl_d.files if conf.path == path), path)
-    place = "" if target == path else "it leads to {0}, and ".format(target)
+    place = "" if target == path else f"it leads to {target}, and "
     if files.program.problem:
         problem = files.program.problem
         advice = "set scope: runtime"
@@ -188,15 +190,15 @@ def _check_sysctl_file(files: BootFiles, path: str) -> None:
     elif target == "/dev/null":
         problem = "it is masked by a link to /dev/null"
     elif hides is not None:
-        problem = "it would hide {0}, of which nothing would be read then".format(hides)
+        problem = f"it would hide {hides}, of which nothing would be read then"
     elif hidden_by is not None:
-        problem = "it is hidden by {0}".format(hidden_by)
+        problem = f"it is hidden by {hidden_by}"
     elif path == SYSCTL_CONF and not files.sysctl_d.reads(path):
         problem = "no file in sysctl.d links to it, as on Debian 13, so it is never read"
     elif not files.sysctl_d.reads(path):
         problem = "it is not a .conf file in /etc/sysctl.d or /usr/local/lib/sysctl.d"
     if problem is not None:
-        raise Refused("sysctl_file {0} would not hold at boot: {1}; {2}".format(path, problem, advice))
+        raise Refused(f"sysctl_file {path} would not hold at boot: {problem}; {advice}")
 
 
 def _plan_sysctl_d(
@@ -204,8 +206,8 @@ def _plan_sysctl_d(
     target: str,
     values: t.Mapping[str, int],
     wish: Wish,
-    changes: t.List[FileContent],
-    conflicts: t.List[str],
+    changes: list[FileContent],
+    conflicts: list[str],
 ) -> BootFiles:
     _check_sysctl_file(files, target)
     keys = [KEYS[name] for name in sorted(values)]
@@ -246,10 +248,8 @@ def _plan_sysctl_d(
             origin = value_origin(then, key, at_load=True)
         if number(origin) != values[key.name]:
             raise Refused(
-                "{0} would not be {1} after a boot: {2} is in force over {3}. Name a sysctl_file in /etc/sysctl.d that"
-                " sorts after it, or take the line away".format(
-                    key.sysctl, values[key.name], origin or _exclusion(after, key), target
-                )
+                f"{key.sysctl} would not be {values[key.name]} after a boot: {origin or _exclusion(after, key)} is in force over {target}. Name a sysctl_file in /etc/sysctl.d that"
+                " sorts after it, or take the line away"
             )
     return then
 
@@ -257,7 +257,7 @@ def _plan_sysctl_d(
 def _exclusion(sysctl_d: DropIns, key: Key) -> str:
     """The last line that takes a key out, for messages."""
     lines = [
-        "{0}:{1} (-{2})".format(conf.path, entry.number, key.sysctl)
+        f"{conf.path}:{entry.number} (-{key.sysctl})"
         for conf in sysctl_d.files
         for entry in systemd_sysctl.parse(conf.text)
         if entry.value is None and entry.key == systemd_sysctl.normalise(key.sysctl)
@@ -266,7 +266,7 @@ def _exclusion(sysctl_d: DropIns, key: Key) -> str:
 
 
 def _plan_modprobe_d(
-    files: BootFiles, hashsize: int, buckets_per_page: int, changes: t.List[FileContent], conflicts: t.List[str]
+    files: BootFiles, hashsize: int, buckets_per_page: int, changes: list[FileContent], conflicts: list[str]
 ) -> DropIns:
     after = files.modprobe_d
     before = next((conf.content for conf in after.files if conf.path == MODPROBE_FILE), None)
@@ -292,7 +292,7 @@ def _plan_modprobe_d(
 
 
 def plan_text(
-    drop_ins: DropIns, path: str, before: t.Optional[str], after: t.Optional[str], changes: t.List[FileContent]
+    drop_ins: DropIns, path: str, before: str | None, after: str | None, changes: list[FileContent]
 ) -> DropIns:
     """Plan one file, where it changes, and once for all its lines; the files as they will then be."""
     if before == after:
@@ -307,7 +307,7 @@ def plan_text(
 
 
 def _plan_own(
-    files: BootFiles, path: str, text: t.Optional[str], changes: t.List[FileContent], reload: t.Sequence[str] = ()
+    files: BootFiles, path: str, text: str | None, changes: list[FileContent], reload: t.Sequence[str] = ()
 ) -> None:
     if files.own[path] != text:
         changes.append(FileContent(path, files.own[path], text, reload))

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl, systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import Reading
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 _SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
 _RUNNING_SYSTEMD = "/run/systemd/system"
@@ -31,7 +33,7 @@ class SysctlProgram:
     """
 
     reading: Reading
-    values: t.Type[systemd_sysctl.BootValues]
+    values: type[systemd_sysctl.BootValues]
     at_load: str = ""
     problem: str = ""
 
@@ -44,9 +46,7 @@ def find(host: Host) -> SysctlProgram:
     """
     program = _first(host, _SYSTEMD_SYSCTL)
     if program is not None and _boots_by_systemd(host):
-        return SysctlProgram(
-            Reading(), systemd_sysctl.BootValues, "{0} --prefix=/net/netfilter".format(program)
-        )
+        return SysctlProgram(Reading(), systemd_sysctl.BootValues, f"{program} --prefix=/net/netfilter")
     sysctl, script = _program(host, "sysctl"), _first(host, _INIT_SCRIPTS)
     if sysctl is None or script is None:
         return _unknown(
@@ -56,16 +56,16 @@ def find(host: Host) -> SysctlProgram:
     behind = host.resolve(sysctl)
     if posixpath.basename(behind) != "sysctl":
         return _unknown(
-            "this host's boot runs no systemd-sysctl, and its {0} is no program of procps but {1}, so nothing here is"
-            " known to apply it at boot".format(sysctl, behind)
+            f"this host's boot runs no systemd-sysctl, and its {sysctl} is no program of procps but {behind}, so nothing here is"
+            " known to apply it at boot"
         )
     if _program(host, "udevadm") is None:
         return _unknown(
-            "this host has no udev, which would set the values whenever nf_conntrack is loaded after boot; {0} sets"
-            " them but once".format(script)
+            f"this host has no udev, which would set the values whenever nf_conntrack is loaded after boot; {script} sets"
+            " them but once"
         )
     # sysctl 3.3.17 to 4.0.4 acts on --system where it stands, so what stands behind it is not seen.
-    at_load = "{0} --quiet --pattern '{1}' --system".format(sysctl, procps_sysctl.PATTERN)
+    at_load = f"{sysctl} --quiet --pattern '{procps_sysctl.PATTERN}' --system"
     return SysctlProgram(procps_sysctl.READING, procps_sysctl.BootValues, at_load)
 
 
@@ -80,9 +80,9 @@ def _unknown(problem: str) -> SysctlProgram:
     return SysctlProgram(Reading(), systemd_sysctl.BootValues, problem=problem)
 
 
-def _first(host: Host, paths: t.Iterable[str]) -> t.Optional[str]:
+def _first(host: Host, paths: t.Iterable[str]) -> str | None:
     return next((path for path in paths if host.exists(path)), None)
 
 
-def _program(host: Host, name: str) -> t.Optional[str]:
-    return _first(host, ("{0}/{1}".format(directory, name) for directory in _PROGRAM_DIRECTORIES))
+def _program(host: Host, name: str) -> str | None:
+    return _first(host, (f"{directory}/{name}" for directory in _PROGRAM_DIRECTORIES))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import posixpath
-import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
@@ -31,26 +30,24 @@ class Reading:
 
     hidden: bool = False
     unreadable_hides: bool = True
-    suffixes: t.Tuple[str, ...] = (".conf",)
-    last: t.Optional[str] = None
+    suffixes: tuple[str, ...] = (".conf",)
+    last: str | None = None
 
     def takes(self, name: str) -> bool:
         """Whether files of this name are read at all."""
         return name.endswith(self.suffixes) and (self.hidden or not name.startswith("."))
 
-    def rank(self, conf: ConfFile) -> t.Tuple[bool, str]:
+    def rank(self, conf: ConfFile) -> tuple[bool, str]:
         """What files are sorted by into the order in which they are read."""
         return (conf.path == self.last, conf.name)
 
 
-def directories(kind: str) -> t.Tuple[str, ...]:
+def directories(kind: str) -> tuple[str, ...]:
     """The directories of a kind (``sysctl.d``), the one that hides the others first.
 
     ``/lib`` stands for hosts where it is not yet a link to ``/usr/lib``.
     """
-    return tuple(
-        "{0}/{1}".format(base, kind) for base in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")
-    )
+    return tuple(f"{base}/{kind}" for base in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"))
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class ConfFile:
     is_dangling: bool = False
 
     @property
-    def content(self) -> t.Optional[str]:
+    def content(self) -> str | None:
         """The text of the file that is there; None where none is, behind a mask neither."""
         return None if self.is_dangling or self.target == "/dev/null" else self.text
 
@@ -81,7 +78,7 @@ class ConfFile:
     @property
     def place(self) -> str:
         """The path as messages show it, with where it leads."""
-        return self.path if self.path == self.target else "{0} -> {1}".format(self.path, self.target)
+        return self.path if self.path == self.target else f"{self.path} -> {self.target}"
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ class Origin:
     number: int
 
     def __str__(self) -> str:
-        return "{0}:{1} ({2})".format(self.path, self.number, self.value)
+        return f"{self.path}:{self.number} ({self.value})"
 
 
 @dataclass(frozen=True)
@@ -105,10 +102,10 @@ class DropIns:
     """
 
     kind: str
-    files: t.Tuple[ConfFile, ...]
+    files: tuple[ConfFile, ...]
     reading: Reading = Reading()
 
-    def with_text(self, path: str, text: t.Optional[str]) -> DropIns:
+    def with_text(self, path: str, text: str | None) -> DropIns:
         """The same with another content at a path, or without the file; pure.
 
         A new path must not be hidden by a file of the same name in an earlier directory: see :meth:`hidden_by`.
@@ -135,38 +132,40 @@ class DropIns:
             and self.hidden_by(path) is None
         )
 
-    def hidden_by(self, path: str) -> t.Optional[str]:
+    def hidden_by(self, path: str) -> str | None:
         """The file that hides this path by having the same name in an earlier directory; None when none does."""
         order = directories(self.kind)
         directory, name = posixpath.split(path)
         if directory in order:
             for conf in self.files:
-                if conf.name == name and posixpath.dirname(conf.path) in order[:order.index(directory)]:
+                if conf.name == name and posixpath.dirname(conf.path) in order[: order.index(directory)]:
                     return conf.path
         return None
 
-    def hides(self, path: str) -> t.Optional[str]:
+    def hides(self, path: str) -> str | None:
         """The file that a new one at this path would hide, by having the same name in a later directory; None for none."""
         if any(conf.path == path for conf in self.files):
             return None
         directory, name = posixpath.split(path)
         order = directories(self.kind)
-        later = order[order.index(directory) + 1:] if directory in order else ()
-        return next((conf.path for conf in self.files if conf.name == name and posixpath.dirname(conf.path) in later), None)
+        later = order[order.index(directory) + 1 :] if directory in order else ()
+        return next(
+            (conf.path for conf in self.files if conf.name == name and posixpath.dirname(conf.path) in later), None
+        )
 
-    def names_of(self, path: str) -> t.FrozenSet[str]:
+    def names_of(self, path: str) -> frozenset[str]:
         """All paths that lead to the file at this path: a file may be read by more than one name."""
         targets = {conf.target for conf in self.files if path in (conf.path, conf.target)} - {"/dev/null"}
         return frozenset({path} | targets | {conf.path for conf in self.files if conf.target in targets})
 
-    def after(self, path: str) -> t.Tuple[ConfFile, ...]:
+    def after(self, path: str) -> tuple[ConfFile, ...]:
         """What is read after the file at this path, where that is read more than once after the last time."""
         names = self.names_of(path)
         last = max((index for index, conf in enumerate(self.files) if conf.path in names), default=-1)
-        return self.files[last + 1:]
+        return self.files[last + 1 :]
 
 
-def _target(host: Host, path: str) -> t.Optional[str]:
+def _target(host: Host, path: str) -> str | None:
     """Where a path leads, which need not be there; None where its links lead round in a ring."""
     try:
         return host.resolve(path)
@@ -186,10 +185,10 @@ def read(host: Host, kind: str, reading: Reading = Reading()) -> DropIns:
 
     :raises HostError: one of them cannot be read.
     """
-    paths: t.Dict[str, str] = {}
+    paths: dict[str, str] = {}
     for directory in directories(kind):
         for name in host.names(directory):
-            path = "{0}/{1}".format(directory, name)
+            path = f"{directory}/{name}"
             if reading.takes(name) and name not in paths and (reading.unreadable_hides or _is_readable(host, path)):
                 paths[name] = path
     found = list(paths.values())

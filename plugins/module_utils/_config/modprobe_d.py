@@ -15,7 +15,12 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import wildcards
-from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin, Reading
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import (
+    ConfFile,
+    DropIns,
+    Origin,
+    Reading,
+)
 
 KIND = "modprobe.d"
 
@@ -60,11 +65,11 @@ class Command:
 
     number: int
     raw: str
-    words: t.Tuple[Word, ...]
+    words: tuple[Word, ...]
     has_more: bool
     is_ended: bool
 
-    def given(self, module: str, parameter: str) -> t.List[t.Tuple[int, str]]:
+    def given(self, module: str, parameter: str) -> list[tuple[int, str]]:
         """Where among the words a module's parameter is given, and its value; empty where it is not.
 
         kmod and the kernel take ``-`` and ``_`` for the same. A name alone gives it no text, which is no number.
@@ -105,7 +110,7 @@ def _underscores(pattern: str) -> str:
     return _OUTSIDE_BRACKETS.sub(lambda match: "_" if match.group() == "-" else match.group(), pattern)
 
 
-def _value_of(word: str, parameter: str) -> t.Optional[str]:
+def _value_of(word: str, parameter: str) -> str | None:
     name, _equals, value = word.strip('"').partition("=")
     return value.strip('"') if _same_name(name, parameter) else None
 
@@ -114,7 +119,7 @@ def _same_name(one: str, other: str) -> bool:
     return one.replace("-", "_") == other.replace("-", "_")
 
 
-def _commands(text: str) -> t.List[Command]:
+def _commands(text: str) -> list[Command]:
     """All logical lines, comments and blank ones too (those have no words), so that the raws join to the text."""
     commands, number = [], 1
     for match in _LOGICAL_LINE.finditer(text):
@@ -138,12 +143,12 @@ def _command(number: int, raw: str) -> Command:
     return Command(number, raw, words, len(head) == 2 and len(seen) > head[1].end() + 1, line.endswith("\n"))
 
 
-def parameter_origins(drop_ins: DropIns, module: str, parameter: str) -> t.List[Origin]:
+def parameter_origins(drop_ins: DropIns, module: str, parameter: str) -> list[Origin]:
     """All that gives a module a parameter when it is loaded: options add up, and the last one wins."""
     return [origin for conf in drop_ins.files for origin in parameter_lines(conf, module, parameter)]
 
 
-def parameter_lines(conf: ConfFile, module: str, parameter: str) -> t.List[Origin]:
+def parameter_lines(conf: ConfFile, module: str, parameter: str) -> list[Origin]:
     """What a file gives a module for a parameter, line by line."""
     return [
         Origin(value, conf.path, command.number)
@@ -152,7 +157,7 @@ def parameter_lines(conf: ConfFile, module: str, parameter: str) -> t.List[Origi
     ]
 
 
-def command_line_values(command_line: str, module: str, parameter: str) -> t.List[str]:
+def command_line_values(command_line: str, module: str, parameter: str) -> list[str]:
     """All that the kernel's command line gives a module for a parameter, as ``nf_conntrack.hashsize=65536``."""
     words = [word.partition(".") for word in command_line.split()]
     values = [_value_of(right, parameter) for left, dot, right in words if dot and _same_name(left, module)]
@@ -164,7 +169,7 @@ def is_any(_value: str) -> bool:
     return True
 
 
-def lines_giving(conf: ConfFile, module: str, parameter: str, is_meant: t.Callable[[str], bool] = is_any) -> t.List[str]:
+def lines_giving(conf: ConfFile, module: str, parameter: str, is_meant: t.Callable[[str], bool] = is_any) -> list[str]:
     """The lines of a file that give a module a parameter, or such a value of it, as ``file:line (text)`` for messages."""
     return [
         "{0}:{1} ({2})".format(conf.place, command.number, " ".join(word.text for word in command.words))
@@ -180,7 +185,7 @@ def drop_parameter(text: str, module: str, parameter: str, is_meant: t.Callable[
         indices = [index for index, value in command.given(module, parameter) if is_meant(value)]
         raw = command.raw
         for index in reversed(indices):
-            raw = raw[:command.words[index - 1].end] + raw[command.words[index].end:]
+            raw = raw[: command.words[index - 1].end] + raw[command.words[index].end :]
         if len(indices) < len(command.words) - 2 or not indices:
             kept.append(raw)
     return "".join(kept)
@@ -197,10 +202,10 @@ def set_parameter(text: str, module: str, parameter: str, value: str) -> str:
     text = drop_parameter(text, module, parameter)
     while text and not _commands(text)[-1].is_ended:
         text += "\n"
-    return "{0}options {1} {2}={3}\n".format(text, module, parameter, value)
+    return f"{text}options {module} {parameter}={value}\n"
 
 
-def install_origin(drop_ins: DropIns, module: str) -> t.Optional[Origin]:
+def install_origin(drop_ins: DropIns, module: str) -> Origin | None:
     """What kmod runs in place of loading a module: of several ``install`` commands that fit its name, the first.
 
     So does kmod_module_get_install_commands() in libkmod/libkmod-module.c.
@@ -212,7 +217,7 @@ def install_origin(drop_ins: DropIns, module: str) -> t.Optional[Origin]:
     return None
 
 
-def command_origins(drop_ins: DropIns, module: str, parameter: str) -> t.Tuple[t.List[Origin], t.List[Origin]]:
+def command_origins(drop_ins: DropIns, module: str, parameter: str) -> tuple[list[Origin], list[Origin]]:
     """What the command that is run in place of loading a module gives it, before and after all that options give.
 
     kmod puts the options, those of files too, in the place of $CMDLINE_OPTS. A ``modprobe --ignore-install`` reads them
@@ -222,7 +227,7 @@ def command_origins(drop_ins: DropIns, module: str, parameter: str) -> t.Tuple[t
     if origin is None or is_block(origin.value):
         return [], []
     path, number = origin.path, origin.number
-    given = re.compile(r"""(?<![\w-]){0}=["']?([^\s;&|"']*)""".format(re.escape(parameter)))
+    given = re.compile(rf"""(?<![\w-]){re.escape(parameter)}=["']?([^\s;&|"']*)""")
     before, _options, after = origin.value.rpartition("$CMDLINE_OPTS")
     return (
         [Origin(value, path, number) for value in given.findall(before)],
@@ -233,7 +238,7 @@ def command_origins(drop_ins: DropIns, module: str, parameter: str) -> t.Tuple[t
 def is_block(arguments: str) -> bool:
     """Whether an ``install`` command loads nothing: /bin/false, /bin/true and the like, or blanks alone."""
     words = arguments.split()
-    return not words or posixpath.basename(words[0]) in _IDLE and not _SHELL.search(arguments)
+    return not words or (posixpath.basename(words[0]) in _IDLE and not _SHELL.search(arguments))
 
 
 def is_refusal(arguments: str) -> bool:
@@ -242,13 +247,13 @@ def is_refusal(arguments: str) -> bool:
     return is_block(arguments) and bool(words) and posixpath.basename(words[0]) == "false"
 
 
-def blocked(drop_ins: DropIns) -> t.Dict[str, t.Optional[t.Dict[str, t.Any]]]:
+def blocked(drop_ins: DropIns) -> dict[str, dict[str, t.Any] | None]:
     """The file and line that keep out NAT and connection tracking; None where nothing does.
 
     Without connection tracking there is no NAT either.
     """
 
-    def place(*modules: str) -> t.Optional[t.Dict[str, t.Any]]:
+    def place(*modules: str) -> dict[str, t.Any] | None:
         for origin in (install_origin(drop_ins, module) for module in modules):
             if origin is not None and is_block(origin.value):
                 return {"file": origin.path, "line": origin.number}
@@ -276,7 +281,7 @@ def drop_blacklist(text: str, module: str) -> str:
     return _without(text, "blacklist", module)
 
 
-def blacklist_origin(drop_ins: DropIns, module: str) -> t.Optional[Origin]:
+def blacklist_origin(drop_ins: DropIns, module: str) -> Origin | None:
     """The first ``blacklist`` of a module. It stops no load by name or dependency, but systemd-modules-load obeys it."""
     for conf in drop_ins.files:
         for command in _commands(conf.text):

@@ -44,13 +44,13 @@ class Line:
     name: str
 
 
-def _name(raw: str) -> t.Optional[str]:
+def _name(raw: str) -> str | None:
     words = raw.split()
     # What follows the name are parameters in /etc/modules, and an error to systemd.
     return None if not words or words[0][0] in "#;" else words[0].replace("-", "_")
 
 
-def parse(text: str) -> t.List[Line]:
+def parse(text: str) -> list[Line]:
     """The lines of a file that load a module."""
     names = ((number, _name(raw)) for number, raw in enumerate(text.split("\n"), 1))
     return [Line(number, name) for number, name in names if name is not None]
@@ -61,9 +61,9 @@ def drop(text: str, modules: t.Collection[str]) -> str:
     return "".join(raw for raw in _LINE.findall(text) if _name(raw) not in modules)
 
 
-def command_line(text: str) -> t.List[str]:
+def command_line(text: str) -> list[str]:
     """The modules that the kernel's command line has systemd load (``modules_load=`` or ``modules-load=``)."""
-    found: t.List[str] = []
+    found: list[str] = []
     for word in text.split():
         key, _equals, value = word.partition("=")
         if key.replace("-", "_") in ("modules_load", "rd.modules_load"):
@@ -77,7 +77,7 @@ BLACKLIST = "modprobe.blacklist"
 KERNEL_BLACKLIST = "module_blacklist"
 
 
-def blacklist_word(text: str, key: str, module: str) -> t.Optional[str]:
+def blacklist_word(text: str, key: str, module: str) -> str | None:
     """The word of the kernel's command line that names a module in the list of this key; None where none does."""
     for word in text.split():
         found, _equals, value = word.partition("=")
@@ -92,7 +92,7 @@ def module_name(path: str) -> str:
     return path.rpartition("/")[2].partition(".ko")[0].replace("-", "_")
 
 
-def needs(modules_dep: t.Iterable[bytes], names: t.Collection[str]) -> t.Dict[str, t.FrozenSet[str]]:
+def needs(modules_dep: t.Iterable[bytes], names: t.Collection[str]) -> dict[str, frozenset[str]]:
     """For each of the names that modules.dep lists, itself and every module that its load brings along.
 
     ``kernel/net/netfilter/nf_nat.ko: kernel/net/netfilter/nf_conntrack.ko kernel/lib/libcrc32c.ko``
@@ -106,13 +106,13 @@ def needs(modules_dep: t.Iterable[bytes], names: t.Collection[str]) -> t.Dict[st
     return found
 
 
-def brought(modules_dep: t.Iterable[bytes], names: t.Collection[str]) -> t.Dict[str, t.FrozenSet[str]]:
+def brought(modules_dep: t.Iterable[bytes], names: t.Collection[str]) -> dict[str, frozenset[str]]:
     """What the load of each module brings along, by modules.dep, or by its name where that does not list it."""
     listed = needs(modules_dep, names) if names else {}
     return {name: listed.get(name) or guess(name) for name in names}
 
 
-def guess(name: str) -> t.FrozenSet[str]:
+def guess(name: str) -> frozenset[str]:
     """What a module of an old name stands for, where modules.dep does not know it."""
     if _NAT.fullmatch(name):
         return frozenset([name, "nf_nat", "nf_conntrack"])

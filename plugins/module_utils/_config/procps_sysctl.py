@@ -32,7 +32,7 @@ def _path(key: str) -> str:
     return key if first == "/" else key.translate({ord("."): "/", ord("/"): "."})
 
 
-def _parse_line(number: int, line: str) -> t.Optional[Entry]:
+def _parse_line(number: int, line: str) -> Entry | None:
     line = line.lstrip(_BLANK)
     if line.startswith(("#", ";")):
         return None
@@ -46,7 +46,7 @@ def _parse_line(number: int, line: str) -> t.Optional[Entry]:
     return Entry(number, _path(key), value.strip(_BLANK) if equals else None)
 
 
-def parse(text: str, pattern: str = "") -> t.List[Entry]:
+def parse(text: str, pattern: str = "") -> list[Entry]:
     """The entries of a file in the order of its lines; keys as they are spelled, but for the separators.
 
     :param pattern: a regular expression that lines have to match.
@@ -60,9 +60,9 @@ def parse(text: str, pattern: str = "") -> t.List[Entry]:
     return entries
 
 
-def _steps(parts: t.Sequence[str]) -> t.List[int]:
+def _steps(parts: t.Sequence[str]) -> list[int]:
     """Which parts of a path lead on, after the kernel took ``.``, ``..`` and empty ones for what they mean."""
-    steps: t.List[int] = []
+    steps: list[int] = []
     for index, part in enumerate(parts):
         if part == "..":
             del steps[-1:]
@@ -71,7 +71,7 @@ def _steps(parts: t.Sequence[str]) -> t.List[int]:
     return steps
 
 
-def _found(path: str, key: str) -> t.Optional[str]:
+def _found(path: str, key: str) -> str | None:
     """The spelling by which a path leads to a key: the path itself, or for a glob what glob(3) makes of it; None when
     it does not lead there.
     """
@@ -98,12 +98,10 @@ class BootValues(systemd_sysctl.BootValues):
 
     def __init__(self, drop_ins: DropIns, at_load: bool = False) -> None:
         pattern = PATTERN if at_load else ""
-        self._entries = [
-            (conf.path, entry) for conf in drop_ins.files for entry in parse(conf.text, pattern)
-        ]
+        self._entries = [(conf.path, entry) for conf in drop_ins.files for entry in parse(conf.text, pattern)]
         self._named = {entry.key for _conf, entry in self._entries}
 
-    def writes(self, *names: str) -> t.List[Origin]:
+    def writes(self, *names: str) -> list[Origin]:
         """All that is written to a variable that has these names (with dots), in that order.
 
         A glob never sets what a line names, in just the spelling that the glob finds it by, wherever that stands.

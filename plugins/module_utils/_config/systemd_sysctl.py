@@ -35,7 +35,7 @@ class Entry:
 
     number: int
     key: str
-    value: t.Optional[str]
+    value: str | None
 
 
 def normalise(key: str) -> str:
@@ -45,7 +45,7 @@ def normalise(key: str) -> str:
     return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
-def split_lines(text: str) -> t.List[str]:
+def split_lines(text: str) -> list[str]:
     """The lines with their ends, so that joining them gives the text back.
 
     A carriage return alone ends a line too, and so does a zero byte: read_line_full() in src/basic/fileio.c.
@@ -53,7 +53,7 @@ def split_lines(text: str) -> t.List[str]:
     return re.findall(r"[^\r\n\0]*(?:\r\n?|\n|\0)|[^\r\n\0]+", text)
 
 
-def _parse_line(number: int, line: str) -> t.Optional[Entry]:
+def _parse_line(number: int, line: str) -> Entry | None:
     stripped = line.strip(_BLANK)
     if not stripped or stripped.startswith(_COMMENT):
         return None
@@ -65,7 +65,7 @@ def _parse_line(number: int, line: str) -> t.Optional[Entry]:
     return Entry(number, normalise(key.strip(_BLANK)), value.strip(_BLANK) if equals else None)
 
 
-def parse(text: str) -> t.List[Entry]:
+def parse(text: str) -> list[Entry]:
     """The entries of a file in the order of its lines."""
     entries = []
     for number, line in enumerate(split_lines(text), 1):
@@ -75,12 +75,12 @@ def parse(text: str) -> t.List[Entry]:
     return entries
 
 
-def lines_about(conf: ConfFile, names: t.Collection[str]) -> t.List[str]:
+def lines_about(conf: ConfFile, names: t.Collection[str]) -> list[str]:
     """The lines of a file that name one of these keys (with dots), as ``file:line (text)`` for messages."""
     keys = {normalise(name) for name in names}
     lines = split_lines(conf.text)
     return [
-        "{0}:{1} ({2})".format(conf.place, entry.number, lines[entry.number - 1].strip(_BLANK))
+        f"{conf.place}:{entry.number} ({lines[entry.number - 1].strip(_BLANK)})"
         for entry in parse(conf.text)
         if entry.key in keys
     ]
@@ -96,7 +96,7 @@ class BootValues:
         self._prefix = "net/netfilter/" if at_load else ""
         # As systemd-sysctl keeps it: a later line replaces an earlier one and moves to the end, unless it says
         # the same; then the earlier one stays where it is.
-        self._entries: t.Dict[str, t.Tuple[str, Entry]] = {}
+        self._entries: dict[str, tuple[str, Entry]] = {}
         for conf in drop_ins.files:
             for entry in parse(conf.text):
                 known = self._entries.get(entry.key)
@@ -105,7 +105,7 @@ class BootValues:
                 self._entries.pop(entry.key, None)
                 self._entries[entry.key] = (conf.path, entry)
 
-    def writes(self, *names: str) -> t.List[Origin]:
+    def writes(self, *names: str) -> list[Origin]:
         """All that is written to a variable that has these names (with dots), in that order.
 
         A glob never overrides a line that names the key, wherever that stands.
@@ -121,7 +121,7 @@ class BootValues:
                 found.append(Origin(entry.value, path, entry.number))
         return found
 
-    def origin(self, *names: str) -> t.Optional[Origin]:
+    def origin(self, *names: str) -> Origin | None:
         """What is written last to a variable that has these names; None when nothing is."""
         return next(reversed(self.writes(*names)), None)
 
@@ -152,5 +152,5 @@ def edit(text: str, wanted: t.Mapping[str, str], unwanted: t.Collection[str] = (
         end = "\r\n" if lines and lines[-1].endswith("\r\n") else "\n"
         if lines and not lines[-1].endswith("\n"):
             lines[-1] += end
-        lines += ["{0} = {1}{2}".format(names[key], wanted[names[key]], end) for key in missing]
+        lines += [f"{names[key]} = {wanted[names[key]]}{end}" for key in missing]
     return "".join(lines)

@@ -48,12 +48,15 @@ def _applies_sysctl(line: str, module: str) -> bool:
     tokens = _TOKEN.findall(line)
     names_it = any((key, operator) == ("KERNEL", "==") for key, _attribute, operator, _value in tokens)
     is_met = all(
-        _matches(value, event[key]) == (operator == "==")
-        for key, _attribute, operator, value in tokens if key in event
+        _matches(value, event[key]) == (operator == "==") for key, _attribute, operator, value in tokens if key in event
     )
-    return names_it and is_met and any(
-        key == "RUN" and attribute != "builtin" and operator != "-=" and _APPLIES.search(value)
-        for key, attribute, operator, value in tokens
+    return (
+        names_it
+        and is_met
+        and any(
+            key == "RUN" and attribute != "builtin" and operator != "-=" and _APPLIES.search(value)
+            for key, attribute, operator, value in tokens
+        )
     )
 
 

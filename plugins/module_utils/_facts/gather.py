@@ -13,7 +13,6 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, InvalidInput
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     BUCKETS,
     COUNT,
@@ -22,6 +21,9 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     is_conntrack,
     timeout_name,
 )
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 Facts = t.Dict[str, t.Any]
 
@@ -38,9 +40,9 @@ class _Reader:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.unreadable: t.Dict[str, str] = {}
+        self.unreadable: dict[str, str] = {}
 
-    def attempt(self, read: t.Callable[[], _T]) -> t.Optional[_T]:
+    def attempt(self, read: t.Callable[[], _T]) -> _T | None:
         """What ``read`` returns, or None when the host refuses."""
         try:
             return read()
@@ -48,15 +50,15 @@ class _Reader:
             self.unreadable[error.path] = error.reason
             return None
 
-    def value(self, path: str) -> t.Optional[str]:
+    def value(self, path: str) -> str | None:
         """The text of a kernel file; None when it is missing or cannot be read."""
         return self.attempt(lambda: self.host.read_value(path))
 
-    def number(self, key: str) -> t.Optional[int]:
+    def number(self, key: str) -> int | None:
         """The number in a key of net.netfilter; None when it is missing, cannot be read or is no number."""
-        return self.attempt(lambda: self.host.read_number("{0}/{1}".format(DIRECTORY, key)))
+        return self.attempt(lambda: self.host.read_number(f"{DIRECTORY}/{key}"))
 
-    def keys(self) -> t.List[str]:
+    def key_names(self) -> list[str]:
         """The names of every key of connection tracking that this kernel has."""
         names = self.attempt(lambda: self.host.names(DIRECTORY)) or []
         return [name for name in names if is_conntrack(name)]
@@ -74,27 +76,25 @@ def _table(reader: _Reader) -> Facts:
 
 
 def _timeouts(reader: _Reader) -> Facts:
-    names = ((timeout_name(key), key) for key in reader.keys())
+    names = ((timeout_name(key), key) for key in reader.key_names())
     return {"timeouts": {name: reader.number(key) for name, key in names if name is not None}}
 
 
 def _settings(reader: _Reader) -> Facts:
-    others = [key for key in reader.keys() if key not in (COUNT, MAX, BUCKETS) and timeout_name(key) is None]
+    others = [key for key in reader.key_names() if key not in (COUNT, MAX, BUCKETS) and timeout_name(key) is None]
     return {"settings": {key: reader.number(key) for key in others}}
 
 
 def _statistics(reader: _Reader) -> Facts:
     from ansible_collections.netops.conntrack.plugins.module_utils._facts import statistics
 
-    return {
-        "statistics": reader.attempt(lambda: statistics.parse_statistics(reader.host.lines(statistics.PATH)))
-    }
+    return {"statistics": reader.attempt(lambda: statistics.parse_statistics(reader.host.lines(statistics.PATH)))}
 
 
 def _sockets(reader: _Reader) -> Facts:
     from ansible_collections.netops.conntrack.plugins.module_utils._facts import sockets
 
-    def count(path: str) -> t.Optional[t.Dict[str, int]]:
+    def count(path: str) -> dict[str, int] | None:
         return reader.attempt(lambda: sockets.count_states(reader.host.lines(path)))
 
     return {"sockets": {family: count(path) for family, path in sockets.PATHS.items()}}
@@ -104,16 +104,13 @@ def _logging(reader: _Reader) -> Facts:
     from ansible_collections.netops.conntrack.plugins.module_utils._facts import nf_log
 
     numbers = reader.attempt(lambda: reader.host.names(nf_log.DIRECTORY)) or []
-    loggers = nf_log.name_loggers(
-        {number: reader.value("{0}/{1}".format(nf_log.DIRECTORY, number)) for number in numbers}
-    )
+    loggers = nf_log.name_loggers({number: reader.value(f"{nf_log.DIRECTORY}/{number}") for number in numbers})
     return {"logging": {"log_invalid": reader.number("nf_conntrack_log_invalid"), "loggers": loggers}}
 
 
 def _modules(reader: _Reader) -> Facts:
-    from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins
     from ansible_collections.netops.conntrack.plugins.module_utils import _kmod as kmod
-    from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d
+    from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d
 
     loaded = reader.attempt(lambda: kmod.parse_modules(reader.host.lines(kmod.PATH)))
     modprobe_files = reader.attempt(lambda: drop_ins.read(reader.host, modprobe_d.KIND, modprobe_d.READING))
@@ -136,7 +133,7 @@ def _modules(reader: _Reader) -> Facts:
 _NETFILTER = ("nf_", "ip_nat", "nft_", "xt_", "ipt_", "ip6t_", "iptable_", "ip6table_")
 
 
-def _nat_in_use(host: Host, loaded: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[bool]:
+def _nat_in_use(host: Host, loaded: t.Mapping[str, t.Any] | None) -> bool | None:
     """Whether a rule or a chain, in any network namespace, needs NAT; None where the kernel does not tell."""
     from ansible_collections.netops.conntrack.plugins.module_utils import _kmod as kmod
 
@@ -157,7 +154,7 @@ def _persistent(reader: _Reader) -> Facts:
     return reader.attempt(lambda: persistent.gather(reader.host, reader.attempt)) or {"persistent": None, "drift": None}
 
 
-_GATHERERS: t.Dict[str, t.Callable[[_Reader], Facts]] = {
+_GATHERERS: dict[str, t.Callable[[_Reader], Facts]] = {
     "table": _table,
     "timeouts": _timeouts,
     "settings": _settings,
@@ -172,7 +169,7 @@ _GATHERERS: t.Dict[str, t.Callable[[_Reader], Facts]] = {
 SUBSETS = tuple(_GATHERERS)
 
 
-def select(gather_subset: t.Iterable[str]) -> t.Set[str]:
+def select(gather_subset: t.Iterable[str]) -> set[str]:
     """The parts that a ``gather_subset`` picks.
 
     ``all`` is every part and so is naming none; ``!name`` leaves one out; ``!all`` leaves out what is not named.
@@ -185,7 +182,7 @@ def select(gather_subset: t.Iterable[str]) -> t.Set[str]:
         if name != _ALL and name not in _GATHERERS:
             raise InvalidInput(
                 "gather_subset: there is no '{0}'; allowed are {1}, and each with '!' in front to leave it out".format(
-                    item, ", ".join((_ALL,) + SUBSETS)
+                    item, ", ".join((_ALL, *SUBSETS))
                 )
             )
         (left_out if item.startswith("!") else named).add(name)
@@ -205,7 +202,5 @@ def gather(host: Host, subsets: t.Collection[str]) -> Facts:
     for name, gatherer in _GATHERERS.items():
         if name in subsets:
             facts.update(gatherer(reader))
-    facts["unreadable"] = [
-        {"path": path, "reason": reason} for path, reason in sorted(reader.unreadable.items())
-    ]
+    facts["unreadable"] = [{"path": path, "reason": reason} for path, reason in sorted(reader.unreadable.items())]
     return facts

@@ -25,14 +25,14 @@ _FAMILIES = {
 _NOBODY = "NONE"
 
 
-def name_loggers(values: t.Mapping[str, t.Optional[str]]) -> t.Dict[str, t.Optional[str]]:
+def name_loggers(values: t.Mapping[str, str | None]) -> dict[str, str | None]:
     """The logger of each protocol family, None where nobody logs.
 
     :param values: content of the files by their names, which are the families' numbers.
 
     A number that is no protocol family (4, 6, 8, 9, 11) is left out, unless somebody logs for it.
     """
-    loggers: t.Dict[str, t.Optional[str]] = {}
+    loggers: dict[str, str | None] = {}
     for number, value in values.items():
         logger = None if value in (None, "", _NOBODY) else value
         if number in _FAMILIES or logger is not None:

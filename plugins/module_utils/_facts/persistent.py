@@ -12,9 +12,15 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _sizing
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
-from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, modules_load_d, systemd_sysctl, udev_rules, wildcards
+from ansible_collections.netops.conntrack.plugins.module_utils._config import (
+    drop_ins,
+    modprobe_d,
+    modules_load_d,
+    systemd_sysctl,
+    udev_rules,
+    wildcards,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, Origin
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     BUCKETS,
     COUNT,
@@ -23,6 +29,9 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     MAX,
     is_conntrack,
 )
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 #: Calls a function that reads, as `_facts` does where one refusal shall not end it all: None then.
 Attempt = t.Callable[[t.Callable[[], t.Optional[str]]], t.Optional[str]]
@@ -37,7 +46,9 @@ NOT_READ = "not_read"
 NOT_AT_LOAD = "not_at_load"
 
 #: Keys of connection tracking under any name that some kernel had, as paths below /proc/sys.
-_NAME = re.compile(r"net/(?:netfilter/(?P<name>.*)|(?P<alias>nf_conntrack_max)|ipv4/(?:netfilter/)?ip_conntrack_(?P<former>.*))")
+_NAME = re.compile(
+    r"net/(?:netfilter/(?P<name>.*)|(?P<alias>nf_conntrack_max)|ipv4/(?:netfilter/)?ip_conntrack_(?P<former>.*))"
+)
 
 #: Files that were read once, and are not by the boot of every host.
 _ONCE_READ = {systemd_sysctl.KIND: outcome.SYSCTL_CONF, modprobe_d.KIND: "/etc/modprobe.conf"}
@@ -61,7 +72,7 @@ class Observed:
     presence: str
     release: str
     buckets_per_page: int
-    names: t.Optional[t.FrozenSet[str]]
+    names: frozenset[str] | None
     files: outcome.BootFiles
     unread: t.Mapping[str, t.Sequence[ConfFile]]
     is_initial: bool
@@ -85,19 +96,20 @@ def observe(host: Host, attempt: Attempt) -> Observed:
         buckets_per_page=host.page_size // host.pointer_bytes,
         names=None if presence == _kernel.ABSENT else frozenset(host.names(DIRECTORY)),
         files=files,
-        unread={kind: _unread(host, kind, found, attempt) for kind, found in (
-            (systemd_sysctl.KIND, files.sysctl_d), (modprobe_d.KIND, files.modprobe_d)
-        )},
+        unread={
+            kind: _unread(host, kind, found, attempt)
+            for kind, found in ((systemd_sysctl.KIND, files.sysctl_d), (modprobe_d.KIND, files.modprobe_d))
+        },
         is_initial=is_initial,
         is_there_first=is_there_first,
         has_rule=not is_there_first and _has_rule(host),
     )
 
 
-def _unread(host: Host, kind: str, read: drop_ins.DropIns, attempt: Attempt) -> t.List[ConfFile]:
+def _unread(host: Host, kind: str, read: drop_ins.DropIns, attempt: Attempt) -> list[ConfFile]:
     """Files that look as if they were read: of the kind's directory in /etc, but for backups, and the one file of old."""
     directory = "/etc/" + kind
-    paths = ["{0}/{1}".format(directory, name) for name in host.names(directory) if ".conf" not in name and name[0] != "."]
+    paths = [f"{directory}/{name}" for name in host.names(directory) if ".conf" not in name and name[0] != "."]
     found = []
     for path in [*paths, _ONCE_READ[kind]]:
         target = attempt(functools.partial(host.resolve, path))
@@ -126,7 +138,7 @@ def _has_rule(host: Host) -> bool:
     return any(udev_rules.applies_sysctl(conf.text, _kernel.MODULE) for conf in rules.files)
 
 
-def _lines(observed: Observed) -> t.Dict[str, Origin]:
+def _lines(observed: Observed) -> dict[str, Origin]:
     """The sysctl line that sets each key, for those that one sets."""
     if observed.files.program.problem:
         return {}
@@ -139,13 +151,13 @@ def _lines(observed: Observed) -> t.Dict[str, Origin]:
     return {name: origin for name, origin in lines.items() if origin is not None}
 
 
-def _hashsizes(observed: Observed) -> t.List[Origin]:
+def _hashsizes(observed: Observed) -> list[Origin]:
     """All that gives nf_conntrack a hashsize, the one in force last; a container's own files give it none."""
     is_built_in = observed.presence == _kernel.BUILT_IN
     return outcome.hashsize_origins(observed.files, built_in=is_built_in) if observed.is_initial else []
 
 
-def _by_option(observed: Observed) -> t.Dict[str, Origin]:
+def _by_option(observed: Observed) -> dict[str, Origin]:
     """What the load sets by the hashsize that nf_conntrack is given: the buckets, and with them max."""
     given = _hashsizes(observed)
     numbers = [number for number in map(outcome.buckets, given) if number is not None]
@@ -156,7 +168,7 @@ def _by_option(observed: Observed) -> t.Dict[str, Origin]:
     return {BUCKETS: replace(given[-1], value=str(numbers[-1])), MAX: replace(given[-1], value=str(implied))}
 
 
-def gather(host: Host, attempt: Attempt = lambda read: read()) -> t.Dict[str, t.Any]:
+def gather(host: Host, attempt: Attempt = lambda read: read()) -> dict[str, t.Any]:
     """``persistent`` and ``drift`` of the facts.
 
     :param attempt: reads what the boot does not depend on; may give None where that cannot be read.
@@ -171,7 +183,7 @@ def gather(host: Host, attempt: Attempt = lambda read: read()) -> t.Dict[str, t.
         # The load comes after the lines, and undoes them.
         origins = {**lines, **by_option}
         certain, lost = by_option, lines
-    live = {name: host.read_number("{0}/{1}".format(DIRECTORY, name)) for name in origins}
+    live = {name: host.read_number(f"{DIRECTORY}/{name}") for name in origins}
     persistent = {
         name: {"boot": _number(observed, name, origin), "file": origin.path, "line": origin.number}
         for name, origin in sorted(origins.items())
@@ -185,41 +197,47 @@ def gather(host: Host, attempt: Attempt = lambda read: read()) -> t.Dict[str, t.
     return {"persistent": persistent, "drift": drift}
 
 
-def _number(observed: Observed, name: str, origin: Origin) -> t.Optional[int]:
+def _number(observed: Observed, name: str, origin: Origin) -> int | None:
     number = outcome.number(origin)
     return _sizing.round_up(number, observed.buckets_per_page) if number is not None and name == BUCKETS else number
 
 
-def _item(kind: str, key: str, value: t.Any, runtime: t.Optional[int], path: str, line: int, message: str) -> t.Dict[str, t.Any]:
+def _item(
+    kind: str, key: str, value: t.Any, runtime: int | None, path: str, line: int, message: str
+) -> dict[str, t.Any]:
     return {
-        "kind": kind, "key": key, "value": value, "runtime": runtime, "file": path, "line": line, "message": message,
+        "kind": kind,
+        "key": key,
+        "value": value,
+        "runtime": runtime,
+        "file": path,
+        "line": line,
+        "message": message,
     }
 
 
 def _differing(
-    observed: Observed, origins: t.Mapping[str, Origin], live: t.Mapping[str, t.Optional[int]]
-) -> t.Iterator[t.Dict[str, t.Any]]:
+    observed: Observed, origins: t.Mapping[str, Origin], live: t.Mapping[str, int | None]
+) -> t.Iterator[dict[str, t.Any]]:
     """Keys whose live value is not that of the boot."""
     for name, origin in sorted(origins.items()):
         number, runtime = _number(observed, name, origin), live[name]
         if runtime is not None and runtime != number:
-            message = "{0} is {1}, but the boot sets {2} ({3}:{4})".format(
-                name, runtime, number, origin.path, origin.number
-            )
+            message = f"{name} is {runtime}, but the boot sets {number} ({origin.path}:{origin.number})"
             yield _item(RUNTIME, name, number, runtime, origin.path, origin.number, message)
 
 
 def _lost(
-    observed: Observed, lines: t.Mapping[str, Origin], live: t.Mapping[str, t.Optional[int]]
-) -> t.Iterator[t.Dict[str, t.Any]]:
+    observed: Observed, lines: t.Mapping[str, Origin], live: t.Mapping[str, int | None]
+) -> t.Iterator[dict[str, t.Any]]:
     """Lines that the boot may apply in vain."""
     for name, origin in sorted(lines.items()):
-        message = "{0}:{1} ({2} = {3}): {4}".format(origin.path, origin.number, name, origin.value, _LOST)
+        message = f"{origin.path}:{origin.number} ({name} = {origin.value}): {_LOST}"
         number = _number(observed, name, origin)
         yield _item(NOT_AT_LOAD, name, number, live[name], origin.path, origin.number, message)
 
 
-def _without_effect(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
+def _without_effect(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
     """Lines that are read and can never apply."""
     given = _hashsizes(observed)
     for position, origin in enumerate(given, 1):
@@ -227,9 +245,7 @@ def _without_effect(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
         # Of 0 the kernel makes a size of its own; a number that is too large matters only where it is in force.
         is_too_large = buckets and not KEYS[BUCKETS].takes(buckets) and position == len(given)
         if buckets is None or is_too_large:
-            message = "{0}:{1} (hashsize={2}): the kernel takes no such value, and refuses to load {3} with it".format(
-                origin.path, origin.number, origin.value, _kernel.MODULE
-            )
+            message = f"{origin.path}:{origin.number} (hashsize={origin.value}): the kernel takes no such value, and refuses to load {_kernel.MODULE} with it"
             yield _item(INVALID_VALUE, BUCKETS, _hashsize(origin), None, origin.path, origin.number, message)
     if observed.files.program.problem:
         return
@@ -241,7 +257,7 @@ def _without_effect(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
                 yield _line(kind, conf, entry, name, words)
 
 
-def _not_read(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
+def _not_read(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
     """Lines for connection tracking in files that the boot does not read."""
     # Where it is not known what applies such files, neither is which of them it reads.
     for conf in [] if observed.files.program.problem else observed.unread[systemd_sysctl.KIND]:
@@ -249,54 +265,52 @@ def _not_read(observed: Observed) -> t.Iterator[t.Dict[str, t.Any]]:
             yield _line(NOT_READ, conf, entry, name, "this host's boot does not read this file")
     for conf in observed.unread[modprobe_d.KIND]:
         for origin in modprobe_d.parameter_lines(conf, _kernel.MODULE, "hashsize"):
-            message = "{0}:{1} (hashsize={2}): modprobe does not read this file".format(
-                conf.place, origin.number, origin.value
-            )
+            message = f"{conf.place}:{origin.number} (hashsize={origin.value}): modprobe does not read this file"
             yield _item(NOT_READ, BUCKETS, _hashsize(origin), None, conf.target, origin.number, message)
 
 
-def _conntrack_entries(conf: ConfFile) -> t.Iterator[t.Tuple[systemd_sysctl.Entry, str]]:
+def _conntrack_entries(conf: ConfFile) -> t.Iterator[tuple[systemd_sysctl.Entry, str]]:
     """The lines of a file that set a key of connection tracking, with the key's name of today as far as there is one."""
     for entry in systemd_sysctl.parse(conf.text):
         match = _NAME.fullmatch(entry.key)
         if match is None or entry.value is None:
             continue
         former = match.group("former")
-        name = match.group("name") or match.group("alias") or "nf_conntrack_{0}".format(former)
+        name = match.group("name") or match.group("alias") or f"nf_conntrack_{former}"
         if is_conntrack(name) and not wildcards.is_pattern(name):
             yield entry, name
 
 
-def _problem(observed: Observed, entry: systemd_sysctl.Entry, name: str) -> t.Optional[t.Tuple[str, str]]:
+def _problem(observed: Observed, entry: systemd_sysctl.Entry, name: str) -> tuple[str, str] | None:
     """Why a line for a key, which is ``name`` today, never applies; None where it may."""
     if entry.key.startswith("net/ipv4/"):
-        today = "it is {0} today".format(KEYS[name].sysctl) if name in KEYS else "nothing took its place"
+        today = f"it is {KEYS[name].sysctl} today" if name in KEYS else "nothing took its place"
         return FORMER_NAME, "no kernel since 4.9 has this key; " + today
     number = _kernel.parse_number(entry.value or "")
     if name in KEYS and (number is None or not KEYS[name].takes(number)):
         return INVALID_VALUE, "the kernel takes no such value"
     if entry.key == "net/nf_conntrack_max" and observed.has_rule:
-        return NOT_AT_LOAD, _LOST + "; that of this host knows {0}".format(KEYS[name].sysctl)
+        return NOT_AT_LOAD, _LOST + f"; that of this host knows {KEYS[name].sysctl}"
     if name == COUNT:
         return UNKNOWN_KEY, "this is the number of entries in use, and cannot be set"
     if observed.names is None:
         return None if name in KEYS else (UNKNOWN_KEY, "no kernel is known to have this key")
-    return None if name in observed.names else (UNKNOWN_KEY, "this kernel ({0}) has no such key".format(observed.release))
+    return None if name in observed.names else (UNKNOWN_KEY, f"this kernel ({observed.release}) has no such key")
 
 
-def _line(kind: str, conf: ConfFile, entry: systemd_sysctl.Entry, name: str, words: str) -> t.Dict[str, t.Any]:
+def _line(kind: str, conf: ConfFile, entry: systemd_sysctl.Entry, name: str, words: str) -> dict[str, t.Any]:
     key = entry.key.replace("/", ".")
-    message = "{0}:{1} ({2} = {3}): {4}".format(conf.place, entry.number, key, entry.value, words)
+    message = f"{conf.place}:{entry.number} ({key} = {entry.value}): {words}"
     return _item(kind, name, _value(entry.value or ""), None, conf.target, entry.number, message)
 
 
-def _value(text: str) -> t.Union[int, str]:
+def _value(text: str) -> int | str:
     """What a line sets, as the kernel reads it; as it stands where that is no number."""
     number = _kernel.parse_number(text)
     return text if number is None else number
 
 
-def _hashsize(origin: Origin) -> t.Union[int, str]:
+def _hashsize(origin: Origin) -> int | str:
     """The same for what gives a hashsize."""
     buckets = outcome.buckets(origin)
     return origin.value if buckets is None else buckets

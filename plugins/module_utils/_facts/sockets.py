@@ -33,12 +33,12 @@ STATES = tuple(_STATES.values())
 _COLUMN = 3
 
 
-def count_states(lines: t.Iterable[bytes]) -> t.Optional[t.Dict[str, int]]:
+def count_states(lines: t.Iterable[bytes]) -> dict[str, int] | None:
     """The number of sockets in each state, 0 included; None when there is not even a header, as without IPv6."""
     rows = iter(lines)
     if next(rows, None) is None:
         return None
-    counts: t.Dict[bytes, int] = {}
+    counts: dict[bytes, int] = {}
     for row in rows:
         columns = row.split(None, _COLUMN + 1)
         if len(columns) > _COLUMN:

@@ -16,7 +16,7 @@ _NAMES = {"clashres": "clash_resolve", "chainlength": "chain_too_long"}
 _ENTRIES = "entries"
 
 
-def parse_statistics(lines: t.Iterable[bytes]) -> t.Optional[t.Dict[str, int]]:
+def parse_statistics(lines: t.Iterable[bytes]) -> dict[str, int] | None:
     """Each counter summed over all CPUs, under the name that this kernel's header gives it; None without a header.
 
     A row that is not made of hexadecimal numbers is passed over. The columns differ between kernels: the second is

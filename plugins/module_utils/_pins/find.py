@@ -14,12 +14,14 @@ import re
 import typing as t
 from dataclasses import asdict, dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils._pins import iptables, namespaces, nft, owners
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
-from ansible_collections.netops.conntrack.plugins.module_utils._kmod import Module
-from ansible_collections.netops.conntrack.plugins.module_utils._pins.namespaces import Namespace
+from ansible_collections.netops.conntrack.plugins.module_utils._pins import iptables, namespaces, nft, owners
 from ansible_collections.netops.conntrack.plugins.module_utils._pins.rules import ANY_EXTENSION, ANY_HELPER, Rule
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._pins.namespaces import Namespace
+    from ansible_collections.netops.conntrack.plugins.module_utils._kmod import Module
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 _PROGRAM_DIRECTORIES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
@@ -36,11 +38,29 @@ _UNKNOWN = "unknown"
 _PROTOCOLS = ("nf_conntrack_ipv4", "nf_conntrack_ipv6", "nf_nat_ipv4", "nf_nat_ipv6")
 
 #: Those of which each expression that a listing shows takes one reference, and nothing else in it takes any.
-_COUNTED = frozenset((
-    "nft_chain_nat nft_ct nft_flow_offload nft_masq nft_nat nft_redir nft_synproxy"
-    " xt_connbytes xt_connlabel xt_connlimit xt_connmark xt_connsecmark xt_conntrack xt_ct xt_helper"
-    " xt_masquerade xt_nat xt_netmap xt_redirect"
-).split())
+_COUNTED = frozenset(
+    [
+        "nft_chain_nat",
+        "nft_ct",
+        "nft_flow_offload",
+        "nft_masq",
+        "nft_nat",
+        "nft_redir",
+        "nft_synproxy",
+        "xt_connbytes",
+        "xt_connlabel",
+        "xt_connlimit",
+        "xt_connmark",
+        "xt_connsecmark",
+        "xt_conntrack",
+        "xt_ct",
+        "xt_helper",
+        "xt_masquerade",
+        "xt_nat",
+        "xt_netmap",
+        "xt_redirect",
+    ]
+)
 
 #: (modules, what stands for any of them in a rule that does not show which it uses)
 _HIDDEN = [
@@ -65,20 +85,20 @@ class Pin:
 
     module: str
     references: int
-    reason: t.Optional[str] = None
-    tool: t.Optional[str] = None
-    table: t.Optional[str] = None
-    chain: t.Optional[str] = None
-    rule: t.Optional[str] = None
-    namespace: t.Optional[str] = None
-    owner: t.Optional[str] = None
+    reason: str | None = None
+    tool: str | None = None
+    table: str | None = None
+    chain: str | None = None
+    rule: str | None = None
+    namespace: str | None = None
+    owner: str | None = None
 
     @property
     def is_unknown(self) -> bool:
         """Whether what pins the module, or all that does, could not be found out."""
         return self.reason is not None and self.reason.startswith(_UNKNOWN)
 
-    def result(self) -> t.Dict[str, t.Any]:
+    def result(self) -> dict[str, t.Any]:
         """As users see it in ``pins``."""
         return asdict(self)
 
@@ -97,8 +117,8 @@ class _Search:
 
     def __init__(self, host: Host, loaded: t.Collection[str]) -> None:
         self._host = host
-        self.problems: t.List[str] = []
-        self.found: t.List[_Found] = []
+        self.problems: list[str] = []
+        self.found: list[_Found] = []
         has_nft = any(name.startswith(_NFT_MODULES) for name in loaded)
         # The kernel has the file, in every namespace, where it has the code.
         legacy = {tool: path for tool, path in iptables.NAMES.items() if host.exists(path)}
@@ -108,7 +128,7 @@ class _Search:
             for tool, path in legacy.items():
                 self._list_legacy(namespace, tool, path)
 
-    def using(self, name: str, stack: t.Collection[str]) -> t.List[_Found]:
+    def using(self, name: str, stack: t.Collection[str]) -> list[_Found]:
         """The rules that a module's references can come from.
 
         :param stack: the modules that go with it.
@@ -126,7 +146,7 @@ class _Search:
             return 0
         return max(0, module.pins - sum(found.rule.modules[name] for found in rules))
 
-    def _hiding(self, name: str) -> t.List[_Found]:
+    def _hiding(self, name: str) -> list[_Found]:
         """The rules that may use a module without showing it."""
         hidden = {any_of_them for modules, any_of_them in _HIDDEN if modules.fullmatch(name)}
         return [found for found in self.found if not hidden.isdisjoint(found.rule.modules)]
@@ -145,33 +165,33 @@ class _Search:
         return plain if is_old and program(self._host, tool + "-save") is None else tool + "-save"
 
     def _list(
-        self, namespace: Namespace, tool: str, command: t.Sequence[str], parse: t.Callable[[str], t.List[Rule]]
+        self, namespace: Namespace, tool: str, command: t.Sequence[str], parse: t.Callable[[str], list[Rule]]
     ) -> None:
         output = self._try(namespace, tool, lambda: self._host.run(namespace.enter(command)))
         self.found += [_Found(rule, namespace) for rule in parse(output or "")]
 
-    def _read(self, namespace: Namespace, tool: str, path: str) -> t.Optional[str]:
+    def _read(self, namespace: Namespace, tool: str, path: str) -> str | None:
         if namespace.path is None:
             return self._try(namespace, tool, lambda: self._host.read_value(path))
         return self._try(namespace, tool, lambda: self._host.run(namespace.enter(["cat", path])))
 
-    def _try(self, namespace: Namespace, tool: str, look: t.Callable[[], t.Optional[str]]) -> t.Optional[str]:
+    def _try(self, namespace: Namespace, tool: str, look: t.Callable[[], str | None]) -> str | None:
         try:
             return look()
         except HostError as error:
-            place = "" if namespace.name is None else " in network namespace {0}".format(namespace.name)
+            place = "" if namespace.name is None else f" in network namespace {namespace.name}"
             hint = ", install the package nftables" if tool == "nft" and program(self._host, tool) is None else ""
-            self.problems.append("rules of {0}{1} could not be listed: {2}{3}".format(tool, place, error.message, hint))
+            self.problems.append(f"rules of {tool}{place} could not be listed: {error.message}{hint}")
             return None
 
 
-def program(host: Host, name: str) -> t.Optional[str]:
+def program(host: Host, name: str) -> str | None:
     """The path of a program; None where the host does not have it."""
-    paths = ("{0}/{1}".format(directory, name) for directory in _PROGRAM_DIRECTORIES)
+    paths = (f"{directory}/{name}" for directory in _PROGRAM_DIRECTORIES)
     return next((path for path in paths if host.is_file(path)), None)
 
 
-def find(host: Host, modules: t.Mapping[str, Module], wanted: t.Sequence[str]) -> t.List[Pin]:
+def find(host: Host, modules: t.Mapping[str, Module], wanted: t.Sequence[str]) -> list[Pin]:
     """What keeps the wanted modules from being unloaded, by module; nothing where nothing does.
 
     :param modules: every loaded module.
@@ -192,7 +212,7 @@ def find(host: Host, modules: t.Mapping[str, Module], wanted: t.Sequence[str]) -
         unexplained = search.unexplained(modules[name], rules)
         # Also beside rules: what could not be listed may pin it as well.
         if search.problems or not rules or unexplained:
-            reason = "; ".join([_unknown(unexplained)] + search.problems)
+            reason = "; ".join([_unknown(unexplained), *search.problems])
             pins.append(Pin(name, references, reason, owner=owners.of_module(name)))
     return pins
 
@@ -201,7 +221,7 @@ def _unknown(unexplained: int) -> str:
     if not unexplained:
         return _UNKNOWN
     verb = "is" if unexplained == 1 else "are"
-    return "{0}: {1} of its references {2} not explained by these rules".format(_UNKNOWN, unexplained, verb)
+    return f"{_UNKNOWN}: {unexplained} of its references {verb} not explained by these rules"
 
 
 def _own_pins(host: Host, module: Module) -> t.Iterator[Pin]:
@@ -209,7 +229,7 @@ def _own_pins(host: Host, module: Module) -> t.Iterator[Pin]:
     if module.is_permanent or module.refcount is None:
         yield Pin(module.name, module.pins, "the kernel says that it can never be unloaded")
     # A network driver that uses flow tables has no references, and would take the network along.
-    drivers = host.names("/sys/module/{0}/drivers".format(module.name))
+    drivers = host.names(f"/sys/module/{module.name}/drivers")
     if drivers:
         yield Pin(module.name, module.pins, "it drives devices of this host ({0})".format(", ".join(drivers)))
 
@@ -228,13 +248,13 @@ def _rule_pin(module: str, references: int, found: _Found) -> Pin:
     )
 
 
-def services(host: Host) -> t.List[str]:
+def services(host: Host) -> list[str]:
     """Well-known services that run here and make rules or hold modules."""
     comms = []
     for pid in host.names("/proc"):
         if pid.isdigit():
             try:
-                comms.append(host.read_value("/proc/{0}/comm".format(pid)) or "")
+                comms.append(host.read_value(f"/proc/{pid}/comm") or "")
             except HostError:
                 continue  # it ended meanwhile
     return owners.running(comms)
@@ -246,25 +266,25 @@ _SHOWN = 12
 
 def describe(pins: t.Sequence[Pin]) -> str:
     """The pins in plain words, a rule or a reason that pins several modules once."""
-    groups: t.Dict[t.Tuple[t.Optional[str], ...], t.List[Pin]] = {}
+    groups: dict[tuple[str | None, ...], list[Pin]] = {}
     for pin in pins:
         owner = pin.owner if pin.rule is None else None
         key = (owner, pin.reason, pin.tool, pin.table, pin.chain, pin.rule, pin.namespace)
         groups.setdefault(key, []).append(pin)
     parts = [_words(group[0], " and ".join(_counted(pin) for pin in group)) for group in groups.values()]
     more = len(parts) - _SHOWN
-    return "; ".join(parts[:_SHOWN]) + ("; and {0} more (see pins)".format(more) if more > 0 else "")
+    return "; ".join(parts[:_SHOWN]) + (f"; and {more} more (see pins)" if more > 0 else "")
 
 
 def _counted(pin: Pin) -> str:
-    count = " ({0} reference{1})".format(pin.references, "s"[pin.references == 1:]) if pin.references else ""
+    count = " ({0} reference{1})".format(pin.references, "s"[pin.references == 1 :]) if pin.references else ""
     return pin.module + count
 
 
 def _words(pin: Pin, modules: str) -> str:
-    owner = " (likely of {0})".format(pin.owner) if pin.owner else ""
+    owner = f" (likely of {pin.owner})" if pin.owner else ""
     if pin.rule is None:
-        return "{0}: {1}{2}".format(modules, pin.reason, owner)
-    place = "table {0}".format(pin.table) + (", chain {0}".format(pin.chain) if pin.chain else "")
-    place += ", network namespace {0}".format(pin.namespace) if pin.namespace else ""
-    return "{0}: {1}, {2}: {3}{4}".format(modules, pin.tool, place, pin.rule, owner)
+        return f"{modules}: {pin.reason}{owner}"
+    place = f"table {pin.table}" + (f", chain {pin.chain}" if pin.chain else "")
+    place += f", network namespace {pin.namespace}" if pin.namespace else ""
+    return f"{modules}: {pin.tool}, {place}: {pin.rule}{owner}"

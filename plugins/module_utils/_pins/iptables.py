@@ -37,14 +37,14 @@ _HELPER = re.compile(r" --helper (\S+)")
 _TIMEOUT = " --timeout "
 
 
-def parse(tool: str, text: str) -> t.List[Rule]:
+def parse(tool: str, text: str) -> list[Rule]:
     """Every rule of table nat, and of the others those with an extension, with the modules they may use.
 
     Of a table nat without rules, the chains that somebody made: they pin it too.
     """
     found, of_nat = [], []
     table = ""
-    chains: t.Set[str] = set()
+    chains: set[str] = set()
     for line in text.split("\n"):
         words = line.split()
         if line.startswith("*"):
@@ -73,7 +73,7 @@ def _modules(line: str, chains: t.Container[str]) -> t.Counter[str]:
     return modules
 
 
-def _given(line: str) -> t.Set[str]:
+def _given(line: str) -> set[str]:
     modules = {"nfnetlink_cttimeout"} if _TIMEOUT in line else set()
     for name in _HELPER.findall(line):
         modules |= helper_modules(name.strip('"'))

@@ -33,10 +33,10 @@ class Namespace:
     :ivar path: what nsenter enters; None for the one this process is in.
     """
 
-    name: t.Optional[str]
-    path: t.Optional[str]
+    name: str | None
+    path: str | None
 
-    def enter(self, command: t.Sequence[str]) -> t.List[str]:
+    def enter(self, command: t.Sequence[str]) -> list[str]:
         """The command as it has to be run to act in this namespace."""
         return list(command) if self.path is None else ["nsenter", "--net=" + self.path, *command]
 
@@ -45,9 +45,9 @@ class Namespace:
 HERE = Namespace(None, None)
 
 
-def parse_mounts(lines: t.Iterable[bytes]) -> t.Dict[str, str]:
+def parse_mounts(lines: t.Iterable[bytes]) -> dict[str, str]:
     """Path by ``net:[...]`` of the namespaces that are kept as mounts."""
-    found: t.Dict[str, str] = {}
+    found: dict[str, str] = {}
     for line in lines:
         # 523 24 0:4 net:[4026532190] /run/netns/lab rw shared:221 - nsfs nsfs rw
         fields = line.split(b" ")
@@ -60,7 +60,7 @@ def _unescaped(field: bytes) -> bytes:
     return _ESCAPED.sub(lambda match: bytes([int(match.group(1), 8)]), field)
 
 
-def find(host: Host) -> t.List[Namespace]:
+def find(host: Host) -> list[Namespace]:
     """Every network namespace of the host, this process's own first.
 
     A process that ended meanwhile, or that this one may not look at, is passed over.
@@ -70,25 +70,25 @@ def find(host: Host) -> t.List[Namespace]:
     found = {identity: Namespace(_mount_name(path), path) for identity, path in mounts.items()}
     for pid in host.names("/proc"):
         if pid.isdigit():
-            path = "/proc/{0}/ns/net".format(pid)
+            path = f"/proc/{pid}/ns/net"
             identity = _identity(host, path)
             if identity is not None and identity not in found:
-                found[identity] = Namespace("of process {0} ({1})".format(pid, _comm(host, pid)), path)
+                found[identity] = Namespace(f"of process {pid} ({_comm(host, pid)})", path)
     return [HERE] + [found[identity] for identity in sorted(found) if identity != own]
 
 
-def _identity(host: Host, path: str) -> t.Optional[str]:
+def _identity(host: Host, path: str) -> str | None:
     name = posixpath.basename(host.resolve(path))
     return name if name.startswith("net:[") else None
 
 
 def _comm(host: Host, pid: str) -> str:
     try:
-        return host.read_value("/proc/{0}/comm".format(pid)) or "?"
+        return host.read_value(f"/proc/{pid}/comm") or "?"
     except HostError:
         return "?"
 
 
 def _mount_name(path: str) -> str:
     name = posixpath.basename(path)
-    return "{0} (docker)".format(name) if path.startswith(_DOCKER) else name
+    return f"{name} (docker)" if path.startswith(_DOCKER) else name

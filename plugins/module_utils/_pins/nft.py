@@ -37,7 +37,7 @@ _BLOCK = re.compile(r"(?P<kind>ct helper|ct timeout|ct expectation|\w+) ?(?P<nam
 _NAMES = re.compile(r"\b(?:jump|goto|icmp(?:v6)? type(?: !=| vmap)?) (?:\{[^}]*\}|\S+)|@\S+")
 
 #: (expression, modules of nftables, modules of iptables), for a rule's text without quoted strings and names.
-_EXPRESSIONS: t.Sequence[t.Tuple["re.Pattern[str]", str, str]] = [
+_EXPRESSIONS: t.Sequence[tuple[re.Pattern[str], str, str]] = [
     (re.compile(pattern), own, compat)
     for pattern, own, compat in (
         (r"\bct (?!count\b)", "nft_ct", "xt_conntrack xt_state xt_connmark xt_connlabel xt_connbytes xt_helper"),
@@ -83,11 +83,11 @@ _TRACKS = re.compile(r"\bct ")
 _OF_BRIDGES = "nf_conntrack_bridge"
 
 
-def parse(text: str) -> t.List[Rule]:
+def parse(text: str) -> list[Rule]:
     """The rules, chains and objects that need connection tracking or NAT, in their order."""
-    found: t.List[Rule] = []
+    found: list[Rule] = []
     table, chain, title = "", None, ""
-    depth: t.List[str] = []
+    depth: list[str] = []
     for line in (raw.strip() for raw in text.split("\n")):
         block = _BLOCK.fullmatch(line)
         if line == "}" or line.startswith("} "):
@@ -95,7 +95,7 @@ def parse(text: str) -> t.List[Rule]:
         elif block is not None and not (depth and depth[-1] == "chain"):
             kind, name = block.group("kind"), block.group("name")
             depth.append(kind)
-            title = "{0} {1}".format(kind, name)
+            title = f"{kind} {name}"
             if kind == "table":
                 table = name
             elif kind == "chain":
@@ -114,7 +114,7 @@ def parse(text: str) -> t.List[Rule]:
                 found[-1] = replace(found[-1], modules=found[-1].modules + Counter(helper_modules(helper)))
         elif depth and depth[-1] in _ELEMENTS:
             bare = without_quoted(line)
-            rule = Rule("nft", table, None, title, Counter(["nft_connlimit"] + _of_bridges(bare, table)))
+            rule = Rule("nft", table, None, title, Counter(["nft_connlimit", *_of_bridges(bare, table)]))
             if _COUNTS.search(bare) and rule not in found[-1:]:
                 found.append(rule)
         elif line.endswith("{") and "}" not in line:
@@ -122,7 +122,7 @@ def parse(text: str) -> t.List[Rule]:
     return found
 
 
-def _of_bridges(bare: str, table: str) -> t.List[str]:
+def _of_bridges(bare: str, table: str) -> list[str]:
     return [_OF_BRIDGES for _match in _TRACKS.findall(bare)] if table.startswith("bridge ") else []
 
 

@@ -18,8 +18,13 @@ _NAMES = [
     ("docker", re.compile(r"\bDOCKER\b|\bdocker")),
     ("podman", re.compile(r"\bNETAVARK|\bnetavark\b")),
     ("cni", re.compile(r"\bCNI-")),
-    ("firewalld", re.compile(r"\bfirewalld\b|\b(filter|nat|mangle|raw)_(PREROUTING|POSTROUTING|INPUT|FORWARD|OUTPUT)\b"
-                             r"|\b(PRE|POST|IN|FWDI|FWDO|FWD)_\w+_(allow|deny|log|pre|post)\b|\w+_(ZONES|direct)\b")),
+    (
+        "firewalld",
+        re.compile(
+            r"\bfirewalld\b|\b(filter|nat|mangle|raw)_(PREROUTING|POSTROUTING|INPUT|FORWARD|OUTPUT)\b"
+            r"|\b(PRE|POST|IN|FWDI|FWDO|FWD)_\w+_(allow|deny|log|pre|post)\b|\w+_(ZONES|direct)\b"
+        ),
+    ),
     ("ufw", re.compile(r"\bufw6?-")),
     ("libvirt", re.compile(r"\bLIBVIRT_|\blibvirt_network\b|\bvirbr\d|\bguest_(nat|output|input)\b")),
 ]
@@ -41,17 +46,17 @@ _PROCESSES = {
 }
 
 
-def of_rule(rule: Rule) -> t.Optional[str]:
+def of_rule(rule: Rule) -> str | None:
     """The likely owner of a rule."""
     names = "{0} {1} {2}".format(rule.table, rule.chain or "", without_remarks(rule.text))
     return next((owner for owner, pattern in _NAMES if pattern.search(names)), None)
 
 
-def of_module(name: str) -> t.Optional[str]:
+def of_module(name: str) -> str | None:
     """The likely owner of a module's references."""
     return next((owner for owner, pattern in _MODULES if pattern.fullmatch(name)), None)
 
 
-def running(comms: t.Iterable[str]) -> t.List[str]:
+def running(comms: t.Iterable[str]) -> list[str]:
     """The services among the names of processes."""
     return sorted({_PROCESSES[comm] for comm in comms if comm in _PROCESSES})

@@ -45,7 +45,7 @@ class Rule:
 
     tool: str
     table: str
-    chain: t.Optional[str]
+    chain: str | None
     text: str
     modules: t.Counter[str]
 
@@ -60,13 +60,13 @@ def without_remarks(text: str) -> str:
     return _REMARK.sub("", text)
 
 
-def extension_modules(name: str) -> t.Set[str]:
+def extension_modules(name: str) -> set[str]:
     """The modules that a match or target of iptables can be in."""
     name = name.lower()
     return {prefix + name for prefix in ("xt_", "ipt_", "ip6t_")} | {_OTHER_MODULES.get(name, "xt_" + name)}
 
 
-def helper_modules(name: str) -> t.Set[str]:
+def helper_modules(name: str) -> set[str]:
     """The modules that a connection's helper can be in: one named after its protocol, or that of helpers in programs."""
     name = name.lower().replace("-", "_").replace(".", "")
     return {"nf_conntrack_" + _OTHER_HELPERS.get(name, name), "nfnetlink_cthelper"}

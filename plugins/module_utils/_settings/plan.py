@@ -9,7 +9,8 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers, _sizing
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome, plan as boot_plan
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import plan as boot_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._change import (
     Change,
     ModuleLoaded,
@@ -18,12 +19,14 @@ from ansible_collections.netops.conntrack.plugins.module_utils._change import (
     carry_out,
     check_writable,
 )
-from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import Origin
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import InvalidInput, Refused
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, COUNT, DIRECTORY, KEYS, MAX
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import AUTO, Request
 from ansible_collections.netops.conntrack.plugins.module_utils._sizing import Hardware
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+    from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import Origin
 
 #: The other door to the buckets, for kernels whose sysctl is read-only.
 _HASHSIZE_FILE = "/sys/module/nf_conntrack/parameters/hashsize"
@@ -56,8 +59,8 @@ class Observed:
     may_load: bool
     live: t.Mapping[str, int]
     paths: t.Mapping[str, str]
-    read_only: t.FrozenSet[str]
-    boot: t.Optional[outcome.BootFiles]
+    read_only: frozenset[str]
+    boot: outcome.BootFiles | None
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,12 @@ class Desired:
     """
 
     values: t.Mapping[str, int]
-    hashsize: t.Optional[int]
+    hashsize: int | None
     skipped: t.Sequence[str]
-    sizing: t.Optional[t.Mapping[str, t.Any]]
+    sizing: t.Mapping[str, t.Any] | None
 
 
-def run(host: Host, request: Request, check_mode: bool) -> t.Dict[str, t.Any]:
+def run(host: Host, request: Request, check_mode: bool) -> dict[str, t.Any]:
     """Bring a host to what is requested; the module's result.
 
     :raises ConntrackError: refused, or failed and reverted.
@@ -89,7 +92,7 @@ def observe(host: Host, request: Request) -> Observed:
     release = _kernel.release(host)
     present = set(host.names(DIRECTORY))
     names = [name for name in (MAX, BUCKETS, COUNT, *request.values) if name in present]
-    paths = {name: "{0}/{1}".format(DIRECTORY, name) for name in names}
+    paths = {name: f"{DIRECTORY}/{name}" for name in names}
     if BUCKETS in paths and not host.writable(paths[BUCKETS]) and host.writable(_HASHSIZE_FILE):
         paths[BUCKETS] = _HASHSIZE_FILE
     return Observed(
@@ -140,7 +143,7 @@ def plan(observed: Observed, request: Request, is_prediction: bool = False) -> P
         boot_plan.check_load(files_then, loads_at_boot, is_prediction)
     runtime = _plan_runtime(observed, desired) if request.runtime and not pending else []
     # The kernel judges values before a file carries them to the next boot; but a load reads its files.
-    changes: t.List[Change] = [*files, ModuleLoaded(_kernel.MODULE), *runtime] if loads else [*runtime, *files]
+    changes: list[Change] = [*files, ModuleLoaded(_kernel.MODULE), *runtime] if loads else [*runtime, *files]
     _check_privileges(observed, changes, [change.subject for change in runtime])
     live = {**observed.live, **{change.subject: change.after for change in runtime}}
     names = sorted(desired.values) + ([BUCKETS] if desired.hashsize is not None else [])
@@ -182,14 +185,14 @@ def _check_namespace(observed: Observed, request: Request) -> None:
 
 def _desire(observed: Observed, request: Request) -> Desired:
     values = dict(request.values)
-    skipped: t.List[str] = []
+    skipped: list[str] = []
     if observed.presence != _kernel.ABSENT:
         skipped = sorted(name for name in values if name not in observed.live)
         if skipped and not request.skip_missing:
             raise Refused(
                 "this kernel ({0}) does not have {1}. Take it out, or set missing_keys: skip".format(
                     observed.release,
-                    ", ".join(name + (KEYS[name].kernels and " ({0})".format(KEYS[name].kernels)) for name in skipped),
+                    ", ".join(name + (KEYS[name].kernels and f" ({KEYS[name].kernels})") for name in skipped),
                 )
             )
         for name in skipped:
@@ -209,7 +212,7 @@ def _desire(observed: Observed, request: Request) -> Desired:
         largest = _sizing.largest_hashsize(hardware)
         if hashsize > largest:
             raise InvalidInput(
-                "hashsize is {0}, but this kernel can allocate {1} buckets at most".format(request.hashsize, largest)
+                f"hashsize is {request.hashsize}, but this kernel can allocate {largest} buckets at most"
             )
 
     sizing = None
@@ -245,7 +248,7 @@ def _expected_max(observed: Observed, request: Request) -> int:
     return line or _sizing.kernel_max(observed.hardware)
 
 
-def _given_buckets(observed: Observed, request: Request) -> t.Optional[int]:
+def _given_buckets(observed: Observed, request: Request) -> int | None:
     """The live buckets, else those that a load is told to make; None where the kernel will choose."""
     if BUCKETS in observed.live or observed.boot is None:
         return observed.live.get(BUCKETS)
@@ -254,7 +257,7 @@ def _given_buckets(observed: Observed, request: Request) -> t.Optional[int]:
     return _sizing.round_hashsize(given, observed.hardware) if given else None
 
 
-def _line_at_load(observed: Observed, request: Request, name: str) -> t.Optional[int]:
+def _line_at_load(observed: Observed, request: Request, name: str) -> int | None:
     """The number that a sysctl line sets at a load, where the udev rule that applies it is there or will be."""
     if observed.boot is None or not (request.boot or observed.boot.own[outcome.UDEV_FILE]):
         return None
@@ -270,15 +273,18 @@ def _check_sizes(observed: Observed, desired: Desired, request: Request) -> None
         raise Refused(
             "a full table of {0} entries and {1} buckets would take {2} MiB, more than a quarter of this host's {3}"
             " MiB of memory. Lower {4} or hashsize, or set force: true".format(
-                desired.sizing["max"], desired.sizing["hashsize"], table >> 20, memory >> 20,
+                desired.sizing["max"],
+                desired.sizing["hashsize"],
+                table >> 20,
+                memory >> 20,
                 "memory_percent" if request.max == AUTO else "max",
             )
         )
     wanted, in_use = desired.values.get(MAX), observed.live.get(COUNT, 0)
     if request.runtime and wanted is not None and wanted < in_use and wanted != observed.live.get(MAX):
         raise Refused(
-            "max {0} is below the {1} entries in use: new connections would be dropped until enough have expired."
-            " Choose a larger max, or set force: true".format(wanted, in_use)
+            f"max {wanted} is below the {in_use} entries in use: new connections would be dropped until enough have expired."
+            " Choose a larger max, or set force: true"
         )
 
 
@@ -287,13 +293,11 @@ def _is_module(observed: Observed) -> bool:
     return observed.presence != _kernel.BUILT_IN and observed.initial_namespace
 
 
-def _plan_boot(
-    observed: Observed, desired: Desired, request: Request
-) -> t.Tuple[t.List[t.Any], t.Optional[outcome.BootFiles]]:
+def _plan_boot(observed: Observed, desired: Desired, request: Request) -> tuple[list[t.Any], outcome.BootFiles | None]:
     if observed.boot is None or not request.boot:
         return [], None
     values, hashsize = dict(desired.values), desired.hashsize
-    implied: t.Dict[str, int] = {}
+    implied: dict[str, int] = {}
     is_module = _is_module(observed)
     if hashsize is not None and not is_module:
         values[BUCKETS], hashsize = hashsize, None
@@ -317,7 +321,7 @@ def _plan_boot(
     return [*_leftovers.plan(observed.boot.leftovers), *files], after
 
 
-def _plan_runtime(observed: Observed, desired: Desired) -> t.List[RuntimeValue]:
+def _plan_runtime(observed: Observed, desired: Desired) -> list[RuntimeValue]:
     """Values to write, in an order that never makes room for more entries than the table has buckets for."""
     wanted = dict(desired.values)
     if desired.hashsize is not None:
@@ -365,13 +369,13 @@ def _check_privileges(observed: Observed, changes: t.Sequence[Change], runtime: 
 
 
 def _report(
-    observed: Observed, live: t.Mapping[str, int], names: t.Sequence[str], boot_after: t.Optional[outcome.BootFiles]
-) -> t.Dict[str, t.Dict[str, t.Any]]:
+    observed: Observed, live: t.Mapping[str, int], names: t.Sequence[str], boot_after: outcome.BootFiles | None
+) -> dict[str, dict[str, t.Any]]:
     """Runtime and boot value of each of these keys, as they are once the plan is carried out."""
     report = {}
     for name in names:
-        origin: t.Optional[Origin] = None
-        boot: t.Optional[int] = None
+        origin: Origin | None = None
+        boot: int | None = None
         if boot_after is not None:
             if name == BUCKETS and observed.presence != _kernel.BUILT_IN:
                 origin = outcome.hashsize_origin(boot_after)

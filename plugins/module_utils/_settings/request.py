@@ -53,12 +53,12 @@ class Request:
     absent: bool
     max: Size
     hashsize: Size
-    entries_per_bucket: t.Optional[int]
+    entries_per_bucket: int | None
     memory_percent: int
     values: t.Mapping[str, int]
     runtime: bool
     boot: bool
-    sysctl_file: t.Optional[str]
+    sysctl_file: str | None
     skip_missing: bool
     keep_others: bool
     load: bool
@@ -96,7 +96,7 @@ def parse(params: t.Mapping[str, t.Any]) -> Request:
     )
 
 
-def _names_alone(params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+def _names_alone(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The same parameters with values that every key takes: those given may no longer be good, and nothing uses them."""
     return dict(
         params,
@@ -111,15 +111,15 @@ def _names_alone(params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 
 def _number(option: str, value: t.Any, minimum: int, maximum: int, unit: str) -> int:
     """A whole number within limits, given as a number or as its decimal digits and nothing else."""
-    allowed = "a whole number from {0} to {1} ({2})".format(minimum, maximum, unit)
+    allowed = f"a whole number from {minimum} to {maximum} ({unit})"
     is_number = isinstance(value, int) and not isinstance(value, bool)
     if not is_number and not (isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value)):
-        raise InvalidInput("{0} is {1!r}, but must be {2}".format(option, value, allowed))
+        raise InvalidInput(f"{option} is {value!r}, but must be {allowed}")
     number = int(value)
     if not minimum <= number <= maximum:
         # Python refuses to print numbers of thousands of digits.
         shown = number if number.bit_length() < 200 else "a number of more than 60 digits"
-        raise InvalidInput("{0} is {1}, but must be {2}".format(option, shown, allowed))
+        raise InvalidInput(f"{option} is {shown}, but must be {allowed}")
     return number
 
 
@@ -131,11 +131,11 @@ def _size(option: str, value: t.Any, unit: str) -> Size:
 
 def _mapping(option: str, value: t.Any) -> t.Mapping[str, t.Any]:
     if not all(isinstance(name, str) for name in value):
-        raise InvalidInput("{0} is {1!r}, but its keys must be names".format(option, value))
+        raise InvalidInput(f"{option} is {value!r}, but its keys must be names")
     return value
 
 
-def _timeouts(wanted: t.Mapping[str, t.Any]) -> t.Dict[str, int]:
+def _timeouts(wanted: t.Mapping[str, t.Any]) -> dict[str, int]:
     values = {}
     for name, value in _mapping("timeouts", wanted).items():
         if name not in TIMEOUTS:
@@ -145,16 +145,16 @@ def _timeouts(wanted: t.Mapping[str, t.Any]) -> t.Dict[str, int]:
     return values
 
 
-def _sysctls(wanted: t.Mapping[str, t.Any]) -> t.Dict[str, int]:
-    values: t.Dict[str, int] = {}
+def _sysctls(wanted: t.Mapping[str, t.Any]) -> dict[str, int]:
+    values: dict[str, int] = {}
     for given, value in _mapping("sysctls", wanted).items():
         name = _PREFIX.sub("", given)
         if name == COUNT:
-            raise InvalidInput("sysctls.{0} cannot be set: it is the number of entries in use".format(given))
+            raise InvalidInput(f"sysctls.{given} cannot be set: it is the number of entries in use")
         if name not in KEYS or _home(KEYS[name]) != "sysctls." + name:
             raise InvalidInput(_misplaced("sysctls", given))
         if name in values:
-            raise InvalidInput("sysctls.{0} names a key that sysctls already sets".format(given))
+            raise InvalidInput(f"sysctls.{given} names a key that sysctls already sets")
         values[name] = _key_value("sysctls." + given, KEYS[name], value)
     return values
 
@@ -176,28 +176,28 @@ def _misplaced(option: str, given: str) -> str:
     """What is wrong with a name that an option does not take: which one does, or which names come near."""
     import difflib
 
-    homes: t.Dict[str, str] = {}
+    homes: dict[str, str] = {}
     for key in KEYS.values():
-        short = key.name[len("nf_conntrack_"):] if is_conntrack(key.name) else key.name
+        short = key.name[len("nf_conntrack_") :] if is_conntrack(key.name) else key.name
         for spelled in (key.name, short, "ip_conntrack_" + short, key.timeout or short):
             homes.setdefault(spelled, _home(key))
     name = re.split("[./]", given)[-1]
     if name in homes:
-        advice = "use {0}".format(homes[name])
+        advice = f"use {homes[name]}"
     elif name.startswith("nf_conntrack_frag6_"):
         advice = "it belongs to nf_defrag_ipv6 and is not connection tracking's"
     else:
         near = dict.fromkeys(homes[spelled] for spelled in difflib.get_close_matches(name, homes, n=5, cutoff=0.6))
         known = (home for home in homes.values() if home.startswith(option + "."))
         advice = "the nearest are " + ", ".join(near) if near else "known are " + ", ".join(sorted(set(known)))
-    return "{0} has no key {1!r}: {2}".format(option, given, advice)
+    return f"{option} has no key {given!r}: {advice}"
 
 
-def _sysctl_file(path: t.Optional[str]) -> t.Optional[str]:
+def _sysctl_file(path: str | None) -> str | None:
     if path is None:
         return None
     if not path.startswith("/") or path.endswith("/") or not path.isprintable():
         raise InvalidInput(
-            "sysctl_file is {0!r}, but must be the absolute path of a file, such as /etc/sysctl.d/90-conntrack.conf".format(path)
+            f"sysctl_file is {path!r}, but must be the absolute path of a file, such as /etc/sysctl.d/90-conntrack.conf"
         )
     return posixpath.normpath("/" + path.lstrip("/"))  # normpath keeps two leading slashes

@@ -13,14 +13,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome, plan as boot_plan
-from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, modules_load_d
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import plan as boot_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BLOCK_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent, check_writable
+from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, modules_load_d
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG
-from ansible_collections.netops.conntrack.plugins.module_utils._config.modules_load_d import Line
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import (
     ABSENT,
     CONNTRACK,
@@ -38,12 +38,15 @@ from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed 
     to_unload,
 )
 
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._config.modules_load_d import Line
+
 _BLOCK = "/bin/false"
 
 
-def plan_files(observed: Observed, request: Request) -> t.Tuple[t.List[FileContent], DropIns]:
-    blocks: t.List[FileContent] = []
-    loads_at_boot: t.List[FileContent] = []
+def plan_files(observed: Observed, request: Request) -> tuple[list[FileContent], DropIns]:
+    blocks: list[FileContent] = []
+    loads_at_boot: list[FileContent] = []
     modprobe_files = _plan_modprobe_d(observed, request, blocks)
     _plan_modules_load_d(observed, request, loads_at_boot)
     # A boot after a power cut in between does not try to load what is kept out, which systemd-modules-load calls a failure.
@@ -56,10 +59,10 @@ def plan_files(observed: Observed, request: Request) -> t.Tuple[t.List[FileConte
 
 def block_text(names: t.Sequence[str]) -> str:
     """The collection's own file, which keeps these modules out."""
-    return HEADER + "".join("install {0} {1}\n".format(name, _BLOCK) for name in names)
+    return HEADER + "".join(f"install {name} {_BLOCK}\n" for name in names)
 
 
-def _wanted_block(observed: Observed, request: Request) -> t.List[str]:
+def _wanted_block(observed: Observed, request: Request) -> list[str]:
     """The modules that the collection's own file shall keep out."""
     text = _text(observed.modprobe_d, BLOCK_FILE)
     own = DropIns(modprobe_d.KIND, (ConfFile(BLOCK_FILE, BLOCK_FILE, text or ""),))
@@ -77,7 +80,7 @@ def _wanted_block(observed: Observed, request: Request) -> t.List[str]:
     return nat_block if request.state == PRESENT and is_now == {NAT} else []
 
 
-def _plan_modprobe_d(observed: Observed, request: Request, changes: t.List[FileContent]) -> DropIns:
+def _plan_modprobe_d(observed: Observed, request: Request, changes: list[FileContent]) -> DropIns:
     before = _text(observed.modprobe_d, BLOCK_FILE)
     names = _wanted_block(observed, request)
     if request.state == UNMANAGED and request.stack == NAT and len(names) > 1:
@@ -95,43 +98,53 @@ def _plan_modprobe_d(observed: Observed, request: Request, changes: t.List[FileC
     return after
 
 
-def _plan_first_install(modprobe_files: DropIns, name: str, changes: t.List[FileContent]) -> DropIns:
+def _plan_first_install(modprobe_files: DropIns, name: str, changes: list[FileContent]) -> DropIns:
     """Take away every ``install`` that would be run in place of the collection's own, and loads or seems to load."""
     while True:
         origin = modprobe_d.install_origin(modprobe_files, name)
         if origin is not None and (origin.path == BLOCK_FILE or modprobe_d.is_refusal(origin.value)):
             return modprobe_files
-        where = "nothing reads {0}".format(BLOCK_FILE) if origin is None else _place(origin)
+        where = f"nothing reads {BLOCK_FILE}" if origin is None else _place(origin)
         modprobe_files = _plan_without(
-            modprobe_files, origin, name, modprobe_d.drop_install, changes,
+            modprobe_files,
+            origin,
+            name,
+            modprobe_d.drop_install,
+            changes,
             "{0} would not be kept out: {1} is in force over {2} (install {0} {3}). Take that line away".format(
                 name, where, BLOCK_FILE, origin.value if origin is not None else ""
             ),
         )
 
 
-def _plan_no_block(modprobe_files: DropIns, name: str, changes: t.List[FileContent]) -> DropIns:
+def _plan_no_block(modprobe_files: DropIns, name: str, changes: list[FileContent]) -> DropIns:
     while True:
         origin = modprobe_d.install_origin(modprobe_files, name)
         if origin is None or not modprobe_d.is_block(origin.value):
             return modprobe_files
         modprobe_files = _plan_without(
-            modprobe_files, origin, name, modprobe_d.drop_block, changes,
-            "{0} cannot be loaded: {1} keeps it out (install {0} {2}). Take that line away".format(
-                name, _place(origin), origin.value
-            ),
+            modprobe_files,
+            origin,
+            name,
+            modprobe_d.drop_block,
+            changes,
+            f"{name} cannot be loaded: {_place(origin)} keeps it out (install {name} {origin.value}). Take that line away",
         )
 
 
-def _plan_no_blacklist(modprobe_files: DropIns, name: str, changes: t.List[FileContent]) -> DropIns:
+def _plan_no_blacklist(modprobe_files: DropIns, name: str, changes: list[FileContent]) -> DropIns:
     while True:
         origin = modprobe_d.blacklist_origin(modprobe_files, name)
         if origin is None:
             return modprobe_files
         modprobe_files = _plan_without(
-            modprobe_files, origin, name, modprobe_d.drop_blacklist, changes,
-            "{0} would not be loaded at boot: {1} keeps systemd-modules-load from it (blacklist {0}). Take that line"
-            " away".format(name, _place(origin)),
+            modprobe_files,
+            origin,
+            name,
+            modprobe_d.drop_blacklist,
+            changes,
+            f"{name} would not be loaded at boot: {_place(origin)} keeps systemd-modules-load from it (blacklist {name}). Take that line"
+            " away",
         )
 
 
@@ -145,17 +158,17 @@ def _check_command_line(observed: Observed, stack: str, let_in: t.Sequence[str])
     for word in words:
         if word is not None and stack not in observed.built_in:
             raise Refused(
-                "{0} would not be loaded: {1} has {2}. Take that out in the boot loader's configuration, then"
-                " reboot".format(ROOT[stack], outcome.COMMAND_LINE, word)
+                f"{ROOT[stack]} would not be loaded: {outcome.COMMAND_LINE} has {word}. Take that out in the boot loader's configuration, then"
+                " reboot"
             )
 
 
 def _plan_without(
     modprobe_files: DropIns,
-    origin: t.Optional[Origin],
+    origin: Origin | None,
     name: str,
     drop: t.Callable[[str, str], str],
-    changes: t.List[FileContent],
+    changes: list[FileContent],
     refusal: str,
 ) -> DropIns:
     """Take the lines about a module out of the file of one of them, where that is below /etc.
@@ -171,20 +184,20 @@ def _plan_without(
 
 
 def _place(origin: Origin) -> str:
-    return "{0}:{1}".format(origin.path, origin.number)
+    return f"{origin.path}:{origin.number}"
 
 
 def _below_etc(conf: ConfFile) -> bool:
     return conf.path.startswith("/etc/") and conf.target.startswith("/etc/")
 
 
-def _text(drop_ins: DropIns, path: str) -> t.Optional[str]:
+def _text(drop_ins: DropIns, path: str) -> str | None:
     """What is in a file of the collection's own; None where there is none, or a link to nothing."""
     conf = next((conf for conf in drop_ins.files if conf.path == path), None)
     return None if conf is None else conf.content
 
 
-def _plan_modules_load_d(observed: Observed, request: Request, changes: t.List[FileContent]) -> None:
+def _plan_modules_load_d(observed: Observed, request: Request, changes: list[FileContent]) -> None:
     drop_ins = observed.modules_load_d
     for stack in STACKS:
         path = LOAD_FILES[stack]
@@ -211,15 +224,13 @@ def loads(observed: Observed, name: str, stack: str) -> bool:
 
 
 def _plan_without_lines(
-    drop_ins: DropIns, conf: ConfFile, lines: t.Sequence[Line], request: Request, changes: t.List[FileContent]
+    drop_ins: DropIns, conf: ConfFile, lines: t.Sequence[Line], request: Request, changes: list[FileContent]
 ) -> None:
     if not _below_etc(conf):
         line = lines[0]
         raise Refused(
-            "{0}:{1} has the boot load {2}, which needs {3}. Hide the file with a link to /dev/null,"
-            " /etc/modules-load.d/{4}, or take the line away".format(
-                conf.path, line.number, line.name, ROOT[request.stack], conf.name
-            )
+            f"{conf.path}:{line.number} has the boot load {line.name}, which needs {ROOT[request.stack]}. Hide the file with a link to /dev/null,"
+            f" /etc/modules-load.d/{conf.name}, or take the line away"
         )
     text = modules_load_d.drop(conf.text, [line.name for line in lines])
     boot_plan.plan_text(drop_ins, conf.path, conf.text, None if text == outcome.HEADER else text, changes)

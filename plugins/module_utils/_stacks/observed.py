@@ -10,13 +10,15 @@ from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _leftovers
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
-from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, modules_load_d
-from ansible_collections.netops.conntrack.plugins.module_utils._pins import find as find_pins
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BLOCK_FILE
+from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, modules_load_d
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import CONNTRACK_ROOTS, DEFRAG, NAT_ROOTS, Module
-from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
+from ansible_collections.netops.conntrack.plugins.module_utils._pins import find as find_pins
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+    from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
 
 NAT = "nat"
 CONNTRACK = "conntrack"
@@ -86,16 +88,16 @@ class Observed:
     may_change_modules: bool
     modules_disabled: bool
     modules: t.Mapping[str, Module]
-    built_in: t.FrozenSet[str]
+    built_in: frozenset[str]
     pins: t.Sequence[Pin]
     services: t.Sequence[str]
     modprobe_d: DropIns
     modules_load_d: DropIns
-    needs: t.Mapping[str, t.FrozenSet[str]]
-    kept: t.FrozenSet[str]
+    needs: t.Mapping[str, frozenset[str]]
+    kept: frozenset[str]
     command_line: str
     at_boot: t.Sequence[str]
-    unwritable: t.FrozenSet[str]
+    unwritable: frozenset[str]
     leftovers: t.Mapping[str, str]
 
 
@@ -144,15 +146,13 @@ def observe(host: Host, request: Request) -> Observed:
     )
 
 
-def _kept(needs: t.Mapping[str, t.FrozenSet[str]]) -> t.FrozenSet[str]:
+def _kept(needs: t.Mapping[str, frozenset[str]]) -> frozenset[str]:
     """Those of DEFRAG that are brought along by a module which the boot can load without connection tracking."""
     others = [brought for brought in needs.values() if brought.isdisjoint(ROOTS[CONNTRACK])]
     return frozenset(name for name in DEFRAG if any(name in brought for brought in others))
 
 
-def _look(
-    host: Host, stack: t.Optional[str], kept: t.FrozenSet[str]
-) -> t.Tuple[t.Dict[str, Module], t.List[Pin]]:
+def _look(host: Host, stack: str | None, kept: frozenset[str]) -> tuple[dict[str, Module], list[Pin]]:
     """The loaded modules, and what keeps those of a stack from being unloaded."""
     modules = _kmod.parse_modules(host.lines(_kmod.PATH))
     return modules, find_pins.find(host, modules, to_unload(modules, stack, kept)) if stack else []
@@ -165,10 +165,10 @@ def _read_modules_load(host: Host) -> DropIns:
     if text is None or found.reads(path):
         return found
     # Boots without systemd read it, and a package may link it again.
-    return DropIns(found.kind, found.files + (ConfFile(path, host.resolve(path), text),))
+    return DropIns(found.kind, (*found.files, ConfFile(path, host.resolve(path), text)))
 
 
-def _built_in(host: Host, modules: t.Mapping[str, Module]) -> t.FrozenSet[str]:
+def _built_in(host: Host, modules: t.Mapping[str, Module]) -> frozenset[str]:
     found = set()
     if _kernel.presence(host) == _kernel.BUILT_IN:
         found.add(CONNTRACK)
@@ -177,12 +177,12 @@ def _built_in(host: Host, modules: t.Mapping[str, Module]) -> t.FrozenSet[str]:
     return frozenset(found)
 
 
-def members(modules: t.Mapping[str, Module], stack: str) -> t.Set[str]:
+def members(modules: t.Mapping[str, Module], stack: str) -> set[str]:
     """The loaded modules of a stack: its roots, and whatever holds them."""
     return _kmod.holders_of(modules, ROOTS[stack])
 
 
-def to_unload(modules: t.Mapping[str, Module], stack: str, kept: t.FrozenSet[str]) -> t.List[str]:
+def to_unload(modules: t.Mapping[str, Module], stack: str, kept: frozenset[str]) -> list[str]:
     """The loaded modules that go with a stack, in the order in which they can be unloaded.
 
     :param kept: what the next boot would load again.
@@ -194,6 +194,6 @@ def to_unload(modules: t.Mapping[str, Module], stack: str, kept: t.FrozenSet[str
     return _kmod.unload_order(modules, names)
 
 
-def _is_free(module: Module, names: t.Set[str]) -> bool:
+def _is_free(module: Module, names: set[str]) -> bool:
     """Whether nothing else uses a module: none but these modules, and nothing that is no module, such as a BPF program."""
     return names.issuperset(module.holders) and not module.pins

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d
-from ansible_collections.netops.conntrack.plugins.module_utils._pins import find as find_pins
 from ansible_collections.netops.conntrack.plugins.module_utils._change import (
     Change,
     ModuleLoaded,
@@ -16,9 +14,9 @@ from ansible_collections.netops.conntrack.plugins.module_utils._change import (
     Plan,
     carry_out,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
-from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
+from ansible_collections.netops.conntrack.plugins.module_utils._pins import find as find_pins
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.files import loads, plan_files
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import (
     ABSENT,
@@ -34,6 +32,10 @@ from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed 
     to_unload,
 )
 
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
 _INSTEAD = (
     "What can be done instead: take away the rules that need it, since without such a rule nothing is tracked; exempt"
     " traffic with notrack rules; or size the table with conntrack_settings"
@@ -45,7 +47,7 @@ _UNKNOWN = (
 )
 
 
-def run(host: Host, request: Request, check_mode: bool) -> t.Dict[str, t.Any]:
+def run(host: Host, request: Request, check_mode: bool) -> dict[str, t.Any]:
     """Bring a host to what is requested; the module's result.
 
     :raises ConntrackError: refused, or failed and reverted.
@@ -63,7 +65,7 @@ def plan(observed: Observed, request: Request) -> Plan:
     files, modprobe_files = plan_files(observed, request)
     modules = _plan_modules(observed, request)
     # The block comes first, so that nothing is loaded again in between. What loads is let in first, too.
-    changes: t.List[Change] = [*files, *modules]
+    changes: list[Change] = [*files, *modules]
     _check_privileges(observed, request, changes, modules)
     if request.state == ABSENT and observed.pins:
         raise _pinned(observed, request)
@@ -83,7 +85,7 @@ def plan(observed: Observed, request: Request) -> Plan:
     )
 
 
-def _plan_modules(observed: Observed, request: Request) -> t.List[Change]:
+def _plan_modules(observed: Observed, request: Request) -> list[Change]:
     if request.state == ABSENT:
         return [ModuleUnloaded(name) for name in to_unload(observed.modules, request.stack, observed.kept)]
     if request.state == UNMANAGED:
@@ -100,9 +102,7 @@ def _plan_modules(observed: Observed, request: Request) -> t.List[Change]:
 def _check_can_go(observed: Observed, stack: str) -> None:
     if stack in observed.built_in:
         raise Refused(
-            "{0} is a fixed part of this kernel ({1}) and can be neither unloaded nor kept out. {2}".format(
-                ROOT[stack], observed.release, _INSTEAD
-            )
+            f"{ROOT[stack]} is a fixed part of this kernel ({observed.release}) and can be neither unloaded nor kept out. {_INSTEAD}"
         )
 
 
@@ -115,32 +115,30 @@ def _check_privileges(
     if not observed.initial_namespace:
         raise Refused(
             "modules belong to the whole host and cannot be changed in this network namespace (a container?): run this"
-            " on the host itself. Changes would be needed ({0})".format(subjects)
+            f" on the host itself. Changes would be needed ({subjects})"
         )
     if not observed.is_root:
-        raise Refused("changes are needed ({0}), which takes root: use become: true".format(subjects))
+        raise Refused(f"changes are needed ({subjects}), which takes root: use become: true")
     if not observed.may_change_modules:
         # Files alone are of no use either: in a container they are its own, which the host's modprobe never reads.
         raise Refused(
-            "changes are needed ({0}), which takes CAP_SYS_MODULE, and root does not have it here (a container, or a"
-            " service with ProtectKernelModules=yes?): run this on the host itself".format(subjects)
+            f"changes are needed ({subjects}), which takes CAP_SYS_MODULE, and root does not have it here (a container, or a"
+            " service with ProtectKernelModules=yes?): run this on the host itself"
         )
     undone = "{0} cannot be {1}".format(
         ", ".join(change.subject for change in modules), "unloaded" if request.state == ABSENT else "loaded"
     )
     if modules and observed.modules_disabled:
         raise Refused(
-            "kernel.modules_disabled is 1, so {0} until the next boot: reboot, and run this before that is set again."
-            " Where the boot sets it, by a line in sysctl.d, take that out first and put it back after".format(undone)
+            f"kernel.modules_disabled is 1, so {undone} until the next boot: reboot, and run this before that is set again."
+            " Where the boot sets it, by a line in sysctl.d, take that out first and put it back after"
         )
     if modules and not observed.has_kmod:
-        raise Refused("this host has no modprobe, so {0}: install the package kmod".format(undone))
+        raise Refused(f"this host has no modprobe, so {undone}: install the package kmod")
     if modules and not observed.has_files:
         consequence = "a failure could not be undone" if request.state == ABSENT else "nothing can be loaded"
         raise Refused(
-            "the files of the running kernel {0} are gone, likely with an upgrade, so {1}: reboot first".format(
-                observed.release, consequence
-            )
+            f"the files of the running kernel {observed.release} are gone, likely with an upgrade, so {consequence}: reboot first"
         )
 
 
@@ -167,12 +165,12 @@ def _advice(pins: t.Sequence[Pin]) -> str:
     return ". ".join(([_RULES] if has_rules else []) + ([_UNKNOWN] if has_unknown else []))
 
 
-def _notices(observed: Observed, request: Request) -> t.List[str]:
+def _notices(observed: Observed, request: Request) -> list[str]:
     if request.state != ABSENT:
         return []
     return [
-        "the kernel's command line has the boot load {0}, which will fail while it is kept out; take it out of"
-        " modules_load= in the boot loader's configuration".format(name)
+        f"the kernel's command line has the boot load {name}, which will fail while it is kept out; take it out of"
+        " modules_load= in the boot loader's configuration"
         for name in observed.at_boot
         if loads(observed, name, request.stack)
     ]

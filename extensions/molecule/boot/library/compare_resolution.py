@@ -55,11 +55,18 @@ from random import Random
 
 from ansible.module_utils import conf_trees, real_programs
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
-from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, procps_sysctl, systemd_sysctl, wildcards
+from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import SysctlProgram
+from ansible_collections.netops.conntrack.plugins.module_utils._config import (
+    drop_ins,
+    modprobe_d,
+    procps_sysctl,
+    systemd_sysctl,
+    wildcards,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import DIRECTORY, KEYS
-from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import SysctlProgram
 
 #: So many differences are told; the rest would say the same.
 _ENOUGH = 3
@@ -127,7 +134,7 @@ class Sysctl:
         return answers
 
     @staticmethod
-    def _times(number: int) -> t.Tuple[bool, ...]:
+    def _times(number: int) -> tuple[bool, ...]:
         return (False,) if number % _AT_LOAD else (False, True)
 
 
@@ -136,7 +143,7 @@ def _question(name: str, at_load: bool) -> str:
 
 
 def _write(name: str, value: int) -> None:
-    descriptor = os.open("{0}/{1}".format(DIRECTORY, name), os.O_WRONLY)
+    descriptor = os.open(f"{DIRECTORY}/{name}", os.O_WRONLY)
     try:
         os.write(descriptor, b"%d\n" % value)
     finally:
@@ -144,7 +151,7 @@ def _write(name: str, value: int) -> None:
 
 
 def _read(name: str) -> int:
-    with open("{0}/{1}".format(DIRECTORY, name), "rb", buffering=0) as stream:
+    with open(f"{DIRECTORY}/{name}", "rb", buffering=0) as stream:
         return int(stream.read())
 
 
@@ -194,7 +201,7 @@ class Modprobe:
         return answers
 
 
-def _kernel_parameters(options: str) -> t.Iterator[t.Tuple[str, str]]:
+def _kernel_parameters(options: str) -> t.Iterator[tuple[str, str]]:
     """Names and values as the kernel takes them apart: next_arg() in lib/cmdline.c, character by character."""
     index = 0
     while index < len(options):
@@ -211,7 +218,7 @@ def _kernel_parameters(options: str) -> t.Iterator[t.Tuple[str, str]]:
         yield name.replace("-", "_"), value.strip('"')
 
 
-def compare(root: real_programs.Root, params: t.Mapping[str, t.Any]) -> t.Iterator[t.Dict[str, t.Any]]:
+def compare(root: real_programs.Root, params: t.Mapping[str, t.Any]) -> t.Iterator[dict[str, t.Any]]:
     """For each tree, its number, what was said and seen, where they differ, and then the tree."""
     program = params["program"]
     bench = Modprobe(root, program) if program == "modprobe" else Sysctl(root, program)
@@ -219,19 +226,29 @@ def compare(root: real_programs.Root, params: t.Mapping[str, t.Any]) -> t.Iterat
         tree = bench.tree(Random("{0} {1} {2}".format(program, params["seed"], number)))
         root.lay(tree)
         said, seen = bench.said(number), bench.seen(number)
-        wrong = {question: {"said": repr(said[question]), "seen": repr(seen[question])} for question in said if said[question] != seen[question]}
+        wrong = {
+            question: {"said": repr(said[question]), "seen": repr(seen[question])}
+            for question in said
+            if said[question] != seen[question]
+        }
         if wrong:
-            wrong = {"tree": number, "wrong": wrong, "files": {path: repr(entry) for path, entry in sorted(tree.items())}}
+            wrong = {
+                "tree": number,
+                "wrong": wrong,
+                "files": {path: repr(entry) for path, entry in sorted(tree.items())},
+            }
         yield wrong
 
 
 def main() -> None:
-    module = AnsibleModule({
-        "program": {"type": "str", "required": True, "choices": ["systemd-sysctl", "procps", "modprobe"]},
-        "seed": {"type": "str", "required": True},
-        "first": {"type": "int", "default": 0},
-        "trees": {"type": "int", "default": 500},
-    })
+    module = AnsibleModule(
+        {
+            "program": {"type": "str", "required": True, "choices": ["systemd-sysctl", "procps", "modprobe"]},
+            "seed": {"type": "str", "required": True},
+            "first": {"type": "int", "default": 0},
+            "trees": {"type": "int", "default": 500},
+        }
+    )
     began = time.time()
     differences, compared = [], 0
     root = real_programs.Root()
@@ -250,7 +267,8 @@ def main() -> None:
             msg="{0}: the collection and the program differ, seed {1}, tree {2}".format(
                 module.params["program"], module.params["seed"], differences[0]["tree"]
             ),
-            differences=differences, **result
+            differences=differences,
+            **result,
         )
     module.exit_json(changed=False, **result)
 

@@ -36,16 +36,22 @@ def paths(drop_ins):
 @pytest.mark.parametrize("kind", ["sysctl.d", "modprobe.d", "modules-load.d"])
 def test_a_file_hides_those_of_the_same_name_in_later_directories(tree, kind):
     for hidden, base in enumerate(["/lib", "/usr/lib", "/usr/local/lib", "/run", "/etc"]):
-        path = "{0}/{1}/a.conf".format(base, kind)
+        path = f"{base}/{kind}/a.conf"
         drop_ins = read(tree({path: base}), kind)
         assert [(conf.path, conf.text) for conf in drop_ins.files] == [(path, base)], hidden
 
 
 def test_files_are_read_in_the_order_of_their_names_whatever_the_directory(tree):
-    host = tree({
-        "/etc/sysctl.d/10-a.conf": "", "/usr/lib/sysctl.d/99-zz.conf": "", "/etc/sysctl.d/Z.conf": "",
-        "/run/sysctl.d/20-b.conf": "", "/etc/sysctl.d/zz.conf": "", "/usr/local/lib/sysctl.d/99-a.conf": "",
-    })
+    host = tree(
+        {
+            "/etc/sysctl.d/10-a.conf": "",
+            "/usr/lib/sysctl.d/99-zz.conf": "",
+            "/etc/sysctl.d/Z.conf": "",
+            "/run/sysctl.d/20-b.conf": "",
+            "/etc/sysctl.d/zz.conf": "",
+            "/usr/local/lib/sysctl.d/99-a.conf": "",
+        }
+    )
     names = [conf.name for conf in read(host, "sysctl.d").files]
     assert names == ["10-a.conf", "20-b.conf", "99-a.conf", "99-zz.conf", "Z.conf", "zz.conf"]
 
@@ -69,24 +75,38 @@ def test_a_directory_with_a_files_name_is_passed_over(tree):
 
 
 def test_modprobe_looks_past_what_is_no_file_and_systemd_and_procps_do_not(tree):
-    host = tree({
-        "/etc/modprobe.d/a.conf": None, "/lib/modprobe.d/a.conf": "x", "/etc/modprobe.d/b.conf": {"link": "nowhere"},
-        "/lib/modprobe.d/b.conf": "x", "/etc/modprobe.d/c.conf": {"link": "/dev/null"}, "/lib/modprobe.d/c.conf": "x",
-        "/dev/null": "",
-    })
+    host = tree(
+        {
+            "/etc/modprobe.d/a.conf": None,
+            "/lib/modprobe.d/a.conf": "x",
+            "/etc/modprobe.d/b.conf": {"link": "nowhere"},
+            "/lib/modprobe.d/b.conf": "x",
+            "/etc/modprobe.d/c.conf": {"link": "/dev/null"},
+            "/lib/modprobe.d/c.conf": "x",
+            "/dev/null": "",
+        }
+    )
     found = read(host, "modprobe.d", modprobe_d.READING)
     assert paths(found) == ["/lib/modprobe.d/a.conf", "/lib/modprobe.d/b.conf", "/etc/modprobe.d/c.conf"]
     assert paths(read(host, "modprobe.d")) == ["/etc/modprobe.d/b.conf", "/etc/modprobe.d/c.conf"]
 
 
 def test_procps_reads_hidden_files_and_sysctl_conf_last_of_all(tree):
-    host = tree({
-        "/etc/sysctl.conf": "x", "/etc/sysctl.d/99-sysctl.conf": {"link": "../sysctl.conf"}, "/run/sysctl.d/.a.conf": "",
-        "/etc/sysctl.d/zz.conf": "", "/usr/lib/sysctl.d/zz.conf": "",
-    })
+    host = tree(
+        {
+            "/etc/sysctl.conf": "x",
+            "/etc/sysctl.d/99-sysctl.conf": {"link": "../sysctl.conf"},
+            "/run/sysctl.d/.a.conf": "",
+            "/etc/sysctl.d/zz.conf": "",
+            "/usr/lib/sysctl.d/zz.conf": "",
+        }
+    )
     found = read(host, "sysctl.d", procps_sysctl.READING)
     assert paths(found) == [
-        "/run/sysctl.d/.a.conf", "/etc/sysctl.d/99-sysctl.conf", "/etc/sysctl.d/zz.conf", "/etc/sysctl.conf",
+        "/run/sysctl.d/.a.conf",
+        "/etc/sysctl.d/99-sysctl.conf",
+        "/etc/sysctl.d/zz.conf",
+        "/etc/sysctl.conf",
     ]
     assert found.reads("/etc/sysctl.conf") and found.reads("/etc/sysctl.d/.new.conf")
     assert found.names_of("/etc/sysctl.conf") == {"/etc/sysctl.conf", "/etc/sysctl.d/99-sysctl.conf"}
@@ -99,9 +119,13 @@ def test_procps_reads_hidden_files_and_sysctl_conf_last_of_all(tree):
 
 
 def test_sysctl_conf_is_read_through_debians_link_at_the_links_place(tree):
-    host = tree({
-        "/etc/sysctl.conf": "x", "/etc/sysctl.d/99-sysctl.conf": {"link": "../sysctl.conf"}, "/etc/sysctl.d/zz.conf": "",
-    })
+    host = tree(
+        {
+            "/etc/sysctl.conf": "x",
+            "/etc/sysctl.d/99-sysctl.conf": {"link": "../sysctl.conf"},
+            "/etc/sysctl.d/zz.conf": "",
+        }
+    )
     drop_ins = read(host, "sysctl.d")
     assert [(conf.path, conf.target, conf.text) for conf in drop_ins.files] == [
         ("/etc/sysctl.d/99-sysctl.conf", "/etc/sysctl.conf", "x"),
@@ -124,10 +148,15 @@ def test_bytes_that_are_no_utf_8_are_kept(tree):
 
 
 def test_a_ring_of_links_is_passed_over_as_the_programs_do(tree):
-    host = tree({"/etc/sysctl.d/a.conf": {"link": "a.conf"}, "/etc/sysctl.d/b.conf": "", "/usr/lib/sysctl.d/a.conf": ""})
+    host = tree(
+        {"/etc/sysctl.d/a.conf": {"link": "a.conf"}, "/etc/sysctl.d/b.conf": "", "/usr/lib/sysctl.d/a.conf": ""}
+    )
     assert [conf.path for conf in read(host, "sysctl.d").files] == ["/etc/sysctl.d/b.conf"]
     reading = Reading(unreadable_hides=False)
-    assert [conf.path for conf in read(host, "sysctl.d", reading).files] == ["/usr/lib/sysctl.d/a.conf", "/etc/sysctl.d/b.conf"]
+    assert [conf.path for conf in read(host, "sysctl.d", reading).files] == [
+        "/usr/lib/sysctl.d/a.conf",
+        "/etc/sysctl.d/b.conf",
+    ]
 
 
 def test_a_link_to_nowhere_has_no_content(tree):
@@ -135,18 +164,21 @@ def test_a_link_to_nowhere_has_no_content(tree):
     assert (conf.text, conf.content) == ("", None)
 
 
-@pytest.mark.parametrize("path, is_read", [
-    ("/etc/sysctl.d/new.conf", True),
-    ("/usr/lib/sysctl.d/new.conf", True),
-    ("/etc/sysctl.conf", False),
-    ("/etc/sysctl.d/new", False),
-    ("/etc/sysctl.d/sub/new.conf", False),
-    ("/etc/new.conf", False),
-    # Of the same name as one that is there.
-    ("/usr/lib/sysctl.d/a.conf", False),
-    ("/etc/a.conf", False),
-    ("/etc/sysctl.d/a.conf", True),
-])
+@pytest.mark.parametrize(
+    ("path", "is_read"),
+    [
+        ("/etc/sysctl.d/new.conf", True),
+        ("/usr/lib/sysctl.d/new.conf", True),
+        ("/etc/sysctl.conf", False),
+        ("/etc/sysctl.d/new", False),
+        ("/etc/sysctl.d/sub/new.conf", False),
+        ("/etc/new.conf", False),
+        # Of the same name as one that is there.
+        ("/usr/lib/sysctl.d/a.conf", False),
+        ("/etc/a.conf", False),
+        ("/etc/sysctl.d/a.conf", True),
+    ],
+)
 def test_which_new_file_would_be_read(tree, path, is_read):
     drop_ins = read(tree({"/run/sysctl.d/a.conf": "x"}), "sysctl.d")
     assert drop_ins.reads(path) is is_read

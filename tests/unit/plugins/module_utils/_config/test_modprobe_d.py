@@ -31,7 +31,7 @@ MODPROBE = shutil.which("modprobe", path="/usr/sbin:/sbin:/usr/bin:/bin")
 
 
 def origin(*texts):
-    paths = ["/etc/modprobe.d/{0}.conf".format(number) for number in range(len(texts))]
+    paths = [f"/etc/modprobe.d/{number}.conf" for number in range(len(texts))]
     files = tuple(ConfFile(path, path, text) for path, text in zip(paths, texts))
     return next(reversed(parameter_origins(DropIns("modprobe.d", files), "nf_conntrack", "hashsize")), None)
 
@@ -82,13 +82,13 @@ KERNEL_CASES = [
 ]
 
 
-@pytest.mark.parametrize("wanted, text", CASES + KERNEL_CASES)
+@pytest.mark.parametrize(("wanted", "text"), CASES + KERNEL_CASES)
 def test_a_parameter_is_read_as_kmod_and_the_kernel_read_it(wanted, text):
     assert value(text) == wanted
 
 
 @pytest.mark.skipif(MODPROBE is None, reason="no modprobe here to compare with")
-@pytest.mark.parametrize("wanted, text", CASES)
+@pytest.mark.parametrize(("wanted", "text"), CASES)
 def test_modprobe_of_this_machine_reads_it_so(tmp_path, wanted, text):
     (tmp_path / "a.conf").write_text(text, encoding="utf-8")
     shown = subprocess.run(
@@ -96,8 +96,10 @@ def test_modprobe_of_this_machine_reads_it_so(tmp_path, wanted, text):
     ).stdout.decode("utf-8", "replace")
     given_values = [
         word.partition("=")[2]
-        for line in shown.splitlines() if line.startswith("options nf_conntrack ")
-        for word in line.split()[2:] if word.startswith("hashsize=")
+        for line in shown.splitlines()
+        if line.startswith("options nf_conntrack ")
+        for word in line.split()[2:]
+        if word.startswith("hashsize=")
     ]
     assert (given_values or [None])[-1] == wanted
 
@@ -108,54 +110,87 @@ def test_the_last_file_wins_and_the_line_in_force_is_named():
 
 
 def test_all_that_the_kernel_is_given_is_named_in_its_order():
-    files = DropIns("modprobe.d", tuple(
-        ConfFile("/etc/modprobe.d/" + name, "/x", "# a\noptions nf_conntrack hashsize={0} hashsize=2\n".format(name))
-        for name in ("3", "1")
-    ))
+    files = DropIns(
+        "modprobe.d",
+        tuple(
+            ConfFile("/etc/modprobe.d/" + name, "/x", f"# a\noptions nf_conntrack hashsize={name} hashsize=2\n")
+            for name in ("3", "1")
+        ),
+    )
     found = parameter_origins(files, "nf-conntrack", "hashsize")
-    assert [(one.value, one.path[-1], one.number) for one in found] == [("3", "3", 2), ("2", "3", 2), ("1", "1", 2), ("2", "1", 2)]
+    assert [(one.value, one.path[-1], one.number) for one in found] == [
+        ("3", "3", 2),
+        ("2", "3", 2),
+        ("1", "1", 2),
+        ("2", "1", 2),
+    ]
     words = "a nf_conntrack.hashsize=64K x.hashsize=1 nf-conntrack.hashsize nf_conntrack.acct=1 nf_conntrack.hashsize=5"
     assert command_line_values(words, "nf_conntrack", "hashsize") == ["64K", "", "5"]
 
 
-@pytest.mark.parametrize("before, after", [
-    ("", "options nf_conntrack hashsize=7\n"),
-    ("# a", "# a\noptions nf_conntrack hashsize=7\n"),
-    ("options nf_conntrack hashsize=5\n", "options nf_conntrack hashsize=7\n"),
-    (
-        "options nf_conntrack hashsize=5 acct=1\n# b\n",
-        "options nf_conntrack acct=1\n# b\noptions nf_conntrack hashsize=7\n",
-    ),
-    ("options nf-conntrack acct=1 hashsize=7\n", "options nf-conntrack acct=1 hashsize=7\n"),
-    # A file that ends within a line would swallow the new one.
-    ("options snd x=1\\", "options snd x=1\\\n\noptions nf_conntrack hashsize=7\n"),
-    ("options snd x=1 \\\n", "options snd x=1 \\\n\noptions nf_conntrack hashsize=7\n"),
-])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "options nf_conntrack hashsize=7\n"),
+        ("# a", "# a\noptions nf_conntrack hashsize=7\n"),
+        ("options nf_conntrack hashsize=5\n", "options nf_conntrack hashsize=7\n"),
+        (
+            "options nf_conntrack hashsize=5 acct=1\n# b\n",
+            "options nf_conntrack acct=1\n# b\noptions nf_conntrack hashsize=7\n",
+        ),
+        ("options nf-conntrack acct=1 hashsize=7\n", "options nf-conntrack acct=1 hashsize=7\n"),
+        # A file that ends within a line would swallow the new one.
+        ("options snd x=1\\", "options snd x=1\\\n\noptions nf_conntrack hashsize=7\n"),
+        ("options snd x=1 \\\n", "options snd x=1 \\\n\noptions nf_conntrack hashsize=7\n"),
+    ],
+)
 def test_setting_a_parameter(before, after):
     assert set_parameter(before, "nf_conntrack", "hashsize", "7") == after
 
 
-@pytest.mark.parametrize("before, after", [
-    ("options nf_conntrack hashsize=5\n# b", "# b"),
-    ("options nf_conntrack hashsize=5 hashsize=6\n", ""),
-    ("options nf_conntrack \\\n hashsize=5 \\\n acct=1\n", "options nf_conntrack \\\n acct=1\n"),
-    ("options nf_conntrack acct=1 \\\n hash\\\nsize=5\n", "options nf_conntrack acct=1\n"),
-    (
-        'options nf_conntrack x="a hashsize=5 b" hashsize=5\n',
-        'options nf_conntrack x="a hashsize=5 b"\n',
-    ),
-    ("options nf_conntrack expect_hashsize=5\n", "options nf_conntrack expect_hashsize=5\n"),
-    ("options other hashsize=5\n", "options other hashsize=5\n"),
-])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("options nf_conntrack hashsize=5\n# b", "# b"),
+        ("options nf_conntrack hashsize=5 hashsize=6\n", ""),
+        ("options nf_conntrack \\\n hashsize=5 \\\n acct=1\n", "options nf_conntrack \\\n acct=1\n"),
+        ("options nf_conntrack acct=1 \\\n hash\\\nsize=5\n", "options nf_conntrack acct=1\n"),
+        (
+            'options nf_conntrack x="a hashsize=5 b" hashsize=5\n',
+            'options nf_conntrack x="a hashsize=5 b"\n',
+        ),
+        ("options nf_conntrack expect_hashsize=5\n", "options nf_conntrack expect_hashsize=5\n"),
+        ("options other hashsize=5\n", "options other hashsize=5\n"),
+    ],
+)
 def test_dropping_a_parameter(before, after):
     assert drop_parameter(before, "nf_conntrack", "hashsize") == after
 
 
 PIECES = st.lists(
-    st.sampled_from([
-        "options", "options nf_conntrack", " hashsize=5", "hash", "size=66", " acct=1", ' "', "nf-conntrack", " ", "\t",
-        "\\\n", "\\", "\n", "#", "\r\n", "options nf_conntrack hashsize=4\n", "options snd index=-2\n", "\udcff", "é",
-    ]),
+    st.sampled_from(
+        [
+            "options",
+            "options nf_conntrack",
+            " hashsize=5",
+            "hash",
+            "size=66",
+            " acct=1",
+            ' "',
+            "nf-conntrack",
+            " ",
+            "\t",
+            "\\\n",
+            "\\",
+            "\n",
+            "#",
+            "\r\n",
+            "options nf_conntrack hashsize=4\n",
+            "options snd index=-2\n",
+            "\udcff",
+            "é",
+        ]
+    ),
     max_size=14,
 ).map("".join)
 
@@ -179,7 +214,7 @@ def test_dropping_a_parameter_leaves_none_and_every_line_without_it(text):
 
 @given(PIECES, PIECES)
 def test_other_lines_stay_byte_for_byte(before, after):
-    if before and not before.endswith("\n") or before.endswith("\\\n"):
+    if (before and not before.endswith("\n")) or before.endswith("\\\n"):
         before += "\n\n"
     if value(before) is None and value(after) is None:
         text = before + "options nf_conntrack hashsize=5\n" + after
@@ -213,18 +248,18 @@ PATTERNS = [
 
 
 def drop_ins(*texts):
-    paths = ["/etc/modprobe.d/{0}.conf".format(number) for number in range(len(texts))]
+    paths = [f"/etc/modprobe.d/{number}.conf" for number in range(len(texts))]
     return DropIns("modprobe.d", tuple(ConfFile(path, path, text) for path, text in zip(paths, texts)))
 
 
-@pytest.mark.parametrize("wanted, texts", INSTALLS + PATTERNS)
+@pytest.mark.parametrize(("wanted", "texts"), INSTALLS + PATTERNS)
 def test_the_first_install_that_fits_is_run(wanted, texts):
     found = install_origin(drop_ins(*texts), "nf_nat")
     assert (None if found is None else found.value) == wanted
 
 
 @pytest.mark.skipif(MODPROBE is None, reason="no modprobe here to compare with")
-@pytest.mark.parametrize("wanted, texts", INSTALLS)
+@pytest.mark.parametrize(("wanted", "texts"), INSTALLS)
 def test_modprobe_of_this_machine_runs_it_so(tmp_path, wanted, texts):
     modules = tmp_path / "lib" / "modules" / "1"
     modules.mkdir(parents=True)
@@ -232,28 +267,48 @@ def test_modprobe_of_this_machine_runs_it_so(tmp_path, wanted, texts):
     config = tmp_path / "conf"
     config.mkdir()
     for number, text in enumerate(texts):
-        (config / "{0}.conf".format(number)).write_bytes(text.encode("utf-8"))
+        (config / f"{number}.conf").write_bytes(text.encode("utf-8"))
     command = [MODPROBE, "-d", str(tmp_path), "-S", "1", "-C", str(config), "--show-depends", "nf_nat"]
     shown = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout.decode()
     words = shown.split()
     assert (" ".join(words[1:]) if words[:1] == ["install"] else None) == wanted
 
 
-@pytest.mark.parametrize("command, blocks", [
-    ("/bin/false", True), ("/bin/true", True), ("true", True), (":", True), ("exit 1", True), ("/usr/bin/false x", True),
-    ("/sbin/modprobe --ignore-install nf_nat", False), ("/bin/true; /sbin/insmod x", False), ("", True),
-    ("/bin/false $(/sbin/modprobe -i nf_nat)", False), ("/bin/false $x", True),
-    ("/bin/false `modprobe -i nf_nat`", False),
-    ("/bin/true <(modprobe -i nf_nat)", False), ("/bin/true >(modprobe -i nf_nat)", False),
-])
+@pytest.mark.parametrize(
+    ("command", "blocks"),
+    [
+        ("/bin/false", True),
+        ("/bin/true", True),
+        ("true", True),
+        (":", True),
+        ("exit 1", True),
+        ("/usr/bin/false x", True),
+        ("/sbin/modprobe --ignore-install nf_nat", False),
+        ("/bin/true; /sbin/insmod x", False),
+        ("", True),
+        ("/bin/false $(/sbin/modprobe -i nf_nat)", False),
+        ("/bin/false $x", True),
+        ("/bin/false `modprobe -i nf_nat`", False),
+        ("/bin/true <(modprobe -i nf_nat)", False),
+        ("/bin/true >(modprobe -i nf_nat)", False),
+    ],
+)
 def test_a_command_that_loads_nothing_is_a_block(command, blocks):
     assert is_block(command) is blocks
 
 
-@pytest.mark.parametrize("command, refuses", [
-    ("/bin/false", True), ("/usr/bin/false x", True), ("/bin/true", False), ("exit 1", False),
-    ("/bin/false || /sbin/modprobe -i nf_nat", False), ("", False), ("/bin/false $(/sbin/modprobe -i nf_nat)", False),
-])
+@pytest.mark.parametrize(
+    ("command", "refuses"),
+    [
+        ("/bin/false", True),
+        ("/usr/bin/false x", True),
+        ("/bin/true", False),
+        ("exit 1", False),
+        ("/bin/false || /sbin/modprobe -i nf_nat", False),
+        ("", False),
+        ("/bin/false $(/sbin/modprobe -i nf_nat)", False),
+    ],
+)
 def test_a_command_that_only_fails_is_a_refusal(command, refuses):
     assert is_refusal(command) is refuses
 
@@ -264,20 +319,23 @@ def test_what_keeps_out_conntrack_keeps_out_nat():
     assert blocked(drop_ins("\ninstall nf_nat /bin/false\n")) == {"nat": place, "conntrack": None}
 
 
-@pytest.mark.parametrize("command, before, after", [
-    ("/sbin/modprobe -i nf_conntrack hashsize=5 $CMDLINE_OPTS", ["5"], []),
-    ("/sbin/modprobe -i nf_conntrack $CMDLINE_OPTS hashsize=5", [], ["5"]),
-    ("/sbin/modprobe -i nf_conntrack hashsize=5; /sbin/sysctl --system", [], ["5"]),
-    ("/bin/sh -c '/sbin/insmod /x.ko \"hashsize=5\" hashsize=\"6\"'", [], ["5", "6"]),
-    ("/sbin/modprobe -i nf_conntrack expect_hashsize=5 expect-hashsize=6", [], []),
-    ("/sbin/modprobe -i nf_conntrack $CMDLINE_OPTS", [], []),
-    ("/bin/false hashsize=5", [], []),
-])
+@pytest.mark.parametrize(
+    ("command", "before", "after"),
+    [
+        ("/sbin/modprobe -i nf_conntrack hashsize=5 $CMDLINE_OPTS", ["5"], []),
+        ("/sbin/modprobe -i nf_conntrack $CMDLINE_OPTS hashsize=5", [], ["5"]),
+        ("/sbin/modprobe -i nf_conntrack hashsize=5; /sbin/sysctl --system", [], ["5"]),
+        ('/bin/sh -c \'/sbin/insmod /x.ko "hashsize=5" hashsize="6"\'', [], ["5", "6"]),
+        ("/sbin/modprobe -i nf_conntrack expect_hashsize=5 expect-hashsize=6", [], []),
+        ("/sbin/modprobe -i nf_conntrack $CMDLINE_OPTS", [], []),
+        ("/bin/false hashsize=5", [], []),
+    ],
+)
 def test_a_parameter_in_a_command_that_loads_the_module_is_found(command, before, after):
-    found = command_origins(drop_ins("\ninstall nf_conntrack {0}\n".format(command)), "nf_conntrack", "hashsize")
+    found = command_origins(drop_ins(f"\ninstall nf_conntrack {command}\n"), "nf_conntrack", "hashsize")
     assert tuple([origin.value for origin in origins] for origins in found) == (before, after)
     assert all(origin.number == 2 for origins in found for origin in origins)
-    assert command_origins(drop_ins("install nf_nat {0}\n".format(command)), "nf_conntrack", "hashsize") == ([], [])
+    assert command_origins(drop_ins(f"install nf_nat {command}\n"), "nf_conntrack", "hashsize") == ([], [])
 
 
 @pytest.mark.skipif(MODPROBE is None, reason="no modprobe here to compare with")
@@ -292,7 +350,9 @@ def test_modprobe_of_this_machine_puts_the_options_of_files_where_the_command_ha
     )
     printed = subprocess.run(
         [MODPROBE, "-d", str(tmp_path), "-S", "6.1.0", "-C", str(configuration), "x_none"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
     ).stdout.decode()
     assert printed.split() == ["given", "p=2", "p=1", "p=3"]
 
@@ -303,10 +363,21 @@ def test_the_first_blacklist_is_named():
     assert blacklist_origin(drop_ins("blacklist\n"), "nf_nat") is None
 
 
-LINES = st.lists(st.sampled_from([
-    "install nf_nat /bin/false\n", "install nf-nat \\\n x\n", "install nf_* x\n", "blacklist nf_nat\n", "# install nf_nat x\n",
-    "options nf_nat x=1\n", "\udcff\n", "\n", "remove nf_nat x\n",
-]))
+LINES = st.lists(
+    st.sampled_from(
+        [
+            "install nf_nat /bin/false\n",
+            "install nf-nat \\\n x\n",
+            "install nf_* x\n",
+            "blacklist nf_nat\n",
+            "# install nf_nat x\n",
+            "options nf_nat x=1\n",
+            "\udcff\n",
+            "\n",
+            "remove nf_nat x\n",
+        ]
+    )
+)
 
 
 @given(LINES)
@@ -315,7 +386,9 @@ def test_dropping_a_command_leaves_every_other_byte(lines):
     assert after == "".join(line for line in lines if not line.startswith(("install nf_nat", "install nf-nat")))
     blocks = ("install nf_nat /bin/false",)
     assert drop_block("".join(lines), "nf_nat") == "".join(line for line in lines if not line.startswith(blocks))
-    assert drop_blacklist("".join(lines), "nf_nat") == "".join(line for line in lines if not line.startswith("blacklist"))
+    assert drop_blacklist("".join(lines), "nf_nat") == "".join(
+        line for line in lines if not line.startswith("blacklist")
+    )
 
 
 @given(PIECES)

@@ -24,57 +24,71 @@ def value(*texts, at_load=False):
     return None if origin is None else origin.value
 
 
-@pytest.mark.parametrize("wanted, line", [
-    ("1", "{0}=1"),
-    ("1", " \t\v{0}\f= 1\r"),
-    ("1", "-{0} = 1"),
-    ("1", "--{0} = 1"),
-    ("1", "net/netfilter/nf_conntrack_max = 1"),
-    ("1", "net//netfilter/./nf_conntrack_max = 1"),
-    ("1", "net/core/../netfilter/nf_conntrack_max = 1"),
-    ("1", ".net..netfilter.nf_conntrack_max = 1"),
-    ("1", "{0} = 1\0{0} = 2"),
-    ("1\r{0}=2", "{0}=1\r{0}=2"),
-    ("", "{0} ="),
-    (None, "- {0} = 1"),
-    (None, "---{0} = 1"),
-    (None, "net/netfilter/nf_conntrack_max/ = 1"),
-    (None, "net.netfilter/nf_conntrack_max = 1"),
-    (None, "-{0}"),
-    (None, "{0}"),
-    (None, "# {0} = 1"),
-    (None, "  ; {0} = 1"),
-])
+@pytest.mark.parametrize(
+    ("wanted", "line"),
+    [
+        ("1", "{0}=1"),
+        ("1", " \t\v{0}\f= 1\r"),
+        ("1", "-{0} = 1"),
+        ("1", "--{0} = 1"),
+        ("1", "net/netfilter/nf_conntrack_max = 1"),
+        ("1", "net//netfilter/./nf_conntrack_max = 1"),
+        ("1", "net/core/../netfilter/nf_conntrack_max = 1"),
+        ("1", ".net..netfilter.nf_conntrack_max = 1"),
+        ("1", "{0} = 1\0{0} = 2"),
+        ("1\r{0}=2", "{0}=1\r{0}=2"),
+        ("", "{0} ="),
+        (None, "- {0} = 1"),
+        (None, "---{0} = 1"),
+        (None, "net/netfilter/nf_conntrack_max/ = 1"),
+        (None, "net.netfilter/nf_conntrack_max = 1"),
+        (None, "-{0}"),
+        (None, "{0}"),
+        (None, "# {0} = 1"),
+        (None, "  ; {0} = 1"),
+    ],
+)
 def test_a_line_is_read_as_procps_reads_it(wanted, line):
     assert value(line.format(MAX)) == (wanted and wanted.format(MAX))
 
 
-@pytest.mark.parametrize("wanted, texts", [
-    ("2", ["{0}=1", "{0}=2"]),
-    # Unlike systemd's, every line is written, in the order of the lines.
-    ("1", ["{0}=1", "{1}=2", "{0}=1"]),
-    ("1", ["{0}=1", "-{0}"]),
-    # A glob sets what no line names in the spelling that the glob finds, which is its own beside the wildcards.
-    ("1", ["net.netfilter.nf_conntrack_ma? = 1"]),
-    ("1", ["{0}=1", "net.*.nf_conntrack_max = 2"]),
-    (None, ["-{0}", "net.*.nf_conntrack_max = 2"]),
-    ("2", ["{0}=1", "net/./*/nf_conntrack_max = 2"]),
-    ("2", ["net//netfilter/nf_conntrack_max=1", "net.netfilter.*_max = 2"]),
-    # An exclusion by a glob excludes nothing before procps 4.0.6.
-    ("1", ["net.*.nf_conntrack_max = 1", "-net.*.nf_*"]),
-    (None, ["net.netfilter* = 1"]),
-    ("1", ["net.* = 1"]),  # the other name of max
-])
+@pytest.mark.parametrize(
+    ("wanted", "texts"),
+    [
+        ("2", ["{0}=1", "{0}=2"]),
+        # Unlike systemd's, every line is written, in the order of the lines.
+        ("1", ["{0}=1", "{1}=2", "{0}=1"]),
+        ("1", ["{0}=1", "-{0}"]),
+        # A glob sets what no line names in the spelling that the glob finds, which is its own beside the wildcards.
+        ("1", ["net.netfilter.nf_conntrack_ma? = 1"]),
+        ("1", ["{0}=1", "net.*.nf_conntrack_max = 2"]),
+        (None, ["-{0}", "net.*.nf_conntrack_max = 2"]),
+        ("2", ["{0}=1", "net/./*/nf_conntrack_max = 2"]),
+        ("2", ["net//netfilter/nf_conntrack_max=1", "net.netfilter.*_max = 2"]),
+        # An exclusion by a glob excludes nothing before procps 4.0.6.
+        ("1", ["net.*.nf_conntrack_max = 1", "-net.*.nf_*"]),
+        (None, ["net.netfilter* = 1"]),
+        ("1", ["net.* = 1"]),  # the other name of max
+    ],
+)
 def test_who_wins_at_boot(wanted, texts):
     assert value(*[text.format(MAX, ALIAS) for text in texts]) == wanted
 
 
-@pytest.mark.parametrize("wanted, texts", [
-    ("1", ["{0}=1"]), ("1", ["  -{0}=1"]), ("1", ["/net/netfilter/nf_conntrack_max=1"]), ("1", [".net..netfilter.nf_conntrack_max=1"]),
-    ("1", ["net.netfilter.nf_*=1"]),
-    # What the pattern does not select is not there: neither to set nor to exclude.
-    (None, ["{1}=1"]), (None, ["net.*.nf_conntrack_max=1"]), ("1", ["{0}=1", "{1}=2"]),
-])
+@pytest.mark.parametrize(
+    ("wanted", "texts"),
+    [
+        ("1", ["{0}=1"]),
+        ("1", ["  -{0}=1"]),
+        ("1", ["/net/netfilter/nf_conntrack_max=1"]),
+        ("1", [".net..netfilter.nf_conntrack_max=1"]),
+        ("1", ["net.netfilter.nf_*=1"]),
+        # What the pattern does not select is not there: neither to set nor to exclude.
+        (None, ["{1}=1"]),
+        (None, ["net.*.nf_conntrack_max=1"]),
+        ("1", ["{0}=1", "{1}=2"]),
+    ],
+)
 def test_what_is_set_when_the_module_is_loaded_later(wanted, texts):
     assert value(*[text.format(MAX, ALIAS) for text in texts], at_load=True) == wanted
 

@@ -10,7 +10,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns
-from ansible_collections.netops.conntrack.plugins.module_utils._host import decode, encode
 from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_sysctl import (
     BootValues,
     edit,
@@ -18,6 +17,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_s
     parse,
     split_lines,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._host import decode, encode
 
 MAX = "net.netfilter.nf_conntrack_max"
 ALIAS = "net.nf_conntrack_max"
@@ -26,7 +26,7 @@ ALIAS = "net.nf_conntrack_max"
 def drop_ins(**texts):
     """Files of /etc/sysctl.d by name, with ``_`` at the front of a name that starts with a digit."""
     names = {name.lstrip("_"): text for name, text in texts.items()}
-    paths = {name: "/etc/sysctl.d/{0}.conf".format(name) for name in names}
+    paths = {name: f"/etc/sysctl.d/{name}.conf" for name in names}
     return DropIns("sysctl.d", tuple(ConfFile(paths[name], paths[name], names[name]) for name in sorted(names)))
 
 
@@ -35,50 +35,59 @@ def boot_value(*names, **texts):
     return None if origin is None else origin.value
 
 
-@pytest.mark.parametrize("key", [
-    "net.netfilter.nf_conntrack_max",
-    "net/netfilter/nf_conntrack_max",
-    "/net/netfilter/nf_conntrack_max",
-    ".net.netfilter.nf_conntrack_max",
-    "net..netfilter.nf_conntrack_max",
-    "net//netfilter/nf_conntrack_max",
-    "net/./netfilter/nf_conntrack_max",
-    "net.netfilter.nf_conntrack_max.",
-])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "net.netfilter.nf_conntrack_max",
+        "net/netfilter/nf_conntrack_max",
+        "/net/netfilter/nf_conntrack_max",
+        ".net.netfilter.nf_conntrack_max",
+        "net..netfilter.nf_conntrack_max",
+        "net//netfilter/nf_conntrack_max",
+        "net/./netfilter/nf_conntrack_max",
+        "net.netfilter.nf_conntrack_max.",
+    ],
+)
 def test_all_spellings_that_systemd_takes_for_a_key_are_the_same_key(key):
     assert normalise(key) == "net/netfilter/nf_conntrack_max"
 
 
-@pytest.mark.parametrize("key, path", [
-    ("net.ipv4.conf.eth0/1.arp_filter", "net/ipv4/conf/eth0.1/arp_filter"),
-    ("net/ipv4/conf/eth0.1/arp_filter", "net/ipv4/conf/eth0.1/arp_filter"),
-    ("net.netfilter/nf_conntrack_max", "net/netfilter.nf_conntrack_max"),
-    ("kernel", "kernel"),
-    ("", ""),
-])
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("net.ipv4.conf.eth0/1.arp_filter", "net/ipv4/conf/eth0.1/arp_filter"),
+        ("net/ipv4/conf/eth0.1/arp_filter", "net/ipv4/conf/eth0.1/arp_filter"),
+        ("net.netfilter/nf_conntrack_max", "net/netfilter.nf_conntrack_max"),
+        ("kernel", "kernel"),
+        ("", ""),
+    ],
+)
 def test_the_first_separator_of_a_key_decides_what_dots_and_slashes_mean(key, path):
     assert normalise(key) == path
 
 
-@pytest.mark.parametrize("line, entry", [
-    ("a.b=1", ("a/b", "1")),
-    ("  a.b \t=\t 1  ", ("a/b", "1")),
-    ("a.b = 1 2\t3", ("a/b", "1 2\t3")),
-    ("a.b = 1 # no comment", ("a/b", "1 # no comment")),
-    ("a.b = c=d", ("a/b", "c=d")),
-    ("a.b =", ("a/b", "")),
-    ("-a.b = 1", ("a/b", "1")),
-    ("- a.b = 1", ("a/b", "1")),
-    ("-a.b", ("a/b", None)),
-    ("a.* = 1", ("a/*", "1")),
-    ("a.b = 1\r", ("a/b", "1")),
-    ("a.b = 1\0", ("a/b", "1")),
-    ("a.b", None),
-    ("# a.b = 1", None),
-    ("  ; a.b = 1", None),
-    ("", None),
-    (" \t\r", None),
-])
+@pytest.mark.parametrize(
+    ("line", "entry"),
+    [
+        ("a.b=1", ("a/b", "1")),
+        ("  a.b \t=\t 1  ", ("a/b", "1")),
+        ("a.b = 1 2\t3", ("a/b", "1 2\t3")),
+        ("a.b = 1 # no comment", ("a/b", "1 # no comment")),
+        ("a.b = c=d", ("a/b", "c=d")),
+        ("a.b =", ("a/b", "")),
+        ("-a.b = 1", ("a/b", "1")),
+        ("- a.b = 1", ("a/b", "1")),
+        ("-a.b", ("a/b", None)),
+        ("a.* = 1", ("a/*", "1")),
+        ("a.b = 1\r", ("a/b", "1")),
+        ("a.b = 1\0", ("a/b", "1")),
+        ("a.b", None),
+        ("# a.b = 1", None),
+        ("  ; a.b = 1", None),
+        ("", None),
+        (" \t\r", None),
+    ],
+)
 def test_a_line_is_read_as_systemd_reads_it(line, entry):
     assert [(found.key, found.value) for found in parse(line + "\n")] == ([] if entry is None else [entry])
     assert parse(line + "\n") == parse(line)
@@ -88,44 +97,50 @@ def test_entries_know_their_line_numbers():
     assert [found.number for found in parse("# a\n\na.b = 1\r\nc.d\ne.f = 2")] == [3, 5]
 
 
-@pytest.mark.parametrize("value, texts", [
-    ("1", {"a": "{0}=1"}),
-    ("2", {"a": "{0}=1\n{0}=2"}),
-    ("2", {"_10": "{0}=1", "_90": "{0}=2"}),
-    ("2", {"_90": "{0}=2", "Z": "", "_10": "{0}=1"}),
-    (None, {}),
-    (None, {"a": "# {0}=1"}),
-    # A glob sets what no line names, the last glob wins, and a line that names the key wins over all globs.
-    ("1", {"a": "net.netfilter.nf_conntrack_ma? = 1"}),
-    ("1", {"a": "net.*.nf_conntrack_max = 1"}),
-    ("1", {"a": "net.netfilter.[!x]f_conntrack_max = 1"}),
-    ("1", {"a": "net.netfilter.[^x]f_conntrack_max = 1"}),
-    ("1", {"a": "net.netfilter.\\nf_conntrack_ma? = 1"}),
-    (None, {"a": "net.* = 1"}),
-    (None, {"a": "net.netfilter.[^n]f_conntrack_max = 1"}),
-    ("2", {"a": "net.netfilter.nf_* = 1", "b": "net.netfilter.*_max = 2"}),
-    ("1", {"a": "{0} = 1", "b": "net.netfilter.nf_* = 2"}),
-    # An exclusion takes a key out of globs, and takes back an earlier value.
-    (None, {"a": "-{0}\nnet.netfilter.nf_* = 2"}),
-    (None, {"a": "net.netfilter.nf_* = 2\n-{0}"}),
-    (None, {"a": "{0} = 1", "b": "-{0}"}),
-    ("1", {"a": "-{0}", "b": "{0} = 1"}),
-])
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        ("1", {"a": "{0}=1"}),
+        ("2", {"a": "{0}=1\n{0}=2"}),
+        ("2", {"_10": "{0}=1", "_90": "{0}=2"}),
+        ("2", {"_90": "{0}=2", "Z": "", "_10": "{0}=1"}),
+        (None, {}),
+        (None, {"a": "# {0}=1"}),
+        # A glob sets what no line names, the last glob wins, and a line that names the key wins over all globs.
+        ("1", {"a": "net.netfilter.nf_conntrack_ma? = 1"}),
+        ("1", {"a": "net.*.nf_conntrack_max = 1"}),
+        ("1", {"a": "net.netfilter.[!x]f_conntrack_max = 1"}),
+        ("1", {"a": "net.netfilter.[^x]f_conntrack_max = 1"}),
+        ("1", {"a": "net.netfilter.\\nf_conntrack_ma? = 1"}),
+        (None, {"a": "net.* = 1"}),
+        (None, {"a": "net.netfilter.[^n]f_conntrack_max = 1"}),
+        ("2", {"a": "net.netfilter.nf_* = 1", "b": "net.netfilter.*_max = 2"}),
+        ("1", {"a": "{0} = 1", "b": "net.netfilter.nf_* = 2"}),
+        # An exclusion takes a key out of globs, and takes back an earlier value.
+        (None, {"a": "-{0}\nnet.netfilter.nf_* = 2"}),
+        (None, {"a": "net.netfilter.nf_* = 2\n-{0}"}),
+        (None, {"a": "{0} = 1", "b": "-{0}"}),
+        ("1", {"a": "-{0}", "b": "{0} = 1"}),
+    ],
+)
 def test_who_wins_at_boot(value, texts):
     assert boot_value(MAX, **{name: text.format(MAX) for name, text in texts.items()}) == value
 
 
-@pytest.mark.parametrize("value, texts", [
-    ("2", {"a": MAX + "=1", "b": ALIAS + "=2"}),
-    ("2", {"a": ALIAS + "=1", "b": MAX + "=2"}),
-    # A line that repeats a value does not move it behind the other name's.
-    ("2", {"a": MAX + "=1", "b": ALIAS + "=2", "c": MAX + "=1"}),
-    ("3", {"a": MAX + "=1", "b": ALIAS + "=2", "c": MAX + "=3"}),
-    # A glob that matches the other name is applied where it stands.
-    ("2", {"a": MAX + "=1", "b": "net.nf_conntrack_ma?=2"}),
-    ("1", {"a": "net.nf_conntrack_ma?=2", "b": MAX + "=1"}),
-    ("1", {"a": MAX + "=1", "b": "-" + ALIAS}),
-])
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        ("2", {"a": MAX + "=1", "b": ALIAS + "=2"}),
+        ("2", {"a": ALIAS + "=1", "b": MAX + "=2"}),
+        # A line that repeats a value does not move it behind the other name's.
+        ("2", {"a": MAX + "=1", "b": ALIAS + "=2", "c": MAX + "=1"}),
+        ("3", {"a": MAX + "=1", "b": ALIAS + "=2", "c": MAX + "=3"}),
+        # A glob that matches the other name is applied where it stands.
+        ("2", {"a": MAX + "=1", "b": "net.nf_conntrack_ma?=2"}),
+        ("1", {"a": "net.nf_conntrack_ma?=2", "b": MAX + "=1"}),
+        ("1", {"a": MAX + "=1", "b": "-" + ALIAS}),
+    ],
+)
 def test_two_names_of_one_variable_are_written_in_the_order_of_the_lines(value, texts):
     assert boot_value(MAX, ALIAS, **texts) == value
 
@@ -146,7 +161,10 @@ KEY_LINES = st.builds(
     lambda key, slashes, dash, equals, value: (
         dash + (key.replace(".", "/") if slashes else key) + (equals + value if equals or not dash else "")
     ),
-    st.sampled_from(KEYS), st.booleans(), st.sampled_from(["", "-", "  "]), st.sampled_from(["=", " = ", ""]),
+    st.sampled_from(KEYS),
+    st.booleans(),
+    st.sampled_from(["", "-", "  "]),
+    st.sampled_from(["=", " = ", ""]),
     st.sampled_from(["1", "22 ", "", "x y"]),
 )
 ENDS = st.sampled_from(["\n", "\n", "\r\n", "\r"])
@@ -200,19 +218,22 @@ def test_an_edit_that_asks_for_nothing_changes_nothing(text):
     assert edit(text, {}) == text
 
 
-@pytest.mark.parametrize("before, after", [
-    ("", MAX + " = 7\n"),
-    ("# a\n", "# a\n" + MAX + " = 7\n"),
-    ("# a", "# a\n" + MAX + " = 7\n"),
-    ("# a\r\n", "# a\r\n" + MAX + " = 7\r\n"),
-    (MAX + "=1\n", MAX + "=7\n"),
-    (MAX + "=1", MAX + "=7"),
-    ("\t-net/netfilter/nf_conntrack_max  = 1 \r\n", "\t-net/netfilter/nf_conntrack_max  = 7 \r\n"),
-    (MAX + "=\n", MAX + "=7\n"),
-    (MAX + "=1\n# b\n" + MAX + "=2\n", "# b\n" + MAX + "=7\n"),
-    (MAX + "=7\n-" + MAX + "\n", MAX + "=7\n"),
-    ("-" + MAX + "\n", MAX + " = 7\n"),
-    ("# \udcff\n" + MAX + "=1 # \udcff\n", "# \udcff\n" + MAX + "=7\n"),
-])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", MAX + " = 7\n"),
+        ("# a\n", "# a\n" + MAX + " = 7\n"),
+        ("# a", "# a\n" + MAX + " = 7\n"),
+        ("# a\r\n", "# a\r\n" + MAX + " = 7\r\n"),
+        (MAX + "=1\n", MAX + "=7\n"),
+        (MAX + "=1", MAX + "=7"),
+        ("\t-net/netfilter/nf_conntrack_max  = 1 \r\n", "\t-net/netfilter/nf_conntrack_max  = 7 \r\n"),
+        (MAX + "=\n", MAX + "=7\n"),
+        (MAX + "=1\n# b\n" + MAX + "=2\n", "# b\n" + MAX + "=7\n"),
+        (MAX + "=7\n-" + MAX + "\n", MAX + "=7\n"),
+        ("-" + MAX + "\n", MAX + " = 7\n"),
+        ("# \udcff\n" + MAX + "=1 # \udcff\n", "# \udcff\n" + MAX + "=7\n"),
+    ],
+)
 def test_a_value_is_replaced_where_it_stands(before, after):
     assert edit(before, {MAX: "7"}) == after

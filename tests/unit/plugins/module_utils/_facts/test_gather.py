@@ -7,28 +7,31 @@ import subprocess
 import sys
 
 import pytest
+from collection_path import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collection_path import ROOT
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import InvalidInput
 from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import SUBSETS, gather, select
 
 EVERY = set(SUBSETS)
 
 
-@pytest.mark.parametrize("given_subset, expected", [
-    (["all"], EVERY),
-    ([], EVERY),
-    (["table"], {"table"}),
-    (["table", "statistics"], {"table", "statistics"}),
-    (["!sockets"], EVERY - {"sockets"}),
-    (["all", "!sockets", "!modules"], EVERY - {"sockets", "modules"}),
-    (["table", "all"], EVERY),
-    (["table", "!table"], set()),
-    (["!all"], set()),
-    (["!all", "table"], {"table"}),
-])
+@pytest.mark.parametrize(
+    ("given_subset", "expected"),
+    [
+        (["all"], EVERY),
+        ([], EVERY),
+        (["table"], {"table"}),
+        (["table", "statistics"], {"table", "statistics"}),
+        (["!sockets"], EVERY - {"sockets"}),
+        (["all", "!sockets", "!modules"], EVERY - {"sockets", "modules"}),
+        (["table", "all"], EVERY),
+        (["table", "!table"], set()),
+        (["!all"], set()),
+        (["!all", "table"], {"table"}),
+    ],
+)
 def test_parts_are_picked_by_name(given_subset, expected):
     assert select(given_subset) == expected
 
@@ -37,12 +40,12 @@ def test_parts_are_picked_by_name(given_subset, expected):
 def test_a_name_that_is_no_part_is_refused_and_the_parts_are_listed(name):
     with pytest.raises(InvalidInput) as refused:
         select(["table", name])
-    assert "'{0}'".format(name) in refused.value.message
-    for part in ("all",) + SUBSETS:
+    assert f"'{name}'" in refused.value.message
+    for part in ("all", *SUBSETS):
         assert part in refused.value.message
 
 
-@given(st.lists(st.sampled_from(("all",) + SUBSETS)), st.sets(st.sampled_from(SUBSETS)))
+@given(st.lists(st.sampled_from(("all", *SUBSETS))), st.sets(st.sampled_from(SUBSETS)))
 def test_a_part_that_is_left_out_stays_out_whatever_else_is_named(named, left_out):
     picked = select(named + ["!" + name for name in left_out])
     assert picked == (EVERY if not named or "all" in named else set(named)) - left_out
@@ -89,7 +92,9 @@ def audited(root, doing="conntrack_facts.main()"):
     """What an audit hook caught while ``doing``, and what was printed."""
     script = AUDITED.format(unit=str(ROOT / "tests" / "unit"), root=root, doing=doing)
     result = subprocess.run(
-        [sys.executable, "-B", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+        [sys.executable, "-B", "-c", script],
+        capture_output=True,
+        text=True,
         check=False,
     )
     return result.stderr.splitlines()[-1], result.stdout
@@ -112,12 +117,15 @@ def test_reading_a_host_with_everything_loaded_writes_nothing_starts_nothing_and
     assert host.snapshot() == before
 
 
-@pytest.mark.parametrize("doing", [
-    "open('/dev/null', 'w')",
-    "os.open('/dev/null', os.O_RDWR)",
-    "Host().run(['true'])",
-    "__import__('socket').socket(__import__('socket').AF_NETLINK, 3, 12)",
-])
+@pytest.mark.parametrize(
+    "doing",
+    [
+        "open('/dev/null', 'w')",
+        "os.open('/dev/null', os.O_RDWR)",
+        "Host().run(['true'])",
+        "__import__('socket').socket(__import__('socket').AF_NETLINK, 3, 12)",
+    ],
+)
 def test_the_audit_would_catch(doing):
     assert audited("/", doing)[0] != "CAUGHT []"
 

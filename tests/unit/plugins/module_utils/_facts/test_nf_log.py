@@ -10,12 +10,26 @@ from ansible_collections.netops.conntrack.plugins.module_utils._facts.nf_log imp
 
 
 def test_loggers_are_named_by_protocol_family():
-    assert name_loggers({
-        "0": "NONE", "1": "NONE", "2": "nf_log_ipv4", "3": "nf_log_arp", "5": "NONE", "7": "nfnetlink_log",
-        "10": "nf_log_ipv6", "12": "NONE",
-    }) == {
-        "unspec": None, "inet": None, "ipv4": "nf_log_ipv4", "arp": "nf_log_arp", "netdev": None,
-        "bridge": "nfnetlink_log", "ipv6": "nf_log_ipv6", "decnet": None,
+    assert name_loggers(
+        {
+            "0": "NONE",
+            "1": "NONE",
+            "2": "nf_log_ipv4",
+            "3": "nf_log_arp",
+            "5": "NONE",
+            "7": "nfnetlink_log",
+            "10": "nf_log_ipv6",
+            "12": "NONE",
+        }
+    ) == {
+        "unspec": None,
+        "inet": None,
+        "ipv4": "nf_log_ipv4",
+        "arp": "nf_log_arp",
+        "netdev": None,
+        "bridge": "nfnetlink_log",
+        "ipv6": "nf_log_ipv6",
+        "decnet": None,
     }
 
 

@@ -19,15 +19,24 @@ def rows(codes):
 
 
 def test_each_state_is_counted_by_its_own_name():
-    counts = count_states([HEADER] + rows(range(1, 12)))
+    counts = count_states([HEADER, *rows(range(1, 12))])
     assert counts == {
-        "established": 1, "syn_sent": 1, "syn_recv": 1, "fin_wait1": 1, "fin_wait2": 1, "time_wait": 1, "close": 1,
-        "close_wait": 1, "last_ack": 1, "listen": 1, "closing": 1,
+        "established": 1,
+        "syn_sent": 1,
+        "syn_recv": 1,
+        "fin_wait1": 1,
+        "fin_wait2": 1,
+        "time_wait": 1,
+        "close": 1,
+        "close_wait": 1,
+        "last_ack": 1,
+        "listen": 1,
+        "closing": 1,
     }
 
 
 def test_established_listening_and_waiting_sockets_are_told_apart():
-    counts = count_states([HEADER] + rows([1, 10, 1, 6, 10, 1]))
+    counts = count_states([HEADER, *rows([1, 10, 1, 6, 10, 1])])
     assert (counts["established"], counts["listen"], counts["time_wait"]) == (3, 2, 1)
 
 
@@ -46,7 +55,7 @@ def test_a_host_without_the_protocol_has_no_counts():
 
 @given(st.lists(st.integers(1, 11), max_size=200))
 def test_the_counts_are_what_counting_the_rows_gives(codes):
-    counts = count_states([HEADER] + rows(codes))
+    counts = count_states([HEADER, *rows(codes)])
     assert sum(counts.values()) == len(codes)
     expected = Counter(codes)
     assert [counts[name] for name in STATES] == [expected[code] for code in range(1, 12)]

@@ -29,8 +29,22 @@ def test_the_number_of_entries_is_no_counter():
 
 def test_counters_have_clear_names_on_a_recent_kernel():
     assert set(parse_statistics([NEW])) == {
-        "clash_resolve", "found", "new", "invalid", "ignore", "delete", "chain_too_long", "insert", "insert_failed",
-        "drop", "early_drop", "icmp_error", "expect_new", "expect_create", "expect_delete", "search_restart",
+        "clash_resolve",
+        "found",
+        "new",
+        "invalid",
+        "ignore",
+        "delete",
+        "chain_too_long",
+        "insert",
+        "insert_failed",
+        "drop",
+        "early_drop",
+        "icmp_error",
+        "expect_new",
+        "expect_create",
+        "expect_delete",
+        "search_restart",
     }
 
 
@@ -51,8 +65,8 @@ def test_a_missing_file_gives_no_counters_rather_than_zeros():
 )
 def test_every_counter_is_the_sum_over_all_rows(names, rows):
     names = names[:11]
-    header = " ".join(["entries"] + names).encode() + b"\n"
-    lines = [header] + [" ".join("{0:08x}".format(value) for value in row).encode() for row in rows]
+    header = " ".join(["entries", *names]).encode() + b"\n"
+    lines = [header] + [" ".join(f"{value:08x}" for value in row).encode() for row in rows]
     expected = {name: sum(row[1 + place] for row in rows) for place, name in enumerate(names)}
     assert parse_statistics(lines) == expected
 

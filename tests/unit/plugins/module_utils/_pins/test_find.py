@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.netops.conntrack.plugins.module_utils._pins import find as find_pins
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import (
     PATH,
@@ -14,6 +13,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._kmod import (
     parse_modules,
     unload_order,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._pins import find as find_pins
 from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin, describe
 
 NFT = "nft -s list ruleset"
@@ -28,11 +28,14 @@ def modules(*names, **pins):
 
 @pytest.fixture
 def host(recorded_host):
-    return recorded_host("trixie-6.12-absent", {
-        "/proc/self/ns/net": {"link": "net:[1]"},
-        "/proc/self/mountinfo": "",
-        "/usr/sbin/iptables-legacy-save": {"content": "", "mode": "0755"},
-    })
+    return recorded_host(
+        "trixie-6.12-absent",
+        {
+            "/proc/self/ns/net": {"link": "net:[1]"},
+            "/proc/self/mountinfo": "",
+            "/usr/sbin/iptables-legacy-save": {"content": "", "mode": "0755"},
+        },
+    )
 
 
 def test_nothing_is_run_where_nothing_is_pinned(host):
@@ -72,14 +75,14 @@ def test_a_rule_is_named_with_its_namespace(host):
 def test_any_rule_of_table_nat_pins_its_module(host):
     host.put("/proc/self/net/ip_tables_names", "nat\n")
     host.answers = {"iptables-legacy-save": "*nat\n-A PREROUTING -j DOCKER\nCOMMIT\n"}
-    pin, = find_pins.find(host, modules("ip_tables", iptable_nat=1), ["iptable_nat"])
+    (pin,) = find_pins.find(host, modules("ip_tables", iptable_nat=1), ["iptable_nat"])
     assert (pin.table, pin.rule, pin.owner) == ("nat", "-A PREROUTING -j DOCKER", "docker")
 
 
 def test_what_cannot_be_listed_is_named(host):
     host.put("/proc/self/net/ip_tables_names", "nat\n")
     host.answers = {"iptables-legacy-save": HostError("run", "iptables-legacy-save", "No such file or directory")}
-    pin, = find_pins.find(host, modules("ip_tables", iptable_nat=1), ["iptable_nat"])
+    (pin,) = find_pins.find(host, modules("ip_tables", iptable_nat=1), ["iptable_nat"])
     assert pin.reason == (
         "unknown; rules of iptables-legacy could not be listed: cannot run iptables-legacy-save: No such file or directory"
     )
@@ -116,13 +119,16 @@ HIDDEN_CT = """table ip raw {
 """
 
 
-@pytest.mark.parametrize("module, rules", [
-    ("nf_conntrack_ftp", ['tcp dport 21 counter xt target "CT"']),
-    ("nfnetlink_cthelper", ['tcp dport 21 counter xt target "CT"']),
-    ("nfnetlink_cttimeout", ['tcp dport 21 counter xt target "CT"']),
-    ("nf_conntrack_netlink", [None]),
-    ("nf_conntrack_bridge", [None]),
-])
+@pytest.mark.parametrize(
+    ("module", "rules"),
+    [
+        ("nf_conntrack_ftp", ['tcp dport 21 counter xt target "CT"']),
+        ("nfnetlink_cthelper", ['tcp dport 21 counter xt target "CT"']),
+        ("nfnetlink_cttimeout", ['tcp dport 21 counter xt target "CT"']),
+        ("nf_conntrack_netlink", [None]),
+        ("nf_conntrack_bridge", [None]),
+    ],
+)
 def test_a_target_ct_whose_options_do_not_show_is_named_for_helpers_and_timeouts(host, module, rules):
     host.answers = {NFT: HIDDEN_CT}
     loaded = modules("nf_tables", **{module: 1})
@@ -173,9 +179,9 @@ EXPLAINED = [
 ]
 
 
-@pytest.mark.parametrize("table, rule, module, references", EXPLAINED)
+@pytest.mark.parametrize(("table", "rule", "module", "references"), EXPLAINED)
 def test_as_many_references_as_expressions_are_explained(host, table, rule, module, references):
-    host.answers = {NFT: "table {0} {{\n\tchain c {{\n\t\t{1}\n\t}}\n}}\n".format(table, rule)}
+    host.answers = {NFT: f"table {table} {{\n\tchain c {{\n\t\t{rule}\n\t}}\n}}\n"}
     pins = find_pins.find(host, modules("nf_tables", **{module: references}), [module])
     assert [pin.rule for pin in pins] == [rule]
 
@@ -193,12 +199,15 @@ def test_rules_of_every_program_and_namespace_add_up(host):
     assert [pin.is_unknown for pin in find_pins.find(host, loaded, ["xt_conntrack"])] == [False, False, True]
 
 
-@pytest.mark.parametrize("listing, module", [
-    ("table ip t {\n\tset s {\n\t\tct count over 3\n\t}\n}\n", "nft_connlimit"),
-    ("table ip t {\n\tflowtable f {\n\t}\n}\n", "nf_flow_table_inet"),
-    ('table ip t {\n\tct helper h {\n\t\ttype "ftp" protocol tcp\n\t}\n}\n', "nf_conntrack_ftp"),
-    ("table ip filter {\n\tchain c {\n\t\tct state new\n\t\t# whatever\n\t}\n}\n", "xt_conntrack"),
-])
+@pytest.mark.parametrize(
+    ("listing", "module"),
+    [
+        ("table ip t {\n\tset s {\n\t\tct count over 3\n\t}\n}\n", "nft_connlimit"),
+        ("table ip t {\n\tflowtable f {\n\t}\n}\n", "nf_flow_table_inet"),
+        ('table ip t {\n\tct helper h {\n\t\ttype "ftp" protocol tcp\n\t}\n}\n', "nf_conntrack_ftp"),
+        ("table ip filter {\n\tchain c {\n\t\tct state new\n\t\t# whatever\n\t}\n}\n", "xt_conntrack"),
+    ],
+)
 def test_no_reference_is_called_unknown_where_a_rule_may_take_many(host, listing, module):
     host.answers = {NFT: listing}
     assert not any(pin.is_unknown for pin in find_pins.find(host, modules("nf_tables", **{module: 9}), [module]))
@@ -212,7 +221,7 @@ def test_table_nat_explains_all_references_to_its_module(host):
 
 def test_a_missing_nft_is_asked_for(host):
     host.answers = {NFT: HostError("run", "nft", "No such file or directory")}
-    pin, = find_pins.find(host, modules("nf_tables", nft_ct=1), ["nft_ct"])
+    (pin,) = find_pins.find(host, modules("nf_tables", nft_ct=1), ["nft_ct"])
     assert pin.reason.endswith("cannot run nft: No such file or directory, install the package nftables")
 
 
@@ -288,5 +297,5 @@ def test_what_pins_two_modules_is_said_once():
 
 
 def test_a_long_list_is_cut_in_words_only():
-    pins = [Pin("nft_ct", 20, tool="nft", rule="ct mark {0}".format(number)) for number in range(20)]
+    pins = [Pin("nft_ct", 20, tool="nft", rule=f"ct mark {number}") for number in range(20)]
     assert describe(pins).endswith("ct mark 11; and 8 more (see pins)")

@@ -31,31 +31,37 @@ def test_rules_are_found_with_table_and_chain():
     assert (third.table, third.chain) == ("nat", "PREROUTING") and "iptable_nat" in third.modules
 
 
-@pytest.mark.parametrize("rule, modules", [
-    ("-A c -j CT --helper rpc", {"nf_conntrack_rpc", "nfnetlink_cthelper"}),
-    ("-A c -p tcp -j CT --timeout slow", {"nfnetlink_cttimeout"}),
-    ("-A c -j CT --timeout slow --helper ftp", {"nf_conntrack_ftp", "nfnetlink_cthelper", "nfnetlink_cttimeout"}),
-    ('-A c -m comment --comment "a --helper ftp --timeout x" -j CT --notrack', set()),
-    ("-A c -m helper --helper ftp -j ACCEPT", set()),
-    ("-A c -j SET --add-set s src --timeout 60", set()),
-])
+@pytest.mark.parametrize(
+    ("rule", "modules"),
+    [
+        ("-A c -j CT --helper rpc", {"nf_conntrack_rpc", "nfnetlink_cthelper"}),
+        ("-A c -p tcp -j CT --timeout slow", {"nfnetlink_cttimeout"}),
+        ("-A c -j CT --timeout slow --helper ftp", {"nf_conntrack_ftp", "nfnetlink_cthelper", "nfnetlink_cttimeout"}),
+        ('-A c -m comment --comment "a --helper ftp --timeout x" -j CT --notrack', set()),
+        ("-A c -m helper --helper ftp -j ACCEPT", set()),
+        ("-A c -j SET --add-set s src --timeout 60", set()),
+    ],
+)
 def test_a_target_ct_needs_what_it_gives_to_connections(rule, modules):
-    found, = parse("iptables-legacy", "*raw\n{0}\nCOMMIT\n".format(rule))
+    (found,) = parse("iptables-legacy", f"*raw\n{rule}\nCOMMIT\n")
     assert {module for module in found.modules if module.startswith("nf")} == modules
 
 
-@pytest.mark.parametrize("rule, module", [
-    ("-A c -m state --state NEW -j ACCEPT", "xt_conntrack"),
-    ("-A c -p tcp -j CT --notrack", "xt_ct"),
-    ("-A c -j CT --helper ftp", "nf_conntrack_ftp"),
-    ("-A c -p udp -j CT --helper RAS", "nf_conntrack_h323"),
-    ("-A c -j SNAT --to-source 10.0.0.1", "xt_nat"),
-    ("-A c -j MASQUERADE", "ipt_masquerade"),
-    ("-A c -j CONNMARK --save-mark", "xt_connmark"),
-    ("-A c -m connlimit ! --connlimit-above 3 -j DROP", "xt_connlimit"),
-])
+@pytest.mark.parametrize(
+    ("rule", "module"),
+    [
+        ("-A c -m state --state NEW -j ACCEPT", "xt_conntrack"),
+        ("-A c -p tcp -j CT --notrack", "xt_ct"),
+        ("-A c -j CT --helper ftp", "nf_conntrack_ftp"),
+        ("-A c -p udp -j CT --helper RAS", "nf_conntrack_h323"),
+        ("-A c -j SNAT --to-source 10.0.0.1", "xt_nat"),
+        ("-A c -j MASQUERADE", "ipt_masquerade"),
+        ("-A c -j CONNMARK --save-mark", "xt_connmark"),
+        ("-A c -m connlimit ! --connlimit-above 3 -j DROP", "xt_connlimit"),
+    ],
+)
 def test_an_extension_tells_its_module(rule, module):
-    found, = parse("iptables-legacy", "*raw\n{0}\nCOMMIT\n".format(rule))
+    (found,) = parse("iptables-legacy", f"*raw\n{rule}\nCOMMIT\n")
     assert module in found.modules
 
 
@@ -85,12 +91,14 @@ def test_a_jump_to_a_chain_of_ones_own_is_no_extension():
 
 
 def test_table_nat_of_ipv6_is_another_module():
-    found, = parse("ip6tables-legacy", "*nat\n-A OUTPUT -j x\nCOMMIT\n")
+    (found,) = parse("ip6tables-legacy", "*nat\n-A OUTPUT -j x\nCOMMIT\n")
     assert "ip6table_nat" in found.modules and "iptable_nat" not in found.modules
 
 
 def test_a_chain_of_table_nat_pins_it_without_any_rule():
-    found, = parse("iptables-legacy", "*nat\n:OUTPUT ACCEPT [0:0]\n:DOCKER - [0:0]\nCOMMIT\n*filter\n:x - [0:0]\nCOMMIT\n")
+    (found,) = parse(
+        "iptables-legacy", "*nat\n:OUTPUT ACCEPT [0:0]\n:DOCKER - [0:0]\nCOMMIT\n*filter\n:x - [0:0]\nCOMMIT\n"
+    )
     assert (found.chain, found.text) == ("DOCKER", ":DOCKER - [0:0]") and set(found.modules) == {"iptable_nat"}
 
 

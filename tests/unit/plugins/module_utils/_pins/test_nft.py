@@ -67,65 +67,74 @@ def test_what_needs_connection_tracking_is_found_where_it_stands():
     ]
 
 
-@pytest.mark.parametrize("table, rule, uses, uses_not", [
-    ("inet f", "ct state new", "nft_ct", "xt_conntrack"),
-    ("ip filter", "ct state new", "xt_conntrack", "xt_nat"),
-    ("ip filter", "ct state new", "xt_state", "xt_ct"),
-    ("ip raw", "counter notrack", "xt_ct", "xt_conntrack"),
-    ("ip x", "snat to 10.0.0.1", "nft_nat", "nft_masq"),
-    ("ip x", "redirect to :80", "nft_redir", "nft_nat"),
-    ("ip x", "ct count over 3 drop", "nft_connlimit", "nft_ct"),
-    ("ip6 nat", "masquerade", "xt_masquerade", "nft_nat"),
-    ("ip nat", 'xt target "MASQUERADE"', "xt_masquerade", "nft_masq"),
-    ("ip nat", "# whatever", "xt_*", "nft_ct"),
-])
+@pytest.mark.parametrize(
+    ("table", "rule", "uses", "uses_not"),
+    [
+        ("inet f", "ct state new", "nft_ct", "xt_conntrack"),
+        ("ip filter", "ct state new", "xt_conntrack", "xt_nat"),
+        ("ip filter", "ct state new", "xt_state", "xt_ct"),
+        ("ip raw", "counter notrack", "xt_ct", "xt_conntrack"),
+        ("ip x", "snat to 10.0.0.1", "nft_nat", "nft_masq"),
+        ("ip x", "redirect to :80", "nft_redir", "nft_nat"),
+        ("ip x", "ct count over 3 drop", "nft_connlimit", "nft_ct"),
+        ("ip6 nat", "masquerade", "xt_masquerade", "nft_nat"),
+        ("ip nat", 'xt target "MASQUERADE"', "xt_masquerade", "nft_masq"),
+        ("ip nat", "# whatever", "xt_*", "nft_ct"),
+    ],
+)
 def test_a_rule_uses_modules_of_nftables_or_of_iptables(table, rule, uses, uses_not):
-    found, = parse("table {0} {{\n\tchain c {{\n\t\t{1}\n\t}}\n}}\n".format(table, rule))
+    (found,) = parse(f"table {table} {{\n\tchain c {{\n\t\t{rule}\n\t}}\n}}\n")
     assert uses in found.modules and uses_not not in found.modules
 
 
 # With quotes nft 1.0.7 and newer, without 1.0.6, with a "#" all before, the second of these built without libxtables.
-@pytest.mark.parametrize("rule, module", [
-    ('xt match "connlimit" counter drop', "xt_connlimit"),
-    ('xt match "state" counter accept', "xt_conntrack"),
-    ("tcp dport 22 # #conn src/32 > 3 counter drop", "xt_*"),
-    ("# xt_connlimit counter drop", "xt_connlimit"),
-    ("ip protocol tcp xt match connlimit counter drop", "xt_connlimit"),
-    ('counter xt target "DNAT"', "xt_nat"),
-    ("counter xt target SNAT", "xt_nat"),
-    ('xt target "CT"', "xt_ct"),
-])
+@pytest.mark.parametrize(
+    ("rule", "module"),
+    [
+        ('xt match "connlimit" counter drop', "xt_connlimit"),
+        ('xt match "state" counter accept', "xt_conntrack"),
+        ("tcp dport 22 # #conn src/32 > 3 counter drop", "xt_*"),
+        ("# xt_connlimit counter drop", "xt_connlimit"),
+        ("ip protocol tcp xt match connlimit counter drop", "xt_connlimit"),
+        ('counter xt target "DNAT"', "xt_nat"),
+        ("counter xt target SNAT", "xt_nat"),
+        ('xt target "CT"', "xt_ct"),
+    ],
+)
 def test_what_nft_cannot_translate_tells_its_module(rule, module):
-    found, = parse("table ip filter {{\n\tchain c {{\n\t\t{0}\n\t}}\n}}\n".format(rule))
+    (found,) = parse(f"table ip filter {{\n\tchain c {{\n\t\t{rule}\n\t}}\n}}\n")
     assert module in found.modules
 
 
-@pytest.mark.parametrize("rule, modules", [
-    ("snat to 10.0.0.1", {"nft_nat"}),
-    ("snat ip to ip saddr map { 10.0.0.1 : 10.0.0.2 }", {"nft_nat"}),
-    ("dnat ip addr . port to ip saddr map { 10.0.0.1 : 10.0.0.2 . 80 }", {"nft_nat"}),
-    ("ip6 daddr fd00::/64 dnat ip6 prefix to fd01::/64", {"nft_nat"}),
-    ("meta l4proto tcp dnat to :80", {"nft_nat"}),
-    ("ip saddr @snat masquerade random,persistent", {"nft_masq"}),
-    ("icmp type redirect redirect", {"nft_redir"}),
-    ("tcp dport 80 redirect to :8080", {"nft_redir"}),
-    ("flow add @dnat", {"nft_flow_offload"}),
-    ("ct status dnat accept", {"nft_ct"}),
-    ("ct status { snat, dnat } accept", {"nft_ct"}),
-    ("ct status & (snat | dnat) != 0 accept", {"nft_ct"}),
-    ("ct state vmap { established : jump dnat, new : goto masquerade }", {"nft_ct"}),
-    ("icmp type redirect drop", None),
-    ("icmp type != redirect drop", None),
-    ("icmp type { echo-request, redirect } drop", None),
-    ("icmp type vmap { redirect : drop, echo-request : accept }", None),
-    ("icmpv6 type { nd-redirect, nd-router-advert } accept", None),
-    ("jump dnat", None),
-    ("goto notrack", None),
-    ("ip saddr @ct accept", None),
-    ('tcp dport 22 accept comment "xt match connlimit # x"', None),
-])
+@pytest.mark.parametrize(
+    ("rule", "modules"),
+    [
+        ("snat to 10.0.0.1", {"nft_nat"}),
+        ("snat ip to ip saddr map { 10.0.0.1 : 10.0.0.2 }", {"nft_nat"}),
+        ("dnat ip addr . port to ip saddr map { 10.0.0.1 : 10.0.0.2 . 80 }", {"nft_nat"}),
+        ("ip6 daddr fd00::/64 dnat ip6 prefix to fd01::/64", {"nft_nat"}),
+        ("meta l4proto tcp dnat to :80", {"nft_nat"}),
+        ("ip saddr @snat masquerade random,persistent", {"nft_masq"}),
+        ("icmp type redirect redirect", {"nft_redir"}),
+        ("tcp dport 80 redirect to :8080", {"nft_redir"}),
+        ("flow add @dnat", {"nft_flow_offload"}),
+        ("ct status dnat accept", {"nft_ct"}),
+        ("ct status { snat, dnat } accept", {"nft_ct"}),
+        ("ct status & (snat | dnat) != 0 accept", {"nft_ct"}),
+        ("ct state vmap { established : jump dnat, new : goto masquerade }", {"nft_ct"}),
+        ("icmp type redirect drop", None),
+        ("icmp type != redirect drop", None),
+        ("icmp type { echo-request, redirect } drop", None),
+        ("icmp type vmap { redirect : drop, echo-request : accept }", None),
+        ("icmpv6 type { nd-redirect, nd-router-advert } accept", None),
+        ("jump dnat", None),
+        ("goto notrack", None),
+        ("ip saddr @ct accept", None),
+        ('tcp dport 22 accept comment "xt match connlimit # x"', None),
+    ],
+)
 def test_names_and_filters_are_not_taken_for_what_they_are_called_after(rule, modules):
-    found = parse("table inet f {{\n\tchain c {{\n\t\t{0}\n\t}}\n}}\n".format(rule))
+    found = parse(f"table inet f {{\n\tchain c {{\n\t\t{rule}\n\t}}\n}}\n")
     assert [set(rule.modules) for rule in found] == ([] if modules is None else [modules])
 
 
@@ -191,30 +200,36 @@ def test_objects_and_sets_that_need_connection_tracking_are_found():
     ]
 
 
-@pytest.mark.parametrize("helper, module", [
-    ("ftp", "nf_conntrack_ftp"),
-    ("netbios-ns", "nf_conntrack_netbios_ns"),
-    ("Q.931", "nf_conntrack_h323"),
-    ("RAS", "nf_conntrack_h323"),
-])
+@pytest.mark.parametrize(
+    ("helper", "module"),
+    [
+        ("ftp", "nf_conntrack_ftp"),
+        ("netbios-ns", "nf_conntrack_netbios_ns"),
+        ("Q.931", "nf_conntrack_h323"),
+        ("RAS", "nf_conntrack_h323"),
+    ],
+)
 def test_a_helper_needs_its_own_module(helper, module):
-    found, = parse('table ip t {{\n\tct helper h {{\n\t\ttype "{0}" protocol tcp\n\t}}\n}}\n'.format(helper))
+    (found,) = parse(f'table ip t {{\n\tct helper h {{\n\t\ttype "{helper}" protocol tcp\n\t}}\n}}\n')
     assert module in found.modules and "nfnetlink_cthelper" in found.modules
 
 
 # iptables-nft makes them; the second and the third are of nft before 1.0.6.
-@pytest.mark.parametrize("rule, is_hidden", [
-    ('tcp dport 21 counter xt target "CT"', True),
-    ("counter # CT helper ftp", True),
-    ("counter # xt_CT", True),
-    ("tcp dport 21 counter xt target CT", True),
-    ("counter notrack", False),
-    ("ct state new", False),
-    ('xt target "CONNSECMARK"', False),
-    ('counter xt match "x" comment "xt target CT"', False),
-])
+@pytest.mark.parametrize(
+    ("rule", "is_hidden"),
+    [
+        ('tcp dport 21 counter xt target "CT"', True),
+        ("counter # CT helper ftp", True),
+        ("counter # xt_CT", True),
+        ("tcp dport 21 counter xt target CT", True),
+        ("counter notrack", False),
+        ("ct state new", False),
+        ('xt target "CONNSECMARK"', False),
+        ('counter xt match "x" comment "xt target CT"', False),
+    ],
+)
 def test_a_target_ct_whose_options_do_not_show_may_need_any_helper(rule, is_hidden):
-    found, = parse("table ip raw {{\n\tchain c {{\n\t\t{0}\n\t}}\n}}\n".format(rule))
+    (found,) = parse(f"table ip raw {{\n\tchain c {{\n\t\t{rule}\n\t}}\n}}\n")
     assert (ANY_HELPER in found.modules) == is_hidden
 
 

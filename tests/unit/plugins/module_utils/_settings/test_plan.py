@@ -6,16 +6,12 @@
 from __future__ import annotations
 
 import pytest
+from fake_kernel import ALIAS, BUCKETS, COUNT, HASHSIZE, MAX, NETFILTER, UDEV_SOCKET, FakeKernel
+from fake_modules import FakeModules
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fake_kernel import ALIAS, BUCKETS, COUNT, HASHSIZE, MAX, NETFILTER, UDEV_SOCKET, FakeKernel
-from fake_modules import FakeModules
-
 from ansible_collections.netops.conntrack.plugins.module_utils import _keys
-from ansible_collections.netops.conntrack.plugins.module_utils._facts import persistent
-from ansible_collections.netops.conntrack.plugins.module_utils._settings import plan as settings_plan
-from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     ApplyError,
     ConntrackError,
@@ -23,8 +19,11 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     InvalidInput,
     Refused,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._facts import persistent
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import KEYS, TIMEOUTS
+from ansible_collections.netops.conntrack.plugins.module_utils._settings import plan as settings_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import parse
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
 
 LOADED = ["bullseye-5.10-nat", "bookworm-6.1-nat", "trixie-6.12-nat"]
 ABSENT = ["bullseye-5.10-absent", "bookworm-6.1-absent", "trixie-6.12-absent"]
@@ -38,8 +37,19 @@ UDEV_FILE = "/etc/udev/rules.d/99-netops-conntrack.rules"
 LOAD_FILE = "/etc/modules-load.d/netops-conntrack.conf"
 
 DEFAULTS = {
-    "state": "present", "max": None, "hashsize": None, "entries_per_bucket": "auto", "memory_percent": 5, "timeouts": {}, "sysctls": {},
-    "scope": "both", "sysctl_file": None, "missing_keys": "fail", "conflicting_entries": "replace", "load": False, "force": False,
+    "state": "present",
+    "max": None,
+    "hashsize": None,
+    "entries_per_bucket": "auto",
+    "memory_percent": 5,
+    "timeouts": {},
+    "sysctls": {},
+    "scope": "both",
+    "sysctl_file": None,
+    "missing_keys": "fail",
+    "conflicting_entries": "replace",
+    "load": False,
+    "force": False,
 }
 
 
@@ -71,6 +81,7 @@ def sysctl_lines(kernel, path=SYSCTL_FILE):
 
 
 # --- a loaded module
+
 
 @pytest.mark.parametrize("name", LOADED)
 def test_values_hold_live_after_a_reboot_and_after_a_reload(name):
@@ -104,13 +115,22 @@ def test_the_files_hold_what_is_documented():
     assert 'RUN+="/usr/lib/systemd/systemd-sysctl --prefix=/net/netfilter"' in kernel.text(UDEV_FILE)
     assert kernel.text(LOAD_FILE) is None
     assert result["settings"]["nf_conntrack_max"] == {
-        "runtime": 100000, "boot": 100000, "file": SYSCTL_FILE, "line": 2,
+        "runtime": 100000,
+        "boot": 100000,
+        "file": SYSCTL_FILE,
+        "line": 2,
     }
     assert result["settings"]["nf_conntrack_buckets"] == {
-        "runtime": 100352, "boot": 100352, "file": MODPROBE_FILE, "line": 2,
+        "runtime": 100352,
+        "boot": 100352,
+        "file": MODPROBE_FILE,
+        "line": 2,
     }
     assert [block["after_header"] for block in result["diff"]] == [
-        "live kernel", SYSCTL_FILE, MODPROBE_FILE, UDEV_FILE,
+        "live kernel",
+        SYSCTL_FILE,
+        MODPROBE_FILE,
+        UDEV_FILE,
     ]
 
 
@@ -122,7 +142,7 @@ def test_a_running_udevd_is_told_of_the_rule():
     assert kernel.ran == ["udevadm control --reload"]
 
 
-@pytest.mark.parametrize("hashsize, buckets", [(1, 512), (1000, 1024), (4096, 4096)])
+@pytest.mark.parametrize(("hashsize", "buckets"), [(1, 512), (1000, 1024), (4096, 4096)])
 def test_a_hashsize_is_compared_after_the_kernels_rounding(hashsize, buckets):
     kernel = FakeKernel("trixie-6.12-nat")
     tune(kernel, hashsize=hashsize)
@@ -142,9 +162,14 @@ def test_hashsize_alone_keeps_the_live_max_for_boots(name):
     assert not tune(kernel, hashsize=8192)["changed"]
 
 
-@pytest.mark.parametrize("line", [
-    "net.netfilter.nf_conntrack_max = 30000", "net.nf_conntrack_max = 30000", "net.netfilter.nf_conntrack_ma? = 30000",
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "net.netfilter.nf_conntrack_max = 30000",
+        "net.nf_conntrack_max = 30000",
+        "net.netfilter.nf_conntrack_ma? = 30000",
+    ],
+)
 def test_hashsize_alone_keeps_a_max_that_the_boot_already_sets(line):
     kernel = FakeKernel("bookworm-6.1-nat", {"/etc/sysctl.d/50-mine.conf": (line + "\n").encode()})
     tune(kernel, max=30000, scope="runtime")
@@ -170,9 +195,14 @@ def test_an_automatic_hashsize_never_shrinks_the_live_table():
     assert live(kernel, "max", "buckets") == (8192, 65536)
 
 
-@pytest.mark.parametrize("name, per_bucket, buckets", [
-    ("bullseye-5.10-nat", "auto", 25088), ("trixie-6.12-nat", "auto", 100352), ("trixie-6.12-nat", 8, 12800),
-])
+@pytest.mark.parametrize(
+    ("name", "per_bucket", "buckets"),
+    [
+        ("bullseye-5.10-nat", "auto", 25088),
+        ("trixie-6.12-nat", "auto", 100352),
+        ("trixie-6.12-nat", 8, 12800),
+    ],
+)
 def test_an_automatic_hashsize_follows_max(name, per_bucket, buckets):
     kernel = FakeKernel(name)
     tune(kernel, max=100000, hashsize="auto", entries_per_bucket=per_bucket)
@@ -190,19 +220,24 @@ def test_automatic_sizes_are_the_same_on_every_run_and_after_a_boot(name):
     assert not tune(kernel, max="auto", hashsize="auto")["changed"]
 
 
-@pytest.mark.parametrize("before, after, order", [
-    ((4096, 4096), {"max": 65536, "hashsize": 65536}, ["nf_conntrack_buckets", "nf_conntrack_max"]),
-    ((65536, 65536), {"max": 4096, "hashsize": 4096}, ["nf_conntrack_max", "nf_conntrack_buckets"]),
-    ((65536, 4096), {"max": 8192, "hashsize": 8192}, ["nf_conntrack_max", "nf_conntrack_buckets"]),
-    (
-        (65536, 4096),
-        {"max": 4096, "timeouts": {"udp": 10, "tcp_established": 500000, "udp_stream": 60}},
-        [
-            "nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream", "nf_conntrack_max",
-            "nf_conntrack_tcp_timeout_established",
-        ],
-    ),
-])
+@pytest.mark.parametrize(
+    ("before", "after", "order"),
+    [
+        ((4096, 4096), {"max": 65536, "hashsize": 65536}, ["nf_conntrack_buckets", "nf_conntrack_max"]),
+        ((65536, 65536), {"max": 4096, "hashsize": 4096}, ["nf_conntrack_max", "nf_conntrack_buckets"]),
+        ((65536, 4096), {"max": 8192, "hashsize": 8192}, ["nf_conntrack_max", "nf_conntrack_buckets"]),
+        (
+            (65536, 4096),
+            {"max": 4096, "timeouts": {"udp": 10, "tcp_established": 500000, "udp_stream": 60}},
+            [
+                "nf_conntrack_udp_timeout",
+                "nf_conntrack_udp_timeout_stream",
+                "nf_conntrack_max",
+                "nf_conntrack_tcp_timeout_established",
+            ],
+        ),
+    ],
+)
 def test_lowered_timeouts_first_then_never_more_entries_than_buckets_for_them(before, after, order):
     kernel = FakeKernel("trixie-6.12-nat")
     tune(kernel, max=before[0], hashsize=before[1], scope="runtime")
@@ -233,11 +268,18 @@ def test_keys_that_are_not_named_are_left_alone():
 def test_nothing_asked_changes_nothing():
     kernel = FakeKernel("trixie-6.12-nat")
     assert tune(kernel) == {
-        "changed": False, "changes": [], "diff": [], "pending": False, "settings": {}, "sizing": None, "skipped": [],
+        "changed": False,
+        "changes": [],
+        "diff": [],
+        "pending": False,
+        "settings": {},
+        "sizing": None,
+        "skipped": [],
     }
 
 
 # --- not loaded
+
 
 @pytest.mark.parametrize("name", ABSENT)
 def test_values_wait_in_files_until_something_loads_conntrack(name):
@@ -327,7 +369,7 @@ BLACKLISTS = [
 
 
 @pytest.mark.parametrize("scope", ["both", "boot"])
-@pytest.mark.parametrize("path, text", BLOCKS + BLACKLISTS)
+@pytest.mark.parametrize(("path", "text"), BLOCKS + BLACKLISTS)
 @pytest.mark.parametrize("name", ["trixie-6.12-absent", "trixie-6.12-nat"])
 def test_a_line_that_keeps_the_boot_from_loading_is_named_with_what_takes_it_away(name, path, text, scope):
     kernel = FakeKernel(name, {path: text})
@@ -335,7 +377,7 @@ def test_a_line_that_keeps_the_boot_from_loading_is_named_with_what_takes_it_awa
     assert tune(kernel, max=60000, scope=scope)["changed"]
 
 
-@pytest.mark.parametrize("path, text", BLOCKS)
+@pytest.mark.parametrize(("path", "text"), BLOCKS)
 def test_a_line_that_keeps_the_module_out_now_is_named_before_anything_is_written(path, text):
     kernel = FakeKernel("trixie-6.12-absent", {path: text})
     refusal(kernel, path + ":2 keeps nf_conntrack out", max=60000, load=True, scope="runtime")
@@ -348,10 +390,13 @@ def test_a_blacklist_is_none_of_a_load_that_is_asked_for_now():
     assert live(kernel, "max") == (60000,)
 
 
-@pytest.mark.parametrize("text", [
-    b"install nf_conntrack /sbin/modprobe --ignore-install nf_conntrack $CMDLINE_OPTS\n",
-    b"install nf_nat /bin/false\nblacklist nf_nat\nblacklist nf_conntrack_ftp\n",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"install nf_conntrack /sbin/modprobe --ignore-install nf_conntrack $CMDLINE_OPTS\n",
+        b"install nf_nat /bin/false\nblacklist nf_nat\nblacklist nf_conntrack_ftp\n",
+    ],
+)
 def test_what_keeps_nothing_of_it_out_is_no_obstacle_to_a_load(text):
     kernel = FakeKernel("trixie-6.12-absent", {"/etc/modprobe.d/x.conf": text})
     tune(kernel, max=60000, load=True)
@@ -376,7 +421,7 @@ def test_a_host_that_was_kept_from_tracking_is_predicted_as_it_will_be_tuned():
     assert host.is_loaded and not role(False)["changed"]
 
 
-@pytest.mark.parametrize("path, text", BLOCKS + BLACKLISTS)
+@pytest.mark.parametrize(("path", "text"), BLOCKS + BLACKLISTS)
 def test_a_line_of_another_is_predicted_to_keep_the_boot_from_loading(path, text):
     kernel = FakeKernel("trixie-6.12-absent", {path: text, BLOCK_FILE: b"install nf_conntrack /bin/false\n"})
     refusal(kernel, path + ":2 keeps nf_conntrack out", load=True, check=True)
@@ -386,7 +431,10 @@ def test_a_line_of_another_is_predicted_to_keep_the_boot_from_loading(path, text
 def test_keys_that_an_unloaded_kernel_will_not_have_can_be_skipped(load):
     kernel = FakeKernel("trixie-6.12-absent")
     wanted = {
-        "sysctls": {"nf_conntrack_helper": 1}, "timeouts": {"udp": 20}, "missing_keys": "skip", "load": load,
+        "sysctls": {"nf_conntrack_helper": 1},
+        "timeouts": {"udp": 20},
+        "missing_keys": "skip",
+        "load": load,
     }
     tune(kernel, **wanted)
     kernel.load()
@@ -404,6 +452,7 @@ def test_what_a_load_showed_to_be_missing_is_no_change():
 
 
 # --- built in
+
 
 def test_a_built_in_conntrack_keeps_its_hashsize_as_a_sysctl():
     kernel = FakeKernel(BUILT_IN)
@@ -428,6 +477,7 @@ def test_the_other_door_is_taken_where_the_sysctl_is_read_only():
 
 # --- scopes
 
+
 def test_runtime_writes_no_file_and_boot_no_live_value():
     kernel = FakeKernel("trixie-6.12-nat")
     files = {path: entry for path, entry in kernel.tree.items() if path.startswith("/etc")}
@@ -444,9 +494,13 @@ def test_runtime_writes_no_file_and_boot_no_live_value():
 
 # --- what is refused
 
+
 def test_a_key_this_kernel_lacks_is_named_with_the_kernels_that_have_it():
     refusal(
-        FakeKernel("trixie-6.12-nat"), "6.12", "nf_conntrack_helper (Linux up to 5.19)", "missing_keys: skip",
+        FakeKernel("trixie-6.12-nat"),
+        "6.12",
+        "nf_conntrack_helper (Linux up to 5.19)",
+        "missing_keys: skip",
         sysctls={"nf_conntrack_helper": 1},
     )
 
@@ -454,7 +508,8 @@ def test_a_key_this_kernel_lacks_is_named_with_the_kernels_that_have_it():
 def test_a_missing_key_is_skipped_and_taken_out_of_the_drop_in():
     kernel = FakeKernel("trixie-6.12-nat", {SYSCTL_FILE: b"net.netfilter.nf_conntrack_helper = 1\n"})
     wanted = {
-        "sysctls": {"nf_conntrack_helper": 1, "nf_conntrack_acct": 1}, "missing_keys": "skip",
+        "sysctls": {"nf_conntrack_helper": 1, "nf_conntrack_acct": 1},
+        "missing_keys": "skip",
     }
     result = tune(kernel, **wanted)
     assert result["skipped"] == ["nf_conntrack_helper"] and "nf_conntrack_helper" not in result["settings"]
@@ -462,12 +517,15 @@ def test_a_missing_key_is_skipped_and_taken_out_of_the_drop_in():
     assert not tune(kernel, **wanted)["changed"]
 
 
-@pytest.mark.parametrize("params, words", [
-    ({"max": 500000}, ["max", "whole host"]),
-    ({"hashsize": 65536}, ["hashsize", "whole host"]),
-    ({"max": "auto", "hashsize": "auto"}, ["hashsize and max"]),
-    ({"sysctls": {"nf_conntrack_expect_max": 1}}, ["nf_conntrack_expect_max"]),
-])
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"max": 500000}, ["max", "whole host"]),
+        ({"hashsize": 65536}, ["hashsize", "whole host"]),
+        ({"max": "auto", "hashsize": "auto"}, ["hashsize and max"]),
+        ({"sysctls": {"nf_conntrack_expect_max": 1}}, ["nf_conntrack_expect_max"]),
+    ],
+)
 def test_a_container_cannot_set_what_belongs_to_the_whole_host(params, words):
     refusal(FakeKernel(CONTAINER), "network namespace", "on the host itself", *words, **params)
 
@@ -545,28 +603,40 @@ def test_a_large_max_is_forced():
 
 # --- where the sysctl lines go
 
-@pytest.mark.parametrize("path, words", [
-    ("/etc/sysctl.d", ["not a .conf file in"]),
-    ("/etc/sysctl.d/90-conntrack", ["not a .conf file in", "/etc/sysctl.d"]),
-    ("/etc/sysctl.d/.90-conntrack.conf", ["not a .conf file"]),
-    ("/etc/90-conntrack.conf", ["not a .conf file"]),
-    ("/etc/50-pid-max.conf", ["not a .conf file"]),
-    ("/run/sysctl.d/90-conntrack.conf", ["/run is empty after a reboot"]),
-    ("/usr/local/lib/sysctl.d/80-hidden.conf", ["hidden by /etc/sysctl.d/80-hidden.conf"]),
-    ("/usr/lib/sysctl.d/90-conntrack.conf", ["belong to packages"]),
-    ("/etc/sysctl.d/80-masked.conf", ["masked by a link to /dev/null"]),
-    ("/etc/sysctl.conf", ["no file in sysctl.d links to it", "Debian 13"]),
-    ("/etc/sysctl.d/80-run.conf", ["it leads to /run/ct.conf, and /run is empty after a reboot"]),
-    ("/etc/sysctl.d/80-package.conf", ["it leads to /usr/lib/sysctl.d/80-of-package.conf, and files there belong to packages"]),
-    ("/etc/sysctl.d/80-of-package.conf", ["it would hide /usr/lib/sysctl.d/80-of-package.conf"]),
-])
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/etc/sysctl.d", ["not a .conf file in"]),
+        ("/etc/sysctl.d/90-conntrack", ["not a .conf file in", "/etc/sysctl.d"]),
+        ("/etc/sysctl.d/.90-conntrack.conf", ["not a .conf file"]),
+        ("/etc/90-conntrack.conf", ["not a .conf file"]),
+        ("/etc/50-pid-max.conf", ["not a .conf file"]),
+        ("/run/sysctl.d/90-conntrack.conf", ["/run is empty after a reboot"]),
+        ("/usr/local/lib/sysctl.d/80-hidden.conf", ["hidden by /etc/sysctl.d/80-hidden.conf"]),
+        ("/usr/lib/sysctl.d/90-conntrack.conf", ["belong to packages"]),
+        ("/etc/sysctl.d/80-masked.conf", ["masked by a link to /dev/null"]),
+        ("/etc/sysctl.conf", ["no file in sysctl.d links to it", "Debian 13"]),
+        ("/etc/sysctl.d/80-run.conf", ["it leads to /run/ct.conf, and /run is empty after a reboot"]),
+        (
+            "/etc/sysctl.d/80-package.conf",
+            ["it leads to /usr/lib/sysctl.d/80-of-package.conf, and files there belong to packages"],
+        ),
+        ("/etc/sysctl.d/80-of-package.conf", ["it would hide /usr/lib/sysctl.d/80-of-package.conf"]),
+    ],
+)
 def test_a_file_that_the_boot_does_not_read_is_refused(path, words):
-    kernel = FakeKernel("trixie-6.12-nat", {
-        "/usr/local/lib/sysctl.d/80-hidden.conf": b"", "/etc/sysctl.d/80-hidden.conf": b"",
-        "/etc/sysctl.d/80-masked.conf": "/dev/null", "/etc/sysctl.d/80-run.conf": "/run/ct.conf",
-        "/usr/lib/sysctl.d/80-of-package.conf": b"kernel.kptr_restrict = 2\n",
-        "/etc/sysctl.d/80-package.conf": "/usr/lib/sysctl.d/80-of-package.conf",
-    })
+    kernel = FakeKernel(
+        "trixie-6.12-nat",
+        {
+            "/usr/local/lib/sysctl.d/80-hidden.conf": b"",
+            "/etc/sysctl.d/80-hidden.conf": b"",
+            "/etc/sysctl.d/80-masked.conf": "/dev/null",
+            "/etc/sysctl.d/80-run.conf": "/run/ct.conf",
+            "/usr/lib/sysctl.d/80-of-package.conf": b"kernel.kptr_restrict = 2\n",
+            "/etc/sysctl.d/80-package.conf": "/usr/lib/sysctl.d/80-of-package.conf",
+        },
+    )
     refusal(kernel, "sysctl_file " + path + " would not hold at boot", *words, max=100000, sysctl_file=path)
 
 
@@ -585,9 +655,13 @@ def test_sysctl_conf_is_taken_where_the_boot_reads_it():
 
 @pytest.mark.parametrize("path", ["/etc/sysctl.conf", "/etc/sysctl.d/99-sysctl.conf"])
 def test_sysctl_conf_may_itself_be_the_link(path):
-    kernel = FakeKernel("trixie-6.12-nat", {
-        "/etc/sysctl.conf": "sysctl.d/99-sysctl.conf", "/etc/sysctl.d/99-sysctl.conf": b"vm.swappiness = 1\n",
-    })
+    kernel = FakeKernel(
+        "trixie-6.12-nat",
+        {
+            "/etc/sysctl.conf": "sysctl.d/99-sysctl.conf",
+            "/etc/sysctl.d/99-sysctl.conf": b"vm.swappiness = 1\n",
+        },
+    )
     predicted = tune(kernel, check=True, max=100000, sysctl_file=path)
     assert tune(kernel, max=100000, sysctl_file=path)["changes"] == predicted["changes"]
     assert kernel.text("/etc/sysctl.d/99-sysctl.conf") == "vm.swappiness = 1\nnet.netfilter.nf_conntrack_max = 100000\n"
@@ -619,7 +693,14 @@ def test_a_link_into_a_directory_that_cannot_be_made_is_refused():
 
 def test_a_directory_in_the_place_of_a_file_is_refused():
     kernel = FakeKernel("trixie-6.12-nat", {"/etc/sysctl.d/90-a.conf/x": b""})
-    refusal(kernel, "/etc/sysctl.d/90-a.conf must be changed", "as a directory", max=1, force=True, sysctl_file="/etc/sysctl.d/90-a.conf")
+    refusal(
+        kernel,
+        "/etc/sysctl.d/90-a.conf must be changed",
+        "as a directory",
+        max=1,
+        force=True,
+        sysctl_file="/etc/sysctl.d/90-a.conf",
+    )
 
 
 def test_a_file_outside_etc_that_cannot_be_written_is_refused_too():
@@ -629,10 +710,13 @@ def test_a_file_outside_etc_that_cannot_be_written_is_refused_too():
     refusal(kernel, path + " must be changed but cannot be written", max=100000, sysctl_file=path)
 
 
-@pytest.mark.parametrize("path, content", [
-    ("/proc/sys/kernel/modules_disabled", b"1\n"),
-    ("/proc/self/status", b"CapEff:\t00000000a80425fb\n"),
-])
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("/proc/sys/kernel/modules_disabled", b"1\n"),
+        ("/proc/self/status", b"CapEff:\t00000000a80425fb\n"),
+    ],
+)
 def test_a_load_that_cannot_be_is_refused_in_check_mode_too(path, content):
     kernel = FakeKernel("trixie-6.12-absent", {path: content})
     refusal(kernel, "no module can be loaded here", "scope: boot", check=True, max=100000, load=True)
@@ -649,11 +733,20 @@ def test_a_host_without_systemd_sysctl_keeps_runtime_values_alone():
 
 # --- a boot that runs procps
 
+
 def procps_host(name="bookworm-6.1-nat", **changes):
     """A host without systemd, as Debian's packages make one."""
-    kernel = FakeKernel(name, dict({
-        "/etc/init.d/procps": b"", "/usr/sbin/sysctl": b"", "/usr/bin/udevadm": b"",
-    }, **changes))
+    kernel = FakeKernel(
+        name,
+        dict(
+            {
+                "/etc/init.d/procps": b"",
+                "/usr/sbin/sysctl": b"",
+                "/usr/bin/udevadm": b"",
+            },
+            **changes,
+        ),
+    )
     for path in ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl"):
         kernel.tree.pop(path, None)
     return kernel
@@ -667,10 +760,10 @@ def test_on_a_host_without_systemd_values_hold_after_a_boot_by_procps_and_after_
     assert "RUN+=\"/usr/sbin/sysctl --quiet --pattern '^" in kernel.text(UDEV_FILE)
     assert result["settings"]["nf_conntrack_max"]["file"] == SYSCTL_FILE
     kernel.reboot()
-    assert live(kernel, "max", "buckets", "udp_timeout") == wanted + (20,)
+    assert live(kernel, "max", "buckets", "udp_timeout") == (*wanted, 20)
     kernel.unload()
     kernel.load()
-    assert live(kernel, "max", "buckets", "udp_timeout") == wanted + (20,)
+    assert live(kernel, "max", "buckets", "udp_timeout") == (*wanted, 20)
     assert not tune(kernel, max=100000, hashsize=16384, timeouts={"udp": 20})["changed"]
 
 
@@ -687,7 +780,9 @@ def test_procps_reads_sysctl_conf_last_so_stale_lines_go_from_there():
 @pytest.mark.parametrize("name", LOADED)
 @pytest.mark.parametrize("path", ["/etc/sysctl.conf", "/etc/sysctl.d/99-sysctl.conf"])
 def test_where_procps_boots_sysctl_conf_is_taken_by_either_name_and_outranks_all(name, path):
-    kernel = procps_host(name, **{"/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_max=5\n", "/etc/sysctl.conf": b""})
+    kernel = procps_host(
+        name, **{"/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_max=5\n", "/etc/sysctl.conf": b""}
+    )
     if path != "/etc/sysctl.conf":
         kernel.put(path, "../sysctl.conf")
     tune(kernel, max=100000, sysctl_file=path)
@@ -708,12 +803,15 @@ def test_a_vendor_file_that_procps_reads_later_is_named():
     tune(procps_host(**{vendor: b"net.netfilter.nf_conntrack_max = none\n"}), max=100000)
 
 
-@pytest.mark.parametrize("changes, words", [
-    ({"/etc/init.d/procps": None}, ["neither systemd-sysctl nor", "/etc/init.d/procps.sh"]),
-    ({"/usr/sbin/sysctl": None}, ["neither systemd-sysctl nor"]),
-    ({"/usr/sbin/sysctl": "/usr/bin/busybox"}, ["/usr/sbin/sysctl is no program of procps but /usr/bin/busybox"]),
-    ({"/usr/bin/udevadm": None}, ["no udev", "whenever nf_conntrack is loaded"]),
-])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"/etc/init.d/procps": None}, ["neither systemd-sysctl nor", "/etc/init.d/procps.sh"]),
+        ({"/usr/sbin/sysctl": None}, ["neither systemd-sysctl nor"]),
+        ({"/usr/sbin/sysctl": "/usr/bin/busybox"}, ["/usr/sbin/sysctl is no program of procps but /usr/bin/busybox"]),
+        ({"/usr/bin/udevadm": None}, ["no udev", "whenever nf_conntrack is loaded"]),
+    ],
+)
 def test_a_host_of_which_nothing_is_known_says_what_was_looked_for(changes, words):
     kernel = procps_host()
     for path, entry in changes.items():
@@ -726,9 +824,17 @@ def test_a_host_of_which_nothing_is_known_says_what_was_looked_for(changes, word
 
 def sysvinit_host(name, **changes):
     """A host that has systemd installed and boots by sysvinit."""
-    kernel = FakeKernel(name, dict({
-        "/etc/init.d/procps": b"", "/usr/sbin/sysctl": b"", "/usr/bin/udevadm": b"",
-    }, **changes))
+    kernel = FakeKernel(
+        name,
+        dict(
+            {
+                "/etc/init.d/procps": b"",
+                "/usr/sbin/sysctl": b"",
+                "/usr/bin/udevadm": b"",
+            },
+            **changes,
+        ),
+    )
     kernel.put(kernel.resolve("/sbin/init"), b"")
     kernel.tree.pop("/run/systemd/system", None)
     return kernel
@@ -753,11 +859,14 @@ def test_where_systemd_is_installed_and_something_unknown_boots_nothing_is_known
     refusal(kernel, "neither systemd-sysctl nor", "/etc/init.d/procps", "scope: runtime", max=100000)
 
 
-@pytest.mark.parametrize("init, runs", [
-    ("/lib/systemd/systemd", False),  # an image that is being built
-    (None, False),  # a container
-    (b"", True),  # init= on the kernel's command line
-])
+@pytest.mark.parametrize(
+    ("init", "runs"),
+    [
+        ("/lib/systemd/systemd", False),  # an image that is being built
+        (None, False),  # a container
+        (b"", True),  # init= on the kernel's command line
+    ],
+)
 def test_where_systemd_boots_or_nothing_says_what_does_systemd_sysctl_sets_the_values(init, runs):
     kernel = sysvinit_host("trixie-6.12-nat")
     place = kernel.resolve("/sbin/init")
@@ -772,15 +881,20 @@ def test_where_systemd_boots_or_nothing_says_what_does_systemd_sysctl_sets_the_v
 
 @pytest.mark.parametrize("path", [MODPROBE_FILE, UDEV_FILE, LOAD_FILE])
 def test_a_mask_in_the_place_of_an_own_file_is_refused(path):
-    refusal(FakeKernel("trixie-6.12-absent", {path: "/dev/null"}), path, "/dev/null", max=65536, hashsize=65536, load=True)
+    refusal(
+        FakeKernel("trixie-6.12-absent", {path: "/dev/null"}), path, "/dev/null", max=65536, hashsize=65536, load=True
+    )
 
 
 @pytest.mark.parametrize("name", LOADED)
 def test_a_file_that_belongs_to_a_package_is_not_edited_through_a_link(name):
-    kernel = FakeKernel(name, {
-        "/usr/share/vendor.conf": b"net.netfilter.nf_conntrack_max = 5\n",
-        "/etc/sysctl.d/zzz.conf": "/usr/share/vendor.conf",
-    })
+    kernel = FakeKernel(
+        name,
+        {
+            "/usr/share/vendor.conf": b"net.netfilter.nf_conntrack_max = 5\n",
+            "/etc/sysctl.d/zzz.conf": "/usr/share/vendor.conf",
+        },
+    )
     refusal(kernel, "/etc/sysctl.d/zzz.conf:1 (5)", max=100000)
 
 
@@ -798,9 +912,14 @@ def test_stale_lines_below_etc_that_would_win_are_removed_and_nothing_else(name)
 
 
 def test_what_is_outranked_stays_but_former_and_other_names_go():
-    kernel = FakeKernel("bookworm-6.1-nat", {"/etc/sysctl.d/10-old.conf": (
-        b"net.netfilter.nf_conntrack_max=5\nnet.nf_conntrack_max=6\nnet.ipv4.netfilter.ip_conntrack_max=7\n"
-    )})
+    kernel = FakeKernel(
+        "bookworm-6.1-nat",
+        {
+            "/etc/sysctl.d/10-old.conf": (
+                b"net.netfilter.nf_conntrack_max=5\nnet.nf_conntrack_max=6\nnet.ipv4.netfilter.ip_conntrack_max=7\n"
+            )
+        },
+    )
     tune(kernel, max=100000)
     assert kernel.tree["/etc/sysctl.d/10-old.conf"] == b"net.netfilter.nf_conntrack_max=5\n"
     assert not tune(kernel, max=100000)["changed"]
@@ -808,10 +927,13 @@ def test_what_is_outranked_stays_but_former_and_other_names_go():
 
 def test_the_other_name_of_max_between_two_equal_lines_does_not_win():
     # systemd-sysctl leaves a value that is repeated where it stood first, so the line between is written last.
-    kernel = FakeKernel("bookworm-6.1-nat", {
-        "/etc/sysctl.d/10-a.conf": b"net.netfilter.nf_conntrack_max=50000\n",
-        "/etc/sysctl.d/20-b.conf": b"net.nf_conntrack_max=60000\n",
-    })
+    kernel = FakeKernel(
+        "bookworm-6.1-nat",
+        {
+            "/etc/sysctl.d/10-a.conf": b"net.netfilter.nf_conntrack_max=50000\n",
+            "/etc/sysctl.d/20-b.conf": b"net.nf_conntrack_max=60000\n",
+        },
+    )
     tune(kernel, max=50000)
     kernel.load()
     kernel.reboot()
@@ -819,18 +941,26 @@ def test_the_other_name_of_max_between_two_equal_lines_does_not_win():
 
 
 def test_the_file_that_debian_13_no_longer_reads_loses_lines_that_sysctl_p_would_apply():
-    kernel = FakeKernel("trixie-6.12-nat", {
-        "/etc/sysctl.conf": b"net.netfilter.nf_conntrack_max=5\nnet.ipv4.ip_conntrack_max=6\nkernel.panic=1\n",
-    })
+    kernel = FakeKernel(
+        "trixie-6.12-nat",
+        {
+            "/etc/sysctl.conf": b"net.netfilter.nf_conntrack_max=5\nnet.ipv4.ip_conntrack_max=6\nkernel.panic=1\n",
+        },
+    )
     tune(kernel, max=100000)
     assert kernel.tree["/etc/sysctl.conf"] == b"kernel.panic=1\n"
     assert not tune(kernel, max=100000)["changed"]
 
 
-@pytest.mark.parametrize("line", [
-    "net.netfilter.nf_conntrack_max = 5", "net.nf_conntrack_max = 5", "net.nf_conntrack_ma? = 5",
-    "-net.netfilter.nf_conntrack_max",
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "net.netfilter.nf_conntrack_max = 5",
+        "net.nf_conntrack_max = 5",
+        "net.nf_conntrack_ma? = 5",
+        "-net.netfilter.nf_conntrack_max",
+    ],
+)
 def test_a_vendor_file_that_would_win_is_named_by_file_and_line(line):
     vendor = "/usr/lib/sysctl.d/zzz-vendor.conf"
     kernel = FakeKernel("trixie-6.12-nat", {vendor: ("\n" + line + "\n").encode()})
@@ -858,11 +988,14 @@ def test_another_file_takes_over_and_leaves_no_residue():
 
 
 def test_a_hashsize_that_would_win_is_removed_below_etc_and_other_options_stay():
-    kernel = FakeKernel("trixie-6.12-nat", {
-        "/etc/modprobe.d/nf.conf": b"options nf_conntrack hashsize=5\n",
-        "/etc/modprobe.d/zzy.conf": b"options nf_conntrack acct=1 hashsize=5\n",
-        "/etc/modprobe.d/zzz.conf": b"options nf-conntrack hashsize=6\n# end",
-    })
+    kernel = FakeKernel(
+        "trixie-6.12-nat",
+        {
+            "/etc/modprobe.d/nf.conf": b"options nf_conntrack hashsize=5\n",
+            "/etc/modprobe.d/zzy.conf": b"options nf_conntrack acct=1 hashsize=5\n",
+            "/etc/modprobe.d/zzz.conf": b"options nf-conntrack hashsize=6\n# end",
+        },
+    )
     tune(kernel, hashsize=8192)
     assert kernel.tree["/etc/modprobe.d/nf.conf"] == b"options nf_conntrack hashsize=5\n"
     assert kernel.tree["/etc/modprobe.d/zzy.conf"] == b"options nf_conntrack acct=1\n"
@@ -871,9 +1004,15 @@ def test_a_hashsize_that_would_win_is_removed_below_etc_and_other_options_stay()
     assert live(kernel, "buckets") == (8192,)
 
 
-@pytest.mark.parametrize("path", [
-    "/etc/sysctl.d/10-a.conf", "/etc/sysctl.d/zzz.conf", "/usr/lib/sysctl.d/50-vendor.conf", SYSCTL_FILE,
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/sysctl.d/10-a.conf",
+        "/etc/sysctl.d/zzz.conf",
+        "/usr/lib/sysctl.d/50-vendor.conf",
+        SYSCTL_FILE,
+    ],
+)
 def test_a_sysctl_line_for_the_buckets_does_not_undo_the_hashsize(path):
     kernel = FakeKernel("trixie-6.12-nat", {path: b"net.netfilter.nf_conntrack_buckets = 999\n"})
     tune(kernel, hashsize=8192)
@@ -894,9 +1033,12 @@ REFUSED = ["64K", "", '"5 6"', "-1", "4294967296"]
 
 @pytest.mark.parametrize("value", REFUSED)
 def test_an_outranked_hashsize_that_keeps_the_module_from_loading_goes_and_other_options_stay(value):
-    kernel = FakeKernel("trixie-6.12-absent", {
-        "/etc/modprobe.d/10.conf": "options nf_conntrack acct=1 hashsize={0} hashsize=4096\n# end".format(value).encode(),
-    })
+    kernel = FakeKernel(
+        "trixie-6.12-absent",
+        {
+            "/etc/modprobe.d/10.conf": f"options nf_conntrack acct=1 hashsize={value} hashsize=4096\n# end".encode(),
+        },
+    )
     wanted = {"max": 300000, "hashsize": 65536, "scope": "boot", "force": True}
     refusal(kernel, "/etc/modprobe.d/10.conf:1", conflicting_entries="fail", **wanted)
     tune(kernel, **wanted)
@@ -906,11 +1048,14 @@ def test_an_outranked_hashsize_that_keeps_the_module_from_loading_goes_and_other
     assert live(kernel, "max", "buckets") == (300000, 65536)
 
 
-@pytest.mark.parametrize("place, entry", [
-    ("/usr/lib/modprobe.d/10-vendor.conf:2 (64K)", b"# a\noptions nf_conntrack hashsize=64K\n"),
-    ("/proc/cmdline:1 (64K)", b"nf_conntrack.hashsize=64K nf_conntrack.hashsize=65536\n"),
-    ("/proc/cmdline:1 ()", b"nf_conntrack.hashsize nf_conntrack.hashsize=65536\n"),
-])
+@pytest.mark.parametrize(
+    ("place", "entry"),
+    [
+        ("/usr/lib/modprobe.d/10-vendor.conf:2 (64K)", b"# a\noptions nf_conntrack hashsize=64K\n"),
+        ("/proc/cmdline:1 (64K)", b"nf_conntrack.hashsize=64K nf_conntrack.hashsize=65536\n"),
+        ("/proc/cmdline:1 ()", b"nf_conntrack.hashsize nf_conntrack.hashsize=65536\n"),
+    ],
+)
 @pytest.mark.parametrize("wanted", [{"hashsize": 65536}, {"load": True}, {"load": True, "scope": "runtime"}])
 def test_a_refused_hashsize_that_cannot_be_taken_away_is_named(place, entry, wanted):
     kernel = FakeKernel("trixie-6.12-absent", {place.partition(":")[0]: entry})
@@ -944,9 +1089,13 @@ def test_a_hashsize_in_such_a_command_that_the_kernel_refuses_is_named():
 
 
 def test_one_file_by_two_names_keeps_the_hashsize_that_was_asked_for():
-    kernel = FakeKernel("trixie-6.12-nat", {
-        "/etc/modprobe.d/10.conf": "zz-netops-conntrack.conf", MODPROBE_FILE: b"options nf_conntrack hashsize=64K\n",
-    })
+    kernel = FakeKernel(
+        "trixie-6.12-nat",
+        {
+            "/etc/modprobe.d/10.conf": "zz-netops-conntrack.conf",
+            MODPROBE_FILE: b"options nf_conntrack hashsize=64K\n",
+        },
+    )
     tune(kernel, hashsize=8192)
     kernel.reboot()
     assert live(kernel, "buckets") == (8192,)
@@ -960,42 +1109,57 @@ def test_a_hashsize_with_a_plus_is_what_the_kernel_makes_of_it():
 
 # --- conflicting_entries: fail
 
-@pytest.mark.parametrize("path, line", [
-    ("/etc/sysctl.d/zzz.conf", "net/netfilter/nf_conntrack_max=5"),
-    ("/etc/sysctl.d/zzz.conf", "-net.netfilter.nf_conntrack_max"),
-    ("/etc/sysctl.d/10-old.conf", "net.nf_conntrack_max = 5"),
-    ("/etc/sysctl.d/10-old.conf", "net.ipv4.netfilter.ip_conntrack_max = 5"),
-    ("/etc/sysctl.d/10-old.conf", "net.ipv4.ip_conntrack_max = 5"),
-    ("/etc/sysctl.conf", "net.netfilter.nf_conntrack_max = 5"),
-    ("/etc/modprobe.d/zzz.conf", "options nf_conntrack acct=1 hashsize=5"),
-])
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/etc/sysctl.d/zzz.conf", "net/netfilter/nf_conntrack_max=5"),
+        ("/etc/sysctl.d/zzz.conf", "-net.netfilter.nf_conntrack_max"),
+        ("/etc/sysctl.d/10-old.conf", "net.nf_conntrack_max = 5"),
+        ("/etc/sysctl.d/10-old.conf", "net.ipv4.netfilter.ip_conntrack_max = 5"),
+        ("/etc/sysctl.d/10-old.conf", "net.ipv4.ip_conntrack_max = 5"),
+        ("/etc/sysctl.conf", "net.netfilter.nf_conntrack_max = 5"),
+        ("/etc/modprobe.d/zzz.conf", "options nf_conntrack acct=1 hashsize=5"),
+    ],
+)
 @pytest.mark.parametrize("name", ["trixie-6.12-nat", "bookworm-6.1-nat"])
 def test_a_conflicting_line_is_named_by_file_and_line_and_stays(name, path, line):
-    kernel = FakeKernel(name, {path: "# mine\n{0}\n".format(line).encode()})
+    kernel = FakeKernel(name, {path: f"# mine\n{line}\n".encode()})
     wanted = {"max": 100000, "hashsize": 25000}
-    refusal(kernel, "{0}:2 ({1})".format(path, line), "conflicting_entries: replace", conflicting_entries="fail", **wanted)
+    refusal(kernel, f"{path}:2 ({line})", "conflicting_entries: replace", conflicting_entries="fail", **wanted)
     tune(kernel, **wanted)
     assert not tune(kernel, conflicting_entries="fail", **wanted)["changed"]
 
 
 def test_all_conflicting_lines_are_named_at_once():
-    kernel = FakeKernel("trixie-6.12-nat", {
-        "/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_max = 5\nnet.ipv4.ip_conntrack_max = 6\n",
-        "/etc/modprobe.d/zzz.conf": b"options nf_conntrack hashsize=7\n",
-    })
+    kernel = FakeKernel(
+        "trixie-6.12-nat",
+        {
+            "/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_max = 5\nnet.ipv4.ip_conntrack_max = 6\n",
+            "/etc/modprobe.d/zzz.conf": b"options nf_conntrack hashsize=7\n",
+        },
+    )
     refusal(
-        kernel, "/etc/sysctl.d/zzz.conf:1", "/etc/sysctl.d/zzz.conf:2", "/etc/modprobe.d/zzz.conf:1",
-        max=100000, hashsize=25000, conflicting_entries="fail",
+        kernel,
+        "/etc/sysctl.d/zzz.conf:1",
+        "/etc/sysctl.d/zzz.conf:2",
+        "/etc/modprobe.d/zzz.conf:1",
+        max=100000,
+        hashsize=25000,
+        conflicting_entries="fail",
     )
 
 
-@pytest.mark.parametrize("path, content", [
-    ("/etc/sysctl.d/10-old.conf", b"net.netfilter.nf_conntrack_max = 5\n"),
-    ("/usr/lib/sysctl.d/10-vendor.conf", b"net.netfilter.nf_conntrack_max = 5\n"),
-    ("/etc/sysctl.d/zzz.conf", b"# net.netfilter.nf_conntrack_max = 5\nnet.netfilter.nf_conntrack_acct = 1\n"),
-    ("/etc/modprobe.d/nf.conf", b"options nf_conntrack hashsize=5\n"),
-    (SYSCTL_FILE, b"net.ipv4.ip_conntrack_max = 5\nnet.netfilter.nf_conntrack_max = 6\n"),
-])
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("/etc/sysctl.d/10-old.conf", b"net.netfilter.nf_conntrack_max = 5\n"),
+        ("/usr/lib/sysctl.d/10-vendor.conf", b"net.netfilter.nf_conntrack_max = 5\n"),
+        ("/etc/sysctl.d/zzz.conf", b"# net.netfilter.nf_conntrack_max = 5\nnet.netfilter.nf_conntrack_acct = 1\n"),
+        ("/etc/modprobe.d/nf.conf", b"options nf_conntrack hashsize=5\n"),
+        (SYSCTL_FILE, b"net.ipv4.ip_conntrack_max = 5\nnet.netfilter.nf_conntrack_max = 6\n"),
+    ],
+)
 def test_what_is_outranked_or_in_an_own_file_is_no_conflict(path, content):
     kernel = FakeKernel("trixie-6.12-nat", {path: content})
     tune(kernel, max=100000, hashsize=25000, conflicting_entries="fail")
@@ -1011,10 +1175,13 @@ def test_another_file_takes_over_from_the_collections_own_without_a_conflict():
 
 
 def test_sysctl_conf_that_the_boot_reads_first_loses_lines_that_sysctl_p_would_apply():
-    kernel = FakeKernel("bookworm-6.1-nat", {
-        "/etc/sysctl.conf": b"net.netfilter.nf_conntrack_max=5\nkernel.panic=1\n",
-        "/etc/sysctl.d/99-sysctl.conf": "../sysctl.conf",
-    })
+    kernel = FakeKernel(
+        "bookworm-6.1-nat",
+        {
+            "/etc/sysctl.conf": b"net.netfilter.nf_conntrack_max=5\nkernel.panic=1\n",
+            "/etc/sysctl.d/99-sysctl.conf": "../sysctl.conf",
+        },
+    )
     refusal(kernel, "/etc/sysctl.d/99-sysctl.conf -> /etc/sysctl.conf:1", max=100000, conflicting_entries="fail")
     tune(kernel, max=100000)
     assert kernel.tree["/etc/sysctl.conf"] == b"kernel.panic=1\n"
@@ -1022,10 +1189,13 @@ def test_sysctl_conf_that_the_boot_reads_first_loses_lines_that_sysctl_p_would_a
 
 
 def test_one_file_by_two_names_is_changed_once():
-    kernel = FakeKernel("trixie-6.12-nat", {
-        "/etc/sysctl.d/zzz-a.conf": b"net.netfilter.nf_conntrack_max=5\nkernel.panic=1\n",
-        "/etc/sysctl.d/zzz-b.conf": "zzz-a.conf",
-    })
+    kernel = FakeKernel(
+        "trixie-6.12-nat",
+        {
+            "/etc/sysctl.d/zzz-a.conf": b"net.netfilter.nf_conntrack_max=5\nkernel.panic=1\n",
+            "/etc/sysctl.d/zzz-b.conf": "zzz-a.conf",
+        },
+    )
     changes = tune(kernel, max=100000)["changes"]
     assert sorted(change["subject"] for change in changes if "zzz" in change["subject"]) == ["/etc/sysctl.d/zzz-a.conf"]
     assert kernel.tree["/etc/sysctl.d/zzz-a.conf"] == b"kernel.panic=1\n"
@@ -1035,11 +1205,14 @@ def test_one_file_by_two_names_is_changed_once():
 # --- a write that fails
 
 WHOLE = {
-    "max": 60000, "hashsize": 16384, "timeouts": {"udp": 20, "tcp_established": 500000},
+    "max": 60000,
+    "hashsize": 16384,
+    "timeouts": {"udp": 20, "tcp_established": 500000},
     "sysctls": {"nf_conntrack_acct": 1},
 }
 STALE = {
-    UDEV_SOCKET: b"", "/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_max=5\n",
+    UDEV_SOCKET: b"",
+    "/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_max=5\n",
     "/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=5\n",
     SYSCTL_FILE: b"# mine, \xff\n",
 }
@@ -1072,7 +1245,7 @@ POSITIONS = [
 
 @pytest.mark.parametrize("late", [False, True], ids=["refused", "after it took effect"])
 @pytest.mark.parametrize(
-    "name, changes, params, position", POSITIONS, ids=["{0[0]}-{0[3]}".format(case) for case in POSITIONS]
+    ("name", "changes", "params", "position"), POSITIONS, ids=[f"{case[0]}-{case[3]}" for case in POSITIONS]
 )
 def test_a_failure_at_any_position_leaves_runtime_and_files_as_they_were(name, changes, params, position, late):
     kernel = FakeKernel(name, changes)
@@ -1114,14 +1287,19 @@ def test_what_could_not_be_reverted_is_named_and_the_rest_is_reverted():
     assert len(raised.value.details["not_reverted"]) == 1
 
 
-@pytest.mark.parametrize("name, value", [
-    ("nf_conntrack_max", 50000), ("nf_conntrack_buckets", 8192), ("nf_conntrack_udp_timeout", 25),
-])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("nf_conntrack_max", 50000),
+        ("nf_conntrack_buckets", 8192),
+        ("nf_conntrack_udp_timeout", 25),
+    ],
+)
 def test_a_value_that_the_kernel_silently_changes_is_named_and_everything_reverted(name, value):
     kernel = FakeKernel("trixie-6.12-nat")
     before = kernel.state()
     kernel.clamps = {name: value}
-    with pytest.raises(ApplyError, match="{0} is {1} instead of ".format(name, value)):
+    with pytest.raises(ApplyError, match=f"{name} is {value} instead of "):
         wanted = {"max": 60000, "hashsize": 60000, "timeouts": {"udp": 20}}
         # What it was, it may be again.
         original = kernel._kernel_write
@@ -1149,53 +1327,73 @@ def test_a_load_that_is_prevented_leaves_nothing():
 
 HOSTS = st.sampled_from(LOADED + ABSENT + [BUILT_IN])
 STRAY_LINES = st.lists(
-    st.sampled_from([
-        b"net.netfilter.nf_conntrack_max=7777\n", b"net.nf_conntrack_max = 8888\n", b"net.ipv4.ip_conntrack_max=9999\n",
-        b"-net.netfilter.nf_conntrack_udp_timeout\n", b"net.netfilter.nf_conntrack_udp_timeout = 33\n",
-        b"net.netfilter.nf_conntrack_buckets=999\n", b"# comment \xff\n", b"net.netfilter.nf_conntrack_udp* = 44\n",
-        b"kernel.panic = 3\r\n",
-    ]),
+    st.sampled_from(
+        [
+            b"net.netfilter.nf_conntrack_max=7777\n",
+            b"net.nf_conntrack_max = 8888\n",
+            b"net.ipv4.ip_conntrack_max=9999\n",
+            b"-net.netfilter.nf_conntrack_udp_timeout\n",
+            b"net.netfilter.nf_conntrack_udp_timeout = 33\n",
+            b"net.netfilter.nf_conntrack_buckets=999\n",
+            b"# comment \xff\n",
+            b"net.netfilter.nf_conntrack_udp* = 44\n",
+            b"kernel.panic = 3\r\n",
+        ]
+    ),
     max_size=4,
 ).map(b"".join)
 STRAY_OPTIONS = st.lists(
-    st.sampled_from([
-        b"options nf_conntrack hashsize=3333\n", b"options nf-conntrack acct=1 hashsize=4444\n", b"# x\n",
-        b"options nf_conntrack acct=1\n",
-    ]),
+    st.sampled_from(
+        [
+            b"options nf_conntrack hashsize=3333\n",
+            b"options nf-conntrack acct=1 hashsize=4444\n",
+            b"# x\n",
+            b"options nf_conntrack acct=1\n",
+        ]
+    ),
     max_size=3,
 ).map(b"".join)
-TREES = st.fixed_dictionaries({}, optional={
-    "/etc/sysctl.d/10-a.conf": STRAY_LINES,
-    "/etc/sysctl.d/zzz.conf": STRAY_LINES,
-    "/usr/lib/sysctl.d/20-vendor.conf": STRAY_LINES,
-    "/etc/sysctl.conf": STRAY_LINES,
-    SYSCTL_FILE: STRAY_LINES,
-    "/etc/modprobe.d/a.conf": STRAY_OPTIONS,
-    "/etc/modprobe.d/zzzz.conf": STRAY_OPTIONS,
-    MODPROBE_FILE: STRAY_OPTIONS,
-    "/lib/modprobe.d/10-vendor.conf": STRAY_OPTIONS,
-})
+TREES = st.fixed_dictionaries(
+    {},
+    optional={
+        "/etc/sysctl.d/10-a.conf": STRAY_LINES,
+        "/etc/sysctl.d/zzz.conf": STRAY_LINES,
+        "/usr/lib/sysctl.d/20-vendor.conf": STRAY_LINES,
+        "/etc/sysctl.conf": STRAY_LINES,
+        SYSCTL_FILE: STRAY_LINES,
+        "/etc/modprobe.d/a.conf": STRAY_OPTIONS,
+        "/etc/modprobe.d/zzzz.conf": STRAY_OPTIONS,
+        MODPROBE_FILE: STRAY_OPTIONS,
+        "/lib/modprobe.d/10-vendor.conf": STRAY_OPTIONS,
+    },
+)
 SIZES = st.one_of(st.none(), st.just("auto"), st.integers(200, 150000))
-REQUESTS = st.fixed_dictionaries({}, optional={
-    "max": SIZES,
-    "hashsize": SIZES,
-    "entries_per_bucket": st.sampled_from(["auto", 1, 2, 8]),
-    "memory_percent": st.integers(1, 25),
-    "timeouts": st.dictionaries(
-        st.sampled_from(["udp", "udp_stream", "tcp_established", "generic"]), st.integers(1, 2147483), max_size=3
-    ),
-    "sysctls": st.dictionaries(
-        st.sampled_from(["nf_conntrack_acct", "nf_conntrack_tcp_loose", "nf_conntrack_log_invalid"]),
-        st.integers(0, 1), max_size=2,
-    ),
-    "load": st.booleans(),
-    "scope": st.sampled_from(["both", "both", "both", "runtime", "boot"]),
-})
+REQUESTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "max": SIZES,
+        "hashsize": SIZES,
+        "entries_per_bucket": st.sampled_from(["auto", 1, 2, 8]),
+        "memory_percent": st.integers(1, 25),
+        "timeouts": st.dictionaries(
+            st.sampled_from(["udp", "udp_stream", "tcp_established", "generic"]), st.integers(1, 2147483), max_size=3
+        ),
+        "sysctls": st.dictionaries(
+            st.sampled_from(["nf_conntrack_acct", "nf_conntrack_tcp_loose", "nf_conntrack_log_invalid"]),
+            st.integers(0, 1),
+            max_size=2,
+        ),
+        "load": st.booleans(),
+        "scope": st.sampled_from(["both", "both", "both", "runtime", "boot"]),
+    },
+)
 
 
 def tree(entries):
-    return {path.replace("/lib/", "/usr/lib/") if path.startswith("/lib/") else path: entry
-            for path, entry in entries.items()}
+    return {
+        path.replace("/lib/", "/usr/lib/") if path.startswith("/lib/") else path: entry
+        for path, entry in entries.items()
+    }
 
 
 def managed(params):
@@ -1205,8 +1403,10 @@ def managed(params):
         names.add("nf_conntrack_buckets")
     names.update(params.get("sysctls", {}))
     full = {
-        "udp": "nf_conntrack_udp_timeout", "udp_stream": "nf_conntrack_udp_timeout_stream",
-        "tcp_established": "nf_conntrack_tcp_timeout_established", "generic": "nf_conntrack_generic_timeout",
+        "udp": "nf_conntrack_udp_timeout",
+        "udp_stream": "nf_conntrack_udp_timeout_stream",
+        "tcp_established": "nf_conntrack_tcp_timeout_established",
+        "generic": "nf_conntrack_generic_timeout",
     }
     names.update(full[name] for name in params.get("timeouts", {}))
     return names
@@ -1305,7 +1505,9 @@ def test_an_automatic_hashsize_is_the_same_before_and_after_a_late_load():
     assert not tune(kernel, **wanted)["changed"]
 
 
-@pytest.mark.parametrize("line", [b"net.netfilter.nf_conntrack_max = 99999999999\n", b"net.netfilter.nf_conntrack_max = x\n"])
+@pytest.mark.parametrize(
+    "line", [b"net.netfilter.nf_conntrack_max = 99999999999\n", b"net.netfilter.nf_conntrack_max = x\n"]
+)
 def test_a_max_that_the_kernel_will_refuse_does_not_count_as_one(line):
     kernel = FakeKernel("trixie-6.12-nat", {"/etc/sysctl.d/1.conf": line})
     running = live(kernel, "max")
@@ -1328,6 +1530,7 @@ def test_settings_that_are_returned_were_read_back():
 
 
 # --- undo
+
 
 @pytest.mark.parametrize("name", LOADED + ABSENT)
 def test_what_was_set_for_the_boot_can_be_taken_away_again(name):
@@ -1380,10 +1583,13 @@ def test_a_max_of_ones_own_stays_where_a_hashsize_is_taken_away():
 
 
 def test_a_file_that_the_boot_does_not_read_loses_the_lines_of_what_is_asked_for_and_of_what_comes_with_it():
-    kernel = FakeKernel("trixie-6.12-nat", {
-        "/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_buckets = 999\n",
-        "/etc/sysctl.conf": b"net.netfilter.nf_conntrack_max = 7777\nnet.netfilter.nf_conntrack_buckets = 999\n# mine\n",
-    })
+    kernel = FakeKernel(
+        "trixie-6.12-nat",
+        {
+            "/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_buckets = 999\n",
+            "/etc/sysctl.conf": b"net.netfilter.nf_conntrack_max = 7777\nnet.netfilter.nf_conntrack_buckets = 999\n# mine\n",
+        },
+    )
     predicted = tune(kernel, check=True, max=100000, hashsize=65536)
     assert tune(kernel, max=100000, hashsize=65536)["changes"] == predicted["changes"]
     assert kernel.tree["/etc/sysctl.conf"] == b"# mine\n"
@@ -1401,8 +1607,10 @@ def test_lines_are_taken_away_also_from_a_file_that_the_boot_no_longer_reads():
 
 
 def test_values_are_not_looked_at_where_they_are_taken_away():
-    wanted = {"max": 0, "hashsize": -1, "entries_per_bucket": 0, "timeouts": dict.fromkeys(TIMEOUTS, 10 ** 12)}
-    wanted["sysctls"] = {name: "x" for name, key in KEYS.items() if key.timeout is None and name not in (_keys.MAX, _keys.BUCKETS)}
+    wanted = {"max": 0, "hashsize": -1, "entries_per_bucket": 0, "timeouts": dict.fromkeys(TIMEOUTS, 10**12)}
+    wanted["sysctls"] = {
+        name: "x" for name, key in KEYS.items() if key.timeout is None and name not in (_keys.MAX, _keys.BUCKETS)
+    }
     assert not tune(FakeKernel("trixie-6.12-nat"), state="absent", **wanted)["changed"]
 
 

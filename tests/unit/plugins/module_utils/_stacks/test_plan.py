@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from fake_modules import FakeModules
 
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
-from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BLOCK_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, HostError, Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import (
     HEADER,
     LOAD_FILES,
@@ -20,10 +21,14 @@ from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed 
     STATES,
     Request,
 )
-from fake_modules import FakeModules
 
 LOADED = [
-    "bullseye-5.10-nat", "bookworm-6.1-nat", "trixie-6.12-nat", "sid-7.2-nat", "el8-4.18-by-hand", "buster-4.19-nft-by-hand",
+    "bullseye-5.10-nat",
+    "bookworm-6.1-nat",
+    "trixie-6.12-nat",
+    "sid-7.2-nat",
+    "el8-4.18-by-hand",
+    "buster-4.19-nft-by-hand",
 ]
 ABSENT = ["bullseye-5.10-absent", "bookworm-6.1-absent", "trixie-6.12-absent", "sid-7.2-absent"]
 
@@ -86,12 +91,16 @@ def test_without_connection_tracking_nothing_of_it_is_loaded_again(name):
     assert ask(host, "conntrack", "absent")["changed"] is False
 
 
-@pytest.mark.parametrize("lines", [
-    "nf_conntrack_ipv4 1 0 - Live 0x0\nnf_nat_ipv4 1 2 ipt_MASQUERADE,iptable_nat, Live 0x0\n"
-    "ipt_MASQUERADE 1 0 - Live 0x0\niptable_nat 1 0 - Live 0x0\nnf_nat 1 1 nf_nat_ipv4, Live 0x0\n"
-    "nf_conntrack 1 2 nf_nat,nf_conntrack_ipv4, Live 0x0\nnf_defrag_ipv4 1 1 nf_conntrack_ipv4, Live 0x0\n",
-    "ip_nat 1 1 ipt_MASQUERADE, Live 0x0\nipt_MASQUERADE 1 0 - Live 0x0\nip_conntrack 1 1 ip_nat, Live 0x0\n",
-], ids=["4.18", "2.6.16"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "nf_conntrack_ipv4 1 0 - Live 0x0\nnf_nat_ipv4 1 2 ipt_MASQUERADE,iptable_nat, Live 0x0\n"
+        "ipt_MASQUERADE 1 0 - Live 0x0\niptable_nat 1 0 - Live 0x0\nnf_nat 1 1 nf_nat_ipv4, Live 0x0\n"
+        "nf_conntrack 1 2 nf_nat,nf_conntrack_ipv4, Live 0x0\nnf_defrag_ipv4 1 1 nf_conntrack_ipv4, Live 0x0\n",
+        "ip_nat 1 1 ipt_MASQUERADE, Live 0x0\nipt_MASQUERADE 1 0 - Live 0x0\nip_conntrack 1 1 ip_nat, Live 0x0\n",
+    ],
+    ids=["4.18", "2.6.16"],
+)
 def test_modules_of_old_names_go_too(lines):
     host = FakeModules("trixie-6.12-absent", {"/proc/modules": lines.encode()})
     ask(host, "conntrack", "absent")
@@ -121,11 +130,15 @@ def test_defragmentation_that_a_bpf_program_uses_stays():
     assert ask(host, "conntrack", "absent")["changed"] is False
 
 
-@pytest.mark.parametrize("path, text", [
-    ("/etc/modules-load.d/tproxy.conf", b"xt_TPROXY\n"),
-    ("/etc/modules-load.d/tproxy.conf", b"nf_defrag_ipv4\n"),
-    ("/proc/cmdline", b"quiet modules_load=nf-defrag-ipv4\n"),
-], ids=["a module that needs it", "itself", "command line"])
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/etc/modules-load.d/tproxy.conf", b"xt_TPROXY\n"),
+        ("/etc/modules-load.d/tproxy.conf", b"nf_defrag_ipv4\n"),
+        ("/proc/cmdline", b"quiet modules_load=nf-defrag-ipv4\n"),
+    ],
+    ids=["a module that needs it", "itself", "command line"],
+)
 @pytest.mark.parametrize("name", ["trixie-6.12-absent", "trixie-6.12-nat"])
 def test_defragmentation_that_the_boot_loads_for_others_stays(name, path, text):
     host = FakeModules(name, {path: text})
@@ -143,7 +156,9 @@ def test_defragmentation_that_the_boot_loads_for_others_stays(name, path, text):
 # --- from one state to another
 
 
-@pytest.mark.parametrize("first, second", list(itertools.product(REQUESTS, REQUESTS)), ids=lambda r: r.stack + r.state)
+@pytest.mark.parametrize(
+    ("first", "second"), list(itertools.product(REQUESTS, REQUESTS)), ids=lambda r: r.stack + r.state
+)
 def test_no_residue_of_the_state_before(first, second):
     host = FakeModules("trixie-6.12-absent")
     stacks_plan.run(host, first, False)
@@ -166,7 +181,7 @@ def test_no_residue_of_the_state_before(first, second):
     assert stacks_plan.run(host, second, False)["changed"] is False
 
 
-@pytest.mark.parametrize("stack, loaded", [("conntrack", ["nf_conntrack"]), ("nat", ["nf_conntrack", "nf_nat"])])
+@pytest.mark.parametrize(("stack", "loaded"), [("conntrack", ["nf_conntrack"]), ("nat", ["nf_conntrack", "nf_nat"])])
 def test_present_is_loaded_now_and_at_boot(stack, loaded):
     host = FakeModules("trixie-6.12-absent")
     result = ask(host, stack, "present")
@@ -195,11 +210,19 @@ def test_what_conntrack_settings_has_the_boot_load_stays_until_tracking_is_kept_
 # --- what others wrote
 
 
-@pytest.mark.parametrize("path, before, after", [
-    ("/etc/modprobe.d/00-a.conf", b"# \xff\ninstall nf-nat /bin/true \\\n x\noptions a b=1", b"# \xff\noptions a b=1"),
-    ("/etc/modules-load.d/x.conf", b"; \xff\nnf_nat\n\n iptable-nat x=1\nloop", b"; \xff\n\nloop"),
-    ("/etc/modules", b"# a\nip_nat\nloop\n", b"# a\nloop\n"),
-], ids=["install", "modules-load.d", "/etc/modules"])
+@pytest.mark.parametrize(
+    ("path", "before", "after"),
+    [
+        (
+            "/etc/modprobe.d/00-a.conf",
+            b"# \xff\ninstall nf-nat /bin/true \\\n x\noptions a b=1",
+            b"# \xff\noptions a b=1",
+        ),
+        ("/etc/modules-load.d/x.conf", b"; \xff\nnf_nat\n\n iptable-nat x=1\nloop", b"; \xff\n\nloop"),
+        ("/etc/modules", b"# a\nip_nat\nloop\n", b"# a\nloop\n"),
+    ],
+    ids=["install", "modules-load.d", "/etc/modules"],
+)
 def test_lines_below_etc_that_would_undo_it_are_removed_and_no_other_byte(path, before, after):
     host = FakeModules("trixie-6.12-nat", {path: before})
     ask(host, "nat", "absent")
@@ -207,11 +230,19 @@ def test_lines_below_etc_that_would_undo_it_are_removed_and_no_other_byte(path, 
     assert ask(host, "nat", "absent")["changed"] is False
 
 
-@pytest.mark.parametrize("path, text, words", [
-    ("/usr/lib/modprobe.d/00-a.conf", b"\ninstall nf_nat /bin/true\n", "/usr/lib/modprobe.d/00-a.conf:2"),
-    ("/etc/modprobe.d/00-a.conf", b"install nf_* /bin/true\n", "/etc/modprobe.d/00-a.conf:1"),
-    ("/usr/lib/modules-load.d/a.conf", b"# \nnf_nat_ftp\n", "/usr/lib/modules-load.d/a.conf:2 has the boot load nf_nat_ftp"),
-], ids=["vendor's install", "pattern", "vendor's load"])
+@pytest.mark.parametrize(
+    ("path", "text", "words"),
+    [
+        ("/usr/lib/modprobe.d/00-a.conf", b"\ninstall nf_nat /bin/true\n", "/usr/lib/modprobe.d/00-a.conf:2"),
+        ("/etc/modprobe.d/00-a.conf", b"install nf_* /bin/true\n", "/etc/modprobe.d/00-a.conf:1"),
+        (
+            "/usr/lib/modules-load.d/a.conf",
+            b"# \nnf_nat_ftp\n",
+            "/usr/lib/modules-load.d/a.conf:2 has the boot load nf_nat_ftp",
+        ),
+    ],
+    ids=["vendor's install", "pattern", "vendor's load"],
+)
 def test_lines_elsewhere_are_named_and_nothing_is_changed(path, text, words):
     host = FakeModules("trixie-6.12-nat", {path: text})
     before = host.state()
@@ -221,10 +252,14 @@ def test_lines_elsewhere_are_named_and_nothing_is_changed(path, text, words):
     assert host.state() == before
 
 
-@pytest.mark.parametrize("path, text", [
-    ("/usr/lib/modprobe.d/00-a.conf", b"install nf_nat /bin/false\n"),
-    ("/etc/modprobe.d/00-a.conf", b"install nf_* /usr/bin/false 'not here'\n"),
-], ids=["vendor's", "pattern"])
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/usr/lib/modprobe.d/00-a.conf", b"install nf_nat /bin/false\n"),
+        ("/etc/modprobe.d/00-a.conf", b"install nf_* /usr/bin/false 'not here'\n"),
+    ],
+    ids=["vendor's", "pattern"],
+)
 def test_what_others_wrote_that_keeps_nat_out_as_well_may_stay(path, text):
     host = FakeModules("trixie-6.12-absent", {path: text})
     result = ask(host, "nat", "absent")
@@ -235,19 +270,26 @@ def test_what_others_wrote_that_keeps_nat_out_as_well_may_stay(path, text):
 
 def test_modules_that_need_the_stack_are_told_by_modules_dep():
     release = FakeModules("trixie-6.12-nat").read_value("/proc/sys/kernel/osrelease")
-    host = FakeModules("trixie-6.12-nat", {
-        "/lib": None,
-        "/lib/modules/{0}/modules.dep".format(release): b"kernel/a/odd-one.ko.xz: kernel/b/nf_nat.ko.xz\n",
-        "/etc/modules-load.d/x.conf": b"odd_one\nother\n",
-    })
+    host = FakeModules(
+        "trixie-6.12-nat",
+        {
+            "/lib": None,
+            f"/lib/modules/{release}/modules.dep": b"kernel/a/odd-one.ko.xz: kernel/b/nf_nat.ko.xz\n",
+            "/etc/modules-load.d/x.conf": b"odd_one\nother\n",
+        },
+    )
     ask(host, "nat", "absent")
     assert host.text("/etc/modules-load.d/x.conf") == "other\n"
 
 
-@pytest.mark.parametrize("path, text", [
-    ("/etc/modprobe.d/x.conf", b"install nf_conntrack /bin/false\n"),
-    ("/etc/modprobe.d/x.conf", b"blacklist nf-conntrack\n"),
-], ids=["install", "blacklist"])
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/etc/modprobe.d/x.conf", b"install nf_conntrack /bin/false\n"),
+        ("/etc/modprobe.d/x.conf", b"blacklist nf-conntrack\n"),
+    ],
+    ids=["install", "blacklist"],
+)
 def test_present_lifts_what_others_wrote_below_etc(path, text):
     host = FakeModules("trixie-6.12-absent", {path: text})
     ask(host, "conntrack", "present")
@@ -268,17 +310,20 @@ def test_present_names_a_block_elsewhere():
     assert "/usr/lib/modprobe.d/x.conf:1" in refused.value.message
 
 
-@pytest.mark.parametrize("stack, words, is_kept_out", [
-    ("nat", "modprobe.blacklist=loop,nf-nat", True),
-    ("nat", "modprobe.blacklist=nf_conntrack", False),
-    ("nat", "module_blacklist=nf_nat", True),
-    ("nat", "module_blacklist=loop,nf_conntrack", True),
-    ("nat", "module_blacklist=nf_nat_ftp blacklist=nf_nat", False),
-    ("conntrack", "module-blacklist=nf_defrag_ipv6", True),
-    ("conntrack", "module_blacklist=nf_nat modprobe.blacklist=nf_nat", False),
-])
+@pytest.mark.parametrize(
+    ("stack", "words", "is_kept_out"),
+    [
+        ("nat", "modprobe.blacklist=loop,nf-nat", True),
+        ("nat", "modprobe.blacklist=nf_conntrack", False),
+        ("nat", "module_blacklist=nf_nat", True),
+        ("nat", "module_blacklist=loop,nf_conntrack", True),
+        ("nat", "module_blacklist=nf_nat_ftp blacklist=nf_nat", False),
+        ("conntrack", "module-blacklist=nf_defrag_ipv6", True),
+        ("conntrack", "module_blacklist=nf_nat modprobe.blacklist=nf_nat", False),
+    ],
+)
 def test_present_names_a_blacklist_on_the_kernel_command_line(stack, words, is_kept_out):
-    host = FakeModules("trixie-6.12-absent", {"/proc/cmdline": "quiet {0} ro\n".format(words).encode()})
+    host = FakeModules("trixie-6.12-absent", {"/proc/cmdline": f"quiet {words} ro\n".encode()})
     if is_kept_out:
         message = refused(host, stack, "present").message
         assert "/proc/cmdline" in message and words in message
@@ -357,9 +402,13 @@ def test_root_with_every_capability_may_change_modules():
     assert ask(host, "nat", "absent")["changed"] is True
 
 
-@pytest.mark.parametrize("name, state, word", [
-    ("trixie-6.12-nat", "absent", "unloaded"), ("trixie-6.12-absent", "present", "loaded"),
-])
+@pytest.mark.parametrize(
+    ("name", "state", "word"),
+    [
+        ("trixie-6.12-nat", "absent", "unloaded"),
+        ("trixie-6.12-absent", "present", "loaded"),
+    ],
+)
 def test_a_kernel_that_takes_no_more_modules_is_left_alone(name, state, word):
     host = FakeModules(name, LOCKED, pins={"nft_ct": 1})
     for check in (True, False):
@@ -381,9 +430,13 @@ def test_kmod_is_asked_for():
     assert "install the package kmod" in refused(host).message
 
 
-@pytest.mark.parametrize("name, state, words", [
-    ("trixie-6.12-nat", "absent", "a failure could not be undone"), ("trixie-6.12-absent", "present", "nothing can be loaded"),
-])
+@pytest.mark.parametrize(
+    ("name", "state", "words"),
+    [
+        ("trixie-6.12-nat", "absent", "a failure could not be undone"),
+        ("trixie-6.12-absent", "present", "nothing can be loaded"),
+    ],
+)
 def test_a_kernel_whose_files_are_gone_is_left_alone(name, state, words):
     host = FakeModules(name)
     del host.tree[host.modules_dep]
@@ -410,9 +463,14 @@ def test_a_link_to_nothing_in_the_place_of_our_own_file_is_nothing_to_take_away(
         assert ask(host, stack, "absent")["changed"] is False
 
 
-@pytest.mark.parametrize("path, state", [
-    (BLOCK_FILE, "absent"), (LOAD_FILES["nat"], "present"),
-], ids=["block", "load"])
+@pytest.mark.parametrize(
+    ("path", "state"),
+    [
+        (BLOCK_FILE, "absent"),
+        (LOAD_FILES["nat"], "present"),
+    ],
+    ids=["block", "load"],
+)
 def test_our_own_file_may_be_a_link(path, state):
     host = FakeModules("trixie-6.12-absent", {path: "/etc/site.conf", "/etc/site.conf": b"# nothing\n"})
     ask(host, "nat", state)
@@ -425,7 +483,9 @@ def test_our_own_file_may_be_a_link(path, state):
 
 
 def test_a_driver_of_the_network_card_is_never_unloaded():
-    host = FakeModules("trixie-6.12-nat", {"/sys/module/mlx5_core/drivers/pci:mlx5_core": "/sys/bus"}, also=["mlx5_core"])
+    host = FakeModules(
+        "trixie-6.12-nat", {"/sys/module/mlx5_core/drivers/pci:mlx5_core": "/sys/bus"}, also=["mlx5_core"]
+    )
     host._depends["mlx5_core"] = ["nf_conntrack"]
     host._show()
     host.pins = {"nft_ct": 1}
@@ -456,10 +516,12 @@ def test_a_reference_that_goes_away_is_waited_for():
 
 @pytest.mark.parametrize("late", [False, True], ids=["without effect", "with effect"])
 @pytest.mark.parametrize("name", ["trixie-6.12-nat", "el8-4.18-by-hand"])
-@pytest.mark.parametrize("stack, state", [("nat", "absent"), ("conntrack", "absent"), ("nat", "present")])
+@pytest.mark.parametrize(("stack", "state"), [("nat", "absent"), ("conntrack", "absent"), ("nat", "present")])
 def test_a_failure_at_any_step_leaves_modules_and_files_as_they_were(name, stack, state, late):
     def fresh():
-        host = FakeModules(name, {"/etc/modules-load.d/x.conf": b"nf_nat\n", BLOCK_FILE: b"install nf_nat /bin/false\n"})
+        host = FakeModules(
+            name, {"/etc/modules-load.d/x.conf": b"nf_nat\n", BLOCK_FILE: b"install nf_nat /bin/false\n"}
+        )
         if state == "present":
             host.reboot()
         return host
@@ -506,7 +568,7 @@ def test_a_module_that_does_not_come_back_is_named():
 
 @pytest.mark.parametrize("module", ["nf_conntrack", "nf_nat"])
 def test_a_load_that_fails_half_way_takes_back_what_came_with_it_and_no_more(module):
-    install = "install {0} /usr/bin/it\n".format(module).encode()
+    install = f"install {module} /usr/bin/it\n".encode()
     host = FakeModules("trixie-6.12-absent", {"/etc/modprobe.d/x.conf": install}, also=["nf_defrag_ipv6"])
     loaded = host.loaded
     with pytest.raises(ApplyError) as failed:
