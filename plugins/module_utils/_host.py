@@ -13,11 +13,12 @@ import contextlib
 import errno
 import fcntl
 import os
+import signal
 import stat
 import time
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Interrupted, Refused
 
 _MAX_LINKS = 40  # as in the kernel's path walk
 
@@ -32,6 +33,14 @@ _LOCK_SECONDS = 60
 #: run at a time changes files, one by one; and what a stopped run left can be found by it. Neither sysctl.d, modprobe.d,
 #: modules-load.d nor udev reads a name that starts with a dot and ends in .tmp.
 TEMPORARY = ".netops-conntrack.tmp"
+
+#: What asks a run to end: Ctrl-C where the controller changes its own host; kill, `systemctl stop` and a shutdown; and the
+#: end of the terminal, which Ansible has ssh make unless it pipelines, so also a connection that broke. Others either
+#: cannot be caught, or are sent by nobody who means to end a program in an orderly way.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+#: Seconds between looks at whether one came, while a program runs or time passes.
+_LOOK_SECONDS = 0.2
 
 _32_BIT_MACHINES = ("i386", "i486", "i586", "i686", "armv5", "armv6", "armv7", "armv8l", "mips", "ppc", "riscv32")
 
@@ -73,6 +82,8 @@ class Host:
     def __init__(self, root: str = "/", page_size: int | None = None, pointer_bytes: int | None = None) -> None:
         self._root = root.rstrip("/")
         self.is_root = os.geteuid() == 0
+        self._signal: str | None = None
+        self._may_end = True
         self.page_size = page_size or os.sysconf("SC_PAGE_SIZE")
         self.pointer_bytes = pointer_bytes or _pointer_bytes(os.uname().machine)
 
@@ -221,12 +232,72 @@ class Host:
             reason = "{0}. It keeps two runs from changing this host at once: make {1} a directory that root can write"
             raise HostError("lock", LOCK_FILE, reason.format(error.strerror, directory), error.errno) from error
         with _closing(descriptor):
-            _lock(descriptor)
+            self._lock(descriptor)
             # For the message of one that waits in vain; where /run is full, that has to do without.
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
             yield
+
+    def _lock(self, descriptor: int) -> None:
+        """Wait for the lock, and not for ever: a run that hangs is for somebody to look at.
+
+        :raises Refused: it was not to be had.
+        """
+        end = time.monotonic() + _LOCK_SECONDS
+        while True:
+            self.check_signals()
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    break
+            except OSError as error:
+                raise HostError("lock", LOCK_FILE, error.strerror, error.errno) from error
+            time.sleep(0.1)
+        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
+        raise Refused(
+            f"another run is changing this host: process {holder} holds {LOCK_FILE}, and did not end in {_LOCK_SECONDS} s. Nothing was changed. Run"
+            " this again when that process has ended; end it if it hangs"
+        )
+
+    @contextlib.contextmanager
+    def heeding_signals(self) -> t.Iterator[None]:
+        """Have a signal that asks this process to end wait until the next :meth:`check_signals`.
+
+        So none comes in the middle of a step, of which it would not be known whether it was made. One that is ignored,
+        as by nohup, stays ignored. Python tells signals to the main thread alone; in another this does nothing.
+        """
+
+        def note(number: int, _frame: t.Any) -> None:
+            self._signal = self._signal or signal.Signals(number).name
+
+        before: dict[int, t.Any] = {}
+        self._signal = None
+        try:
+            with contextlib.suppress(ValueError):  # not the main thread
+                for number in _ENDING:
+                    if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                        before[number] = signal.signal(number, note)
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def to_the_end(self) -> t.Iterator[None]:
+        """Have :meth:`check_signals` pass over any, so that what is reverted is reverted to the end."""
+        self._may_end = False
+        try:
+            yield
+        finally:
+            self._may_end = True
+
+    def check_signals(self) -> None:
+        """:raises Interrupted: a signal came that asks this process to end."""
+        if self._signal is not None and self._may_end:
+            raise Interrupted(f"this run was ended by {self._signal}")
 
     def write_value(self, path: str, value: str) -> None:
         """Write a kernel file with a single write(2), so that the kernel takes the value whole or not at all.
@@ -345,32 +416,56 @@ class Host:
             os.close(descriptor)
 
     def wait(self, seconds: float) -> None:
-        """Let this many seconds pass."""
-        time.sleep(seconds)
+        """Let this many seconds pass.
+
+        :raises Interrupted: a signal ended that.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            self.check_signals()
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, _LOOK_SECONDS))
 
     def run(self, command: t.Sequence[str]) -> str:
         """Run a program, without a shell, in the C locale; its standard output.
 
         :raises HostError: the program is missing or ended with an error; the reason is what it said.
+        :raises Interrupted: a signal came, and the program was ended.
         """
         import subprocess
 
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
         try:
-            # stdin is closed so that nothing can ask; check=False because the exit code becomes our own error.
-            result = subprocess.run(
+            # stdin is closed so that nothing can ask. A session of its own keeps Ctrl-C in a terminal from it, which is
+            # for this process to act on.
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 env=environment,
-                check=False,
+                start_new_session=True,
             )
         except OSError as error:
             raise HostError("run", command[0], error.strerror, error.errno) from error
-        if result.returncode != 0:
-            said = (result.stderr or result.stdout).decode("utf-8", "replace").strip()
-            raise HostError("run", " ".join(command), said or f"exit code {result.returncode}")
-        return result.stdout.decode("utf-8", "replace")
+        with process:
+            try:
+                while True:
+                    self.check_signals()
+                    try:
+                        output, errors = process.communicate(timeout=_LOOK_SECONDS)
+                        break
+                    except subprocess.TimeoutExpired:
+                        continue
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode != 0:
+            said = (errors or output).decode("utf-8", "replace").strip()
+            raise HostError("run", " ".join(command), said or f"exit code {process.returncode}")
+        return output.decode("utf-8", "replace")
 
 
 @contextlib.contextmanager
@@ -379,29 +474,6 @@ def _closing(descriptor: int) -> t.Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor: int) -> None:
-    """Wait for the lock, and not for ever: a run that hangs is for somebody to look at.
-
-    :raises Refused: it was not to be had.
-    """
-    end = time.monotonic() + _LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                break
-        except OSError as error:
-            raise HostError("lock", LOCK_FILE, error.strerror, error.errno) from error
-        time.sleep(0.1)
-    holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
-    raise Refused(
-        f"another run is changing this host: process {holder} holds {LOCK_FILE}, and did not end in {_LOCK_SECONDS} s. Nothing was changed. Run"
-        " this again when that process has ended; end it if it hangs"
-    )
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -21,8 +21,9 @@ description:
     C(/etc/modprobe.d/00-netops-conntrack-modules.conf). That also stops loads that a rule, another module or an alias
     asks for, such as C(iptables-legacy -t nat -L). The file sorts first, because the first C(install) of a module
     wins."
-  - All changes of a call are one transaction. When a change fails, those made before it are reverted; modules that were
-    unloaded are loaded again, but without their entries and live values.
+  - All changes of a call are one transaction. When a change fails, or the run is interrupted, those made before are reverted,
+    and the error says so, as the host's log does. Modules that were unloaded are loaded again, but without their entries
+    and live values.
   - After the changes the host is read again. If it is not as asked for, the module reverts its changes and fails.
 version_added: 1.0.0
 author:
@@ -213,7 +214,7 @@ not_reverted:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks import observed as stacks_observed
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
@@ -233,6 +234,8 @@ def main() -> None:
         for warning in result["notices"]:
             module.warn(warning)
     except ConntrackError as error:
+        if isinstance(error, ApplyError):
+            module.log(printable(error.message))  # nobody may be there any more to be told
         module.fail_json(**printable(dict(error.details, msg=error.message)))
     module.exit_json(**printable(result))
 

@@ -12,7 +12,7 @@ description:
   - Sets the maximum number of entries, the number of buckets (hashsize), timeouts and other C(nf_conntrack) keys in the
     running kernel, and makes later boots and later loads of C(nf_conntrack) set the same values.
   - All changes of a call are one transaction. What can be refused is refused before anything is written. When a change
-    fails, those made before it are reverted, and the error says so.
+    fails, or the run is interrupted, those made before are reverted, and the error says so, as the host's log does.
   - After the changes the host is read again. If a value did not take, the module reverts its changes and fails.
   - "For boots it writes sysctl lines into a drop-in of its own, C(/etc/sysctl.d/zz-netops-conntrack.conf), the hashsize
     into C(/etc/modprobe.d/zz-netops-conntrack.conf), and a udev rule, C(/etc/udev/rules.d/99-netops-conntrack.rules),
@@ -290,7 +290,7 @@ not_reverted:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
 from ansible_collections.netops.conntrack.plugins.module_utils._settings import plan as settings_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import parse
@@ -318,6 +318,8 @@ def main() -> None:
     try:
         result = settings_plan.run(Host(), parse(module.params), module.check_mode)
     except ConntrackError as error:
+        if isinstance(error, ApplyError):
+            module.log(printable(error.message))  # nobody may be there any more to be told
         module.fail_json(**printable(dict(error.details, msg=error.message)))
     module.exit_json(**printable(result))
 

@@ -83,6 +83,7 @@ class FakeKernel(Host):
     :ivar ran: every command run.
     :ivar steps: how many operations that change anything were begun.
     :ivar fails: error by the number of the operation (from 0) it comes at.
+    :ivar signals: signal that this process gets during the operation of that number.
     :ivar fails_late: whether such an operation takes effect before it fails.
     :ivar clamps: by name, the value that the kernel silently makes of any other.
     :ivar locked: whether a run has the host to itself, without which nothing may be changed.
@@ -98,6 +99,7 @@ class FakeKernel(Host):
         self.ran: list[str] = []
         self.steps = 0
         self.fails: dict[int, BaseException] = {}
+        self.signals: dict[int, int] = {}
         self.fails_late = False
         self.clamps: dict[str, int] = {}
         self.locked = False
@@ -213,6 +215,8 @@ class FakeKernel(Host):
     def _step(self, effect: t.Callable[[], t.Any]) -> t.Any:
         assert self.locked, "a change while another run may be at it"
         error = self.fails.get(self.steps)
+        if self.steps in self.signals:
+            os.kill(os.getpid(), self.signals[self.steps])
         self.steps += 1
         if error is not None and not self.fails_late:
             raise error

@@ -1,15 +1,18 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The flow keeps other runs out from before the first look until after the last one."""
+"""The flow keeps other runs out from before the first look until after the last one, and leaves nothing half done."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
+import signal
 
 import pytest
-from fake_kernel import FakeKernel
+from ansible.module_utils import basic
+from fake_kernel import ALIAS, FakeKernel
 from fake_modules import FakeModules
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
@@ -72,3 +75,142 @@ def test_without_root_a_host_that_is_as_wanted_needs_no_lock(run_module):
     kernel.is_root = False
     with kernel.alone():
         assert not run_module("conntrack_settings", kernel, {"max": 60000})["changed"]
+
+
+# --- what was begun is reverted, whatever ends the run
+
+SETTINGS = ("conntrack_settings", {"max": 60000, "timeouts": {"udp": 20}, "sysctls": {"nf_conntrack_acct": 1}})
+
+
+def steps_of(run_module):
+    kernel = host(FakeKernel)
+    run_module(*with_host(kernel))
+    return kernel.steps
+
+
+def with_host(kernel):
+    module, arguments = SETTINGS
+    return module, kernel, arguments
+
+
+UNEXPECTED = [KeyboardInterrupt(), SystemExit(3), ValueError("what nobody thought of"), MemoryError()]
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("error", UNEXPECTED, ids=lambda error: type(error).__name__)
+def test_whatever_ends_a_run_at_any_step_is_reverted_and_is_one_message(run_module, error, late):
+    for step in range(steps_of(run_module)):
+        kernel = host(FakeKernel)
+        before = kernel.state()
+        kernel.fails, kernel.fails_late = {step: error}, late
+        result = run_module(*with_host(kernel))
+        assert kernel.state() == before and not kernel.locked
+        assert result["failed"] and type(error).__name__ in result["msg"]
+        assert result["reverted"] and result["not_reverted"] == []
+
+
+@pytest.mark.parametrize("second", UNEXPECTED, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("first", [HostError("write", "/x", "Input/output error"), KeyboardInterrupt()])
+def test_a_revert_that_fails_in_any_way_ends_no_other_and_is_told(run_module, first, second):
+    last = steps_of(run_module) - 1
+    clean = host(FakeKernel)
+    clean.fails = {last: first}
+    run_module(*with_host(clean))
+    before, reverts = host(FakeKernel).state(), clean.steps - last - 1
+    assert reverts > 2
+    for step in range(last + 1, last + 1 + reverts):
+        kernel = host(FakeKernel)
+        kernel.fails = {last: first, step: second}
+        result = run_module(*with_host(kernel))
+        (told,) = result["not_reverted"]
+        subject = told.partition(" (")[0]
+        assert type(second).__name__ in told and subject not in result["reverted"]
+        assert f"Could not be reverted: {told}. Check these by hand" in result["msg"]
+        differing = {path for path, entry in kernel.state().items() if entry != before.get(path)}
+        assert differing and all(subject in path or path == ALIAS for path in differing)
+
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+def in_child(function):
+    """What a function returns in a process of its own, or the signal that ended that."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+            os.write(writing, json.dumps(function()).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        output = stream.read()
+    _pid, status = os.waitpid(child, 0)
+    return json.loads(output) if output else status
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_at_any_step_reverts_all_that_was_begun(run_module, number):
+    for step in range(steps_of(run_module)):
+        # Another one while it reverts, as a shutdown and an impatient operator send, ends no revert.
+        kernel = host(FakeKernel)
+        before = kernel.state()
+        kernel.signals = {step: number, step + 1: signal.SIGTERM, step + 2: signal.SIGINT}
+
+        def run(kernel=kernel, before=before):
+            result = run_module(*with_host(kernel))
+            return result, kernel.state() == before
+
+        result, is_as_before = in_child(run)
+        assert is_as_before and result["failed"] and result["not_reverted"] == []
+        assert result["msg"].startswith(f"this run was ended by {number.name}. The host is as it was before: reverted ")
+
+
+@pytest.mark.parametrize(("kind", "module", "arguments"), RUNS)
+def test_what_was_reverted_is_logged_too_since_a_broken_connection_tells_nobody(
+    run_module, monkeypatch, kind, module, arguments
+):
+    logged = []
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda _module, message, **_options: logged.append(message))
+    kernel = host(kind)
+    kernel.fails = {1: HostError("write", "/some/thing", "Input/output error")}
+    if arguments.get("state") == "absent" and kind is FakeKernel:
+        kernel.put("/etc/sysctl.d/zz-netops-conntrack.conf", b"#\n")
+        kernel.put("/etc/modprobe.d/zz-netops-conntrack.conf", b"#\n")
+    result = run_module(module, kernel, arguments)
+    assert result["reverted"] and logged[-1] == result["msg"]
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_signal_before_the_first_change_says_that_nothing_was_changed(run_module, monkeypatch, check):
+    kernel = host(FakeKernel)
+    look = kernel.names
+
+    def names(path):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return look(path)
+
+    monkeypatch.setattr(kernel, "names", names)
+    result = in_child(lambda: dict(run_module(*with_host(kernel), check=check), steps=kernel.steps))
+    assert result["failed"] and result["msg"] == "this run was ended by SIGTERM. Nothing was changed"
+    assert result["steps"] == 0
+
+
+def test_a_signal_that_was_ignored_before_stays_ignored(run_module):
+    # As nohup does, so that a run goes on without its terminal.
+    def run():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        kernel = host(FakeKernel)
+        kernel.signals = {0: signal.SIGHUP}
+        return run_module(*with_host(kernel))
+
+    assert not in_child(run).get("failed")
+
+
+def test_after_a_run_signals_do_what_they_did_before(run_module):
+    before = [signal.getsignal(number) for number in SIGNALS]
+    run_module(*with_host(host(FakeKernel)))
+    assert [signal.getsignal(number) for number in SIGNALS] == before

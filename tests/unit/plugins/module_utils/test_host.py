@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 import struct
+import threading
+import time
 
 import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _host
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Interrupted, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 ACL = "system.posix_acl_access"
@@ -454,6 +457,80 @@ def test_a_program_that_fails_is_named_with_what_it_said(host):
 
 def test_a_program_runs_in_the_c_locale_and_cannot_ask(host):
     assert host.run(["sh", "-c", "cat; echo $LC_ALL"]) == "C\n"
+
+
+# --- signals
+
+
+@pytest.fixture
+def soon():
+    """Sends this process a signal in a moment, which in these tests something heeds."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    timers = []
+
+    def send(number):
+        timers.append(threading.Timer(0.3, os.kill, (os.getpid(), number)))
+        timers[-1].start()
+
+    yield send
+    for timer in timers:
+        timer.join()
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_program_that_runs(host, tmp_path, soon, number):
+    begun = time.monotonic()
+    with host.heeding_signals():
+        soon(number)
+        with pytest.raises(Interrupted, match=f"^this run was ended by {number.name}$"):
+            host.run(["sh", "-c", f"echo $$ >{tmp_path}/pid; exec sleep 60"])
+    assert time.monotonic() - begun < 20
+    assert not is_running(int((tmp_path / "pid").read_text()))
+
+
+def test_a_signal_ends_waiting(host, lock, tmp_path, soon, monkeypatch):
+    monkeypatch.setattr(_host, "_LOCK_SECONDS", 60)
+    begun = time.monotonic()
+    with host.heeding_signals():
+        soon(signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            host.wait(60)
+    with Host(str(tmp_path)).alone(), host.heeding_signals():
+        soon(signal.SIGTERM)
+        with pytest.raises(Interrupted), host.alone():
+            pytest.fail("two runs at once")
+    assert time.monotonic() - begun < 20
+
+
+def test_what_is_to_be_done_to_the_end_is_not_ended_by_a_signal(host, soon):
+    with host.heeding_signals():
+        with host.to_the_end():
+            soon(signal.SIGTERM)
+            assert host.run(["sh", "-c", "sleep 1; echo done"]) == "done\n"
+        with pytest.raises(Interrupted):
+            host.check_signals()
+
+
+def test_in_another_thread_signals_are_left_to_the_main_one(host):
+    found = []
+
+    def run():
+        with host.heeding_signals():
+            found.append(host.run(["echo", "done"]))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert found == ["done\n"]
 
 
 @pytest.mark.parametrize(
