@@ -20,6 +20,9 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Interrupted, Refused
 
+if t.TYPE_CHECKING:
+    import subprocess
+
 _MAX_LINKS = 40  # as in the kernel's path walk
 
 #: What a run that changes the host locks. Only root can open it, so nobody else can keep the lock from it; and /run is
@@ -38,6 +41,13 @@ TEMPORARY = ".netops-conntrack.tmp"
 #: end of the terminal, which Ansible has ssh make unless it pipelines, so also a connection that broke. Others either
 #: cannot be caught, or are sent by nobody who means to end a program in an orderly way.
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+#: Seconds that a program may take. Listing 100,000 rules took nft 2.7 s, and a load or an unloading takes well below one;
+#: so one that takes longer hangs, on any host that is of use.
+PROGRAM_SECONDS = 60
+
+#: Seconds to wait for one that was killed: what the kernel is doing for it may have to come to an end first.
+_END_SECONDS = 5
 
 #: Seconds between looks at whether one came, while a program runs or time passes.
 _LOOK_SECONDS = 0.2
@@ -428,18 +438,22 @@ class Host:
                 return
             time.sleep(min(left, _LOOK_SECONDS))
 
-    def run(self, command: t.Sequence[str]) -> str:
+    def run(self, command: t.Sequence[str], seconds: float | None = None) -> str:
         """Run a program, without a shell, in the C locale; its standard output.
 
-        :raises HostError: the program is missing or ended with an error; the reason is what it said.
+        :param seconds: how long it may take; by default PROGRAM_SECONDS.
+        :raises HostError: the program is missing, ended with an error, or took too long and was ended; the reason is what
+            it said.
         :raises Interrupted: a signal came, and the program was ended.
         """
         import subprocess
 
+        limit = PROGRAM_SECONDS if seconds is None else seconds
+        end = time.monotonic() + limit
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
         try:
-            # stdin is closed so that nothing can ask. A session of its own keeps Ctrl-C in a terminal from it, which is
-            # for this process to act on.
+            # stdin is closed so that nothing can ask. A session of its own makes it and what it starts one group, and keeps
+            # Ctrl-C in a terminal from it, which is for this process to act on.
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -450,22 +464,41 @@ class Host:
             )
         except OSError as error:
             raise HostError("run", command[0], error.strerror, error.errno) from error
-        with process:
-            try:
-                while True:
+        try:
+            while True:
+                try:
+                    output, errors = process.communicate(timeout=_LOOK_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
                     self.check_signals()
-                    try:
-                        output, errors = process.communicate(timeout=_LOOK_SECONDS)
-                        break
-                    except subprocess.TimeoutExpired:
-                        continue
-            except BaseException:
-                process.kill()
-                raise
+                    if time.monotonic() >= end:
+                        reason = f"it did not end within {limit} s, and " + _end(process)
+                        raise HostError("run", " ".join(command), reason) from None
+        except BaseException as error:
+            if not isinstance(error, HostError):
+                _end(process)
+            raise
         if process.returncode != 0:
             said = (errors or output).decode("utf-8", "replace").strip()
             raise HostError("run", " ".join(command), said or f"exit code {process.returncode}")
         return output.decode("utf-8", "replace")
+
+
+def _end(process: subprocess.Popen[bytes]) -> str:
+    """Kill a program and what it started, as far as that is of its group; what came of it, in words."""
+    import subprocess
+
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"cannot be ended: process {process.pid} hangs in the kernel, perhaps until the next boot"
+    finally:
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+    return "was ended"
 
 
 @contextlib.contextmanager

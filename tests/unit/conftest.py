@@ -77,7 +77,7 @@ class RecordedHost(Host):
         self._check(path)
         return super().names(path)
 
-    def run(self, command: t.Sequence[str]) -> str:
+    def run(self, command: t.Sequence[str], seconds: float | None = None) -> str:
         words = " ".join(command)
         self.ran.append(words)
         answer = self.answers.get(words, "")

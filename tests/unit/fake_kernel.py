@@ -306,7 +306,7 @@ class FakeKernel(Host):
 
     # --- modules and boots
 
-    def run(self, command: t.Sequence[str]) -> str:
+    def run(self, command: t.Sequence[str], seconds: float | None = None) -> str:
         words = " ".join(command)
         self.ran.append(words)
         effects = {"modprobe nf_conntrack": self._modprobe, "rmmod nf_conntrack": self.unload}

@@ -169,7 +169,7 @@ class FakeModules(FakeKernel):
         self.momentary = set()
         self._show()
 
-    def run(self, command: t.Sequence[str]) -> str:
+    def run(self, command: t.Sequence[str], seconds: float | None = None) -> str:
         words = " ".join(command)
         self.ran.append(words)
         effects: dict[str, t.Callable[[], t.Any]] = {

@@ -15,7 +15,9 @@ from ansible.module_utils import basic
 from fake_kernel import ALIAS, FakeKernel
 from fake_modules import FakeModules
 
+from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BLOCK_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 RUNS = [
     (FakeKernel, "conntrack_settings", {"max": 60000, "timeouts": {"udp": 20}}),
@@ -214,3 +216,32 @@ def test_after_a_run_signals_do_what_they_did_before(run_module):
     before = [signal.getsignal(number) for number in SIGNALS]
     run_module(*with_host(host(FakeKernel)))
     assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+class Hanging(FakeModules):
+    """Some of whose programs never end by themselves."""
+
+    hang: tuple[str, ...] = ()
+
+    def run(self, command, seconds=None):
+        if " ".join(command).startswith(self.hang):
+            self.steps += 1
+            return Host().run(["sleep", "60"], seconds=0.3)
+        return super().run(command, seconds)
+
+
+@pytest.mark.parametrize("hangs_again", [False, True])
+def test_a_program_that_hangs_ends_the_run_which_reverts_and_lets_the_next_one_in(run_module, hangs_again):
+    kernel = host(Hanging)
+    loaded = kernel.loaded
+    kernel.hang = ("rmmod nf_nat", "modprobe --ignore-install xt_MASQUERADE") if hangs_again else ("rmmod nf_nat",)
+    result = run_module("conntrack_modules", kernel, {"stack": "nat", "state": "absent"})
+    assert result["msg"].startswith("cannot run sleep 60: it did not end within 0.3 s, and was ended. ")
+    assert not kernel.locked
+    if hangs_again:
+        (told,) = result["not_reverted"]
+        assert told.startswith("xt_MASQUERADE (runtime): cannot run ") and "xt_MASQUERADE" not in kernel.loaded
+        assert BLOCK_FILE in result["reverted"]
+    else:
+        assert kernel.loaded == loaded and result["not_reverted"] == []
+    assert kernel.text(BLOCK_FILE) is None

@@ -459,6 +459,65 @@ def test_a_program_runs_in_the_c_locale_and_cannot_ask(host):
     assert host.run(["sh", "-c", "cat; echo $LC_ALL"]) == "C\n"
 
 
+def is_running(pid):
+    """Whether a process runs; one that ended and was not waited for, as those of a container may be, does not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
+            return stream.read().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def gone(pid):
+    """Whether a process ends in a moment."""
+    end = time.monotonic() + 5
+    while is_running(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not is_running(pid)
+
+
+def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started_and_named(host, tmp_path):
+    begun = time.monotonic()
+    with pytest.raises(HostError) as raised:
+        host.run(["sh", "-c", f"sleep 60 & echo $! $$ >{tmp_path}/pids; wait"], seconds=0.5)
+    assert time.monotonic() - begun < 20
+    assert raised.value.message.startswith("cannot run sh -c ")
+    assert raised.value.reason == "it did not end within 0.5 s, and was ended"
+    assert all(gone(int(pid)) for pid in (tmp_path / "pids").read_text().split())
+
+
+def test_a_program_is_not_waited_for_longer_whatever_holds_its_output(host, tmp_path, monkeypatch):
+    monkeypatch.setattr(_host, "_END_SECONDS", 0.5)
+    begun = time.monotonic()
+    with pytest.raises(HostError, match="^cannot run sh -c .*: it did not end within 0.5 s, and was ended$"):
+        host.run(["sh", "-c", f"setsid sleep 60 & echo $! >{tmp_path}/pid; wait"], seconds=0.5)
+    assert time.monotonic() - begun < 20
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_a_program_that_hangs_in_the_kernel_is_left_and_named(host, monkeypatch):
+    # As rmmod does when a reference to a module is never given back; SIGKILL does not end it then.
+    left = []
+    monkeypatch.setattr(_host, "_END_SECONDS", 0.2)
+    with monkeypatch.context() as patch, pytest.raises(HostError) as raised:
+        patch.setattr(_host.os, "killpg", lambda pid, _number: left.append(pid))
+        host.run(["sleep", "60"], seconds=0.3)
+    os.kill(left[0], signal.SIGKILL)
+    assert raised.value.reason == (
+        f"it did not end within 0.3 s, and cannot be ended: process {left[0]} hangs in the kernel, perhaps until the next boot"
+    )
+
+
+def test_a_program_has_a_limit_that_nobody_has_to_ask_for(host, monkeypatch):
+    monkeypatch.setattr(_host, "PROGRAM_SECONDS", 0.3)
+    with pytest.raises(HostError, match="it did not end within 0.3 s"):
+        host.run(["sleep", "60"])
+
+
+def test_a_program_that_says_a_lot_is_heard_to_the_end(host):
+    assert len(host.run(["sh", "-c", "seq 200000; sleep 0.5; seq 200000"])) == 2 * 1288895
+
+
 # --- signals
 
 
@@ -478,14 +537,6 @@ def soon():
         timer.join()
 
 
-def is_running(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_program_that_runs(host, tmp_path, soon, number):
     begun = time.monotonic()
@@ -494,7 +545,7 @@ def test_a_signal_ends_a_program_that_runs(host, tmp_path, soon, number):
         with pytest.raises(Interrupted, match=f"^this run was ended by {number.name}$"):
             host.run(["sh", "-c", f"echo $$ >{tmp_path}/pid; exec sleep 60"])
     assert time.monotonic() - begun < 20
-    assert not is_running(int((tmp_path / "pid").read_text()))
+    assert gone(int((tmp_path / "pid").read_text()))
 
 
 def test_a_signal_ends_waiting(host, lock, tmp_path, soon, monkeypatch):
