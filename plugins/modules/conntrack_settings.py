@@ -271,8 +271,8 @@ pending:
   description: Whether values wait in the files because C(nf_conntrack) is not loaded.
   returned: success
   type: bool
-skipped:
-  description: Keys left out because this kernel does not have them.
+missing:
+  description: The keys that this kernel does not have, and that were left out with O(missing_keys=skip).
   returned: success
   type: list
   elements: str

@@ -69,13 +69,13 @@ class Desired:
 
     :ivar values: value by key name, without the hashsize.
     :ivar hashsize: buckets as the kernel will round them; None to leave it alone.
-    :ivar skipped: names of keys that this kernel does not have.
+    :ivar missing: names of keys that this kernel does not have.
     :ivar sizing: how automatic sizes came about.
     """
 
     values: t.Mapping[str, int]
     hashsize: int | None
-    skipped: t.Sequence[str]
+    missing: t.Sequence[str]
     sizing: t.Mapping[str, t.Any] | None
 
 
@@ -149,7 +149,7 @@ def plan(observed: Observed, request: Request, is_prediction: bool = False) -> P
     names = sorted(desired.values) + ([BUCKETS] if desired.hashsize is not None else [])
     results = {
         "pending": pending,
-        "skipped": list(desired.skipped),
+        "missing": list(desired.missing),
         "sizing": desired.sizing,
         "settings": _report(observed, live, names, boot_after),
     }
@@ -168,7 +168,7 @@ def _plan_absence(observed: Observed, request: Request) -> Plan:
         files = [*_leftovers.plan(observed.boot.leftovers), *files]
     _check_privileges(observed, files, [])
     settings = _report(observed, observed.live, names, boot_after)
-    return Plan(list(files), {"pending": False, "skipped": [], "sizing": None, "settings": settings})
+    return Plan(list(files), {"pending": False, "missing": [], "sizing": None, "settings": settings})
 
 
 def _check_namespace(observed: Observed, request: Request) -> None:
@@ -185,17 +185,17 @@ def _check_namespace(observed: Observed, request: Request) -> None:
 
 def _desire(observed: Observed, request: Request) -> Desired:
     values = dict(request.values)
-    skipped: list[str] = []
+    missing: list[str] = []
     if observed.presence != _kernel.ABSENT:
-        skipped = sorted(name for name in values if name not in observed.live)
-        if skipped and not request.skip_missing:
+        missing = sorted(name for name in values if name not in observed.live)
+        if missing and not request.skip_missing:
             raise Refused(
                 "this kernel ({0}) does not have {1}. Take it out, or set missing_keys: skip".format(
                     observed.release,
-                    ", ".join(name + (KEYS[name].kernels and f" ({KEYS[name].kernels})") for name in skipped),
+                    ", ".join(name + (KEYS[name].kernels and f" ({KEYS[name].kernels})") for name in missing),
                 )
             )
-        for name in skipped:
+        for name in missing:
             del values[name]
 
     hardware = observed.hardware
@@ -230,7 +230,7 @@ def _desire(observed: Observed, request: Request) -> Desired:
             "bucket_bytes": hardware.bucket_bytes,
             "table_bytes": _sizing.table_bytes(entries, buckets, hardware),
         }
-    return Desired(values, hashsize, skipped, sizing)
+    return Desired(values, hashsize, missing, sizing)
 
 
 def _expected_max(observed: Observed, request: Request) -> int:
@@ -310,7 +310,7 @@ def _plan_boot(observed: Observed, desired: Desired, request: Request) -> tuple[
     wish = boot_plan.Wish(
         values=values,
         implied=implied,
-        gone=desired.skipped,
+        gone=desired.missing,
         hashsize=hashsize,
         buckets_per_page=observed.hardware.buckets_per_page,
         at_load=is_module,

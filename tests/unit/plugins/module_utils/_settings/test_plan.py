@@ -274,7 +274,7 @@ def test_nothing_asked_changes_nothing():
         "pending": False,
         "settings": {},
         "sizing": None,
-        "skipped": [],
+        "missing": [],
     }
 
 
@@ -448,7 +448,7 @@ def test_what_a_load_showed_to_be_missing_is_no_change():
     kernel = FakeKernel("trixie-6.12-absent")
     result = tune(kernel, sysctls={"nf_conntrack_helper": 1}, timeouts={"udp": 20}, missing_keys="skip", load=True)
     assert len(subjects(result)) == len(set(subjects(result)))
-    assert "nf_conntrack_helper" not in subjects(result) and result["skipped"] == ["nf_conntrack_helper"]
+    assert "nf_conntrack_helper" not in subjects(result) and result["missing"] == ["nf_conntrack_helper"]
 
 
 # --- built in
@@ -512,7 +512,7 @@ def test_a_missing_key_is_skipped_and_taken_out_of_the_drop_in():
         "missing_keys": "skip",
     }
     result = tune(kernel, **wanted)
-    assert result["skipped"] == ["nf_conntrack_helper"] and "nf_conntrack_helper" not in result["settings"]
+    assert result["missing"] == ["nf_conntrack_helper"] and "nf_conntrack_helper" not in result["settings"]
     assert sysctl_lines(kernel) == ["net.netfilter.nf_conntrack_acct = 1"]
     assert not tune(kernel, **wanted)["changed"]
 
