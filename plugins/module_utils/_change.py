@@ -66,8 +66,8 @@ class Change:
         """Bring back what was there before, from whatever state a failed :meth:`apply` left."""
         raise NotImplementedError
 
-    def result(self) -> dict[str, t.Any]:
-        """The change as users see it in ``changes``."""
+    def result(self, with_contents: bool) -> dict[str, t.Any]:
+        """The change as users see it in ``changes``; the content of a file only where that is asked for."""
         return {
             "subject": self.subject,
             "layer": self.layer,
@@ -130,6 +130,11 @@ class FileContent(Change):
         if differs:
             self._tell(host)
 
+    def result(self, with_contents: bool) -> dict[str, t.Any]:
+        sizes = {"before_bytes": _bytes(self.before), "after_bytes": _bytes(self.after)}
+        contents = {"before": self.before, "after": self.after} if with_contents else {}
+        return {"subject": self.subject, "layer": self.layer, **sizes, **contents}
+
     def _put(self, host: Host, text: str | None) -> None:
         if text is None:
             host.remove(self.subject)
@@ -139,6 +144,10 @@ class FileContent(Change):
     def _tell(self, host: Host) -> None:
         if self.reload:
             host.run(self.reload)
+
+
+def _bytes(text: str | None) -> int | None:
+    return None if text is None else len(encode(text))
 
 
 @dataclass
@@ -228,10 +237,11 @@ def check_writable(changes: t.Sequence[Change], unwritable: t.Container[str], ad
             )
 
 
-def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool) -> dict[str, t.Any]:
+def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool, diff: bool) -> dict[str, t.Any]:
     """The one flow of every change; the module's result.
 
     :param make_plan: observes the host and plans; called again after the changes.
+    :param diff: whether the result shall have the contents of files, which can be large.
     :raises ConntrackError: refused before the first write, or :class:`ApplyError` with everything reverted.
     """
     # Check mode leaves no trace, and who is not root can change nothing; so neither has anybody wait.
@@ -244,12 +254,10 @@ def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool) -> 
         changes, last = plan.changes, plan
         if changes and not check_mode:
             changes, last = _apply(host, changes, make_plan)
-    return dict(
-        last.results,
-        changed=bool(changes),
-        changes=[change.result() for change in changes],
-        diff=_diff(changes),
-    )
+    result = dict(last.results, changed=bool(changes), changes=[change.result(diff) for change in changes])
+    if diff:
+        result["diff"] = _diff(changes)
+    return result
 
 
 def _apply(host: Host, changes: list[Change], make_plan: t.Callable[[], Plan]) -> tuple[list[Change], Plan]:

@@ -116,12 +116,23 @@ changes:
       description: V(runtime) for a module, V(boot) for a file.
       type: str
     before:
-      description: V(loaded) or V(not loaded), or the file's content before; null where there was none.
+      description: V(loaded) or V(not loaded), of a file its content before; null where there was none.
+      returned: of a file with C(--diff) only
       type: str
     after:
-      description: V(loaded) or V(not loaded), or the file's content after; null where there is none.
+      description: V(loaded) or V(not loaded), of a file its content after; null where there is none.
+      returned: of a file with C(--diff) only
       type: str
+    before_bytes:
+      description: The size of a file before; null where there was none.
+      returned: of a file
+      type: int
+    after_bytes:
+      description: The size of a file after; null where there is none.
+      returned: of a file
+      type: int
   sample:
+    - {subject: /etc/modprobe.d/00-netops-conntrack-modules.conf, layer: boot, before_bytes: null, after_bytes: 83}
     - {subject: nf_nat, layer: runtime, before: loaded, after: not loaded}
 stack:
   description: The stack that was asked for.
@@ -230,7 +241,7 @@ def main() -> None:
     )
     request = stacks_observed.Request(module.params["stack"], module.params["state"])
     try:
-        result = stacks_plan.run(Host(), request, module.check_mode)
+        result = stacks_plan.run(Host(), request, module.check_mode, module._diff)
         for warning in result["notices"]:
             module.warn(warning)
     except ConntrackError as error:

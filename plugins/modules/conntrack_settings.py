@@ -197,13 +197,24 @@ changes:
       description: V(runtime) or V(boot).
       type: str
     before:
-      description: The value or the file's content before; null where there was none.
+      description: The value before, of a file its content; null where there was none.
+      returned: of a file with C(--diff) only
       type: raw
     after:
-      description: The value or the file's content after; null where there is none.
+      description: The value after, of a file its content; null where there is none.
+      returned: of a file with C(--diff) only
       type: raw
+    before_bytes:
+      description: The size of a file before; null where there was none.
+      returned: of a file
+      type: int
+    after_bytes:
+      description: The size of a file after; null where there is none.
+      returned: of a file
+      type: int
   sample:
     - {subject: nf_conntrack_max, layer: runtime, before: 65536, after: 131072}
+    - {subject: /etc/sysctl.d/zz-netops-conntrack.conf, layer: boot, before_bytes: null, after_bytes: 99}
 settings:
   description: Runtime and boot value of each key that was asked for, as they are after the changes.
   returned: success
@@ -316,7 +327,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = settings_plan.run(Host(), parse(module.params), module.check_mode)
+        result = settings_plan.run(Host(), parse(module.params), module.check_mode, module._diff)
     except ConntrackError as error:
         if isinstance(error, ApplyError):
             module.log(printable(error.message))  # nobody may be there any more to be told

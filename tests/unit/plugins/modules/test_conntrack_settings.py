@@ -41,9 +41,37 @@ def test_returned_keys_are_those_documented(run_module):
     returned = set(result) - {"changed", "diff", "invocation"}
     assert returned == {key for key, about in documented.items() if about["returned"] == "success"}
     assert set(result["sizing"]) == set(documented["sizing"]["contains"])
-    assert set(result["changes"][0]) == set(documented["changes"]["contains"])
+    with_contents = run_module("conntrack_settings", FakeKernel("trixie-6.12-nat"), WANTED, diff=True)
+    for changes in (result["changes"], with_contents["changes"]):
+        assert {name for change in changes for name in change} == set(documented["changes"]["contains"])
     for value in result["settings"].values():
         assert set(value) == set(documented["settings"]["contains"]["NAME"]["contains"])
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_result_stays_small_however_large_the_files_are_unless_a_diff_is_asked_for(run_module, check):
+    large = b"# long ago\n" * 20000
+    files = {"/etc/sysctl.d/zzz.conf": large + b"net.netfilter.nf_conntrack_max = 5\n"}
+    wanted = {"max": 60000, "hashsize": 16384}
+    without, asked = (
+        run_module("conntrack_settings", FakeKernel("trixie-6.12-nat", files), wanted, check=check, diff=diff)
+        for diff in (False, True)
+    )
+    assert len(json.dumps(without)) < 5000 and "diff" not in without
+    for small, whole in zip(without["changes"], asked["changes"]):
+        if whole["layer"] == "runtime":
+            assert small == whole
+        else:
+            contents = {when: whole.pop(when) for when in ("before", "after")}
+            assert small == whole
+            assert all(small[when + "_bytes"] == size(content) for when, content in contents.items())
+    (change,) = [change for change in without["changes"] if change["subject"] == "/etc/sysctl.d/zzz.conf"]
+    assert (change["before_bytes"], change["after_bytes"]) == (len(large) + 35, len(large))
+    assert [block["after"] for block in asked["diff"] if block["after_header"] == change["subject"]] == [large.decode()]
+
+
+def size(text):
+    return None if text is None else len(text.encode())
 
 
 @pytest.mark.parametrize(

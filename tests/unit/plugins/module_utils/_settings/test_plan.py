@@ -54,7 +54,7 @@ DEFAULTS = {
 
 
 def tune(kernel, check=False, **params):
-    return settings_plan.run(kernel, parse(dict(DEFAULTS, **params)), check)
+    return settings_plan.run(kernel, parse(dict(DEFAULTS, **params)), check, diff=True)
 
 
 def refusal(kernel, *words, **params):

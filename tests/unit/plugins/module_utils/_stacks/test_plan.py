@@ -45,7 +45,7 @@ WORDS = ("conntrack", "nat", "defrag", "MASQUERADE")
 
 
 def ask(host, stack, state, check=False):
-    return stacks_plan.run(host, Request(stack, state), check)
+    return stacks_plan.run(host, Request(stack, state), check, diff=True)
 
 
 def stack_of(host):
@@ -195,8 +195,8 @@ def test_present_is_loaded_now_and_at_boot(stack, loaded):
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda r: r.stack + r.state)
 def test_check_mode_predicts_what_a_run_returns(name, request_):
     host = FakeModules(name)
-    predicted = stacks_plan.run(host, request_, True)
-    assert stacks_plan.run(host, request_, False) == predicted
+    predicted = stacks_plan.run(host, request_, True, diff=True)
+    assert stacks_plan.run(host, request_, False, diff=True) == predicted
 
 
 def test_what_conntrack_settings_has_the_boot_load_stays_until_tracking_is_kept_out():
