@@ -12,12 +12,15 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._config import systemd_sysctl, wildcards
+from ansible_collections.netops.conntrack.plugins.module_utils._config import wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin, Reading
 from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_sysctl import Entry
 
+#: What an operator's ``sysctl -p`` reads alone, whatever the boot reads.
+SYSCTL_CONF = "/etc/sysctl.conf"
+
 #: The directories as systemd reads them, hidden files too, and then /etc/sysctl.conf, wherever else that was read.
-READING = Reading(hidden=True, last="/etc/sysctl.conf")
+READING = Reading(hidden=True, last=SYSCTL_CONF)
 
 #: Selects the lines for keys below net.netfilter, in any spelling that the collection leaves in its own file. sysctl
 #: compares it with the line from its first character that is not blank.
@@ -90,8 +93,8 @@ def _found(path: str, key: str) -> str | None:
     return "/".join(parts)
 
 
-class BootValues(systemd_sysctl.BootValues):
-    """As :class:`_sysctl_conf.BootValues`, by the rules of procps.
+class BootValues:
+    """What the boot writes, from all files that it reads, by the rules of procps.
 
     :param at_load: only what ``sysctl --pattern PATTERN --system`` writes.
     """
