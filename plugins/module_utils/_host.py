@@ -283,7 +283,7 @@ class Host:
         def note(number: int, _frame: t.Any) -> None:
             self._signal = self._signal or signal.Signals(number).name
 
-        before: dict[int, t.Any] = {}
+        before: dict[signal.Signals, t.Any] = {}
         self._signal = None
         try:
             with contextlib.suppress(ValueError):  # not the main thread
@@ -292,8 +292,8 @@ class Host:
                         before[number] = signal.signal(number, note)
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for heeded, handler in before.items():
+                signal.signal(heeded, handler)
 
     @contextlib.contextmanager
     def to_the_end(self) -> t.Iterator[None]:

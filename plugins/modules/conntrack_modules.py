@@ -241,7 +241,7 @@ def main() -> None:
     )
     request = stacks_observed.Request(module.params["stack"], module.params["state"])
     try:
-        result = stacks_plan.run(Host(), request, module.check_mode, module._diff)
+        result = stacks_plan.run(Host(), request, module.check_mode, module._diff)  # noqa: SLF001
         for warning in result["notices"]:
             module.warn(warning)
     except ConntrackError as error:

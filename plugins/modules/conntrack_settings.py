@@ -327,7 +327,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = settings_plan.run(Host(), parse(module.params), module.check_mode, module._diff)
+        result = settings_plan.run(Host(), parse(module.params), module.check_mode, module._diff)  # noqa: SLF001
     except ConntrackError as error:
         if isinstance(error, ApplyError):
             module.log(printable(error.message))  # nobody may be there any more to be told

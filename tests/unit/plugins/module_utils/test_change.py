@@ -15,9 +15,9 @@ from ansible.module_utils import basic
 from fake_kernel import ALIAS, FakeKernel
 from fake_modules import FakeModules
 
-from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BLOCK_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils._own_files import BLOCK_FILE
 
 RUNS = [
     (FakeKernel, "conntrack_settings", {"max": 60000, "timeouts": {"udp": 20}}),
