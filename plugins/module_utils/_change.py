@@ -15,7 +15,7 @@ import posixpath
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _modules_dep
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _modules_dep, _udev
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     ApplyError,
     ConntrackError,
@@ -162,6 +162,7 @@ class ModuleLoaded(Change):
     def apply(self, host: Host) -> None:
         self._brings = _missing(host, self.subject)
         _load(host, self.subject)
+        _udev.settle(host, self.subject)
 
     def revert(self, host: Host) -> None:
         # kmod loads what a module depends on first, so that may be there though the module is not.
@@ -360,16 +361,16 @@ def _diff(changes: t.Sequence[Change]) -> list[dict[str, str]]:
                 "after": "".join(f"{change.subject} = {_word(change.after)}\n" for change in live),
             }
         )
-    for change in changes:
-        if isinstance(change, FileContent):
-            blocks.append(
-                {
-                    "before_header": change.subject,
-                    "after_header": change.subject,
-                    "before": change.before or "",
-                    "after": change.after or "",
-                }
-            )
+    blocks += [
+        {
+            "before_header": change.subject,
+            "after_header": change.subject,
+            "before": change.before or "",
+            "after": change.after or "",
+        }
+        for change in changes
+        if isinstance(change, FileContent)
+    ]
     return blocks
 
 

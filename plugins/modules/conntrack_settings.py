@@ -120,6 +120,8 @@ options:
   load:
     description:
       - V(true) loads C(nf_conntrack) now and at every boot, as O(scope) says.
+      - After a load it waits until udev has applied its rules, which set values too. If that takes more than 30 seconds, the
+        module reverts its changes and fails.
       - A line in C(modprobe.d) that keeps it out, an C(install) such as C(/bin/false), or for boots a C(blacklist), is
         refused and named. M(netops.conntrack.conntrack_modules) with
         O(netops.conntrack.conntrack_modules#module:state=present) takes such lines away.

@@ -55,12 +55,11 @@ def _recorded(name: str) -> tuple[dict[str, t.Any], dict[str, Entry]]:
     recorded = json.loads((RECORDED / (name + ".json")).read_text(encoding="utf-8"))
     tree: dict[str, Entry] = {}
     for path, entry in recorded["tree"].items():
-        if isinstance(entry, str):
-            entry = {"content": entry}
-        tree[path] = entry.get("link") or (
-            entry["content"].encode("utf-8", "surrogateescape") if "content" in entry else None
+        about = {"content": entry} if isinstance(entry, str) else entry
+        tree[path] = about.get("link") or (
+            about["content"].encode("utf-8", "surrogateescape") if "content" in about else None
         )
-        if entry.get("mode", "").startswith("04") and path.startswith("/proc/sys/net/"):
+        if about.get("mode", "").startswith("04") and path.startswith("/proc/sys/net/"):
             recorded.setdefault("read_only", set()).add(path)
     return recorded, tree
 
@@ -88,9 +87,11 @@ class FakeKernel(Host):
     :ivar clamps: by name, the value that the kernel silently makes of any other.
     :ivar locked: whether a run has the host to itself, without which nothing may be changed.
     :ivar read_unlocked: every path that was read while no run had.
+    :ivar late_udev: whether a udevd applies its rules only when it is waited for, or when the run has ended; else they are
+        applied before a load ends, and there is no udevd to wait for unless the tree has its socket.
     """
 
-    def __init__(self, name: str, changes: t.Mapping[str, Entry] | None = None) -> None:
+    def __init__(self, name: str, changes: t.Mapping[str, Entry] | None = None, late_udev: bool = False) -> None:
         recorded, self.tree = _recorded(name)
         super().__init__("/nonexistent", recorded["page_size"], recorded["pointer_bytes"])
         self.is_root = True
@@ -104,6 +105,10 @@ class FakeKernel(Host):
         self.clamps: dict[str, int] = {}
         self.locked = False
         self.read_unlocked: list[str] = []
+        self.late_udev = late_udev
+        self._has_event = False
+        if late_udev:
+            self.put(UDEV_SOCKET, b"")
         for path in ("/proc/sys/net", "/sys/module"):
             self.put(path, None)
         for path, entry in (changes or {}).items():
@@ -118,6 +123,10 @@ class FakeKernel(Host):
         self._built_in = {
             path: entry for path, entry in self.tree.items() if path in self._appears and path != "/sys/module"
         }
+
+    def _at(self, path: str) -> str:
+        # Every operation on the real machine begins here, and this host is not on it.
+        raise NotImplementedError(f"the double does not know what is to be done with {path}")
 
     # --- the tree
 
@@ -210,6 +219,7 @@ class FakeKernel(Host):
         try:
             yield
         finally:
+            self.settle()
             self.locked = False
 
     def _step(self, effect: t.Callable[[], t.Any]) -> t.Any:
@@ -254,7 +264,7 @@ class FakeKernel(Host):
             if self.fails_late and self.steps in self.fails:
                 self.steps += 1
                 raise self.fails[self.steps - 1]
-            self._step(lambda: [self.put(directory, None) for directory in missing])
+            self._step(lambda: self.tree.update(dict.fromkeys(missing)))
         return missing
 
     def remove_directory(self, path: str) -> None:
@@ -307,11 +317,38 @@ class FakeKernel(Host):
     # --- modules and boots
 
     def run(self, command: t.Sequence[str], seconds: float | None = None) -> str:
-        words = " ".join(command)
-        self.ran.append(words)
-        effects = {"modprobe nf_conntrack": self._modprobe, "rmmod nf_conntrack": self.unload}
-        self._step(effects.get(words, lambda: None))
+        self.ran.append(" ".join(command))
+        self._step(self._effect(command))
         return ""
+
+    def _effect(self, command: t.Sequence[str]) -> t.Callable[[], t.Any]:
+        """What a command does.
+
+        :raises NotImplementedError: it is none of those that are known here.
+        """
+        words = " ".join(command)
+        if words == "modprobe nf_conntrack":
+            return self._modprobe
+        if words == "rmmod nf_conntrack":
+            return self.unload
+        if words == "udevadm control --reload":
+            return self._check_udevd
+        if words.startswith("udevadm settle --timeout="):
+            return self.settle
+        raise NotImplementedError(f"the double does not know what this does: {words}")
+
+    def _check_udevd(self) -> None:
+        if UDEV_SOCKET not in self.tree:
+            raise HostError("run", "udevadm", "Failed to send reload request: No such file or directory")
+
+    def settle(self) -> None:
+        """What ``udevadm settle`` waits for."""
+        if self._has_event:
+            self._has_event = False
+            self._apply_rules()
+
+    def wait(self, seconds: float) -> None:
+        """Nothing here takes time."""
 
     @property
     def is_loaded(self) -> bool:
@@ -353,12 +390,17 @@ class FakeKernel(Host):
         if given and given[-1]:
             self._set_buckets(self._rounded(given[-1]))
             self._set_max(8 * self._rounded(given[-1]))
+        self._list_module(b"nf_conntrack 4096 0 - Live 0x0\n")
+        self._has_event = True
+        if not self.late_udev:
+            self.settle()
+
+    def _apply_rules(self) -> None:
         rules = self.text("/etc/udev/rules.d/99-netops-conntrack.rules") or ""
         if 'KERNEL=="nf_conntrack"' in rules and "systemd-sysctl --prefix=/net/netfilter" in rules:
             self._systemd_sysctl("/proc/sys/net/netfilter/")
         if 'KERNEL=="nf_conntrack"' in rules and "/sysctl --quiet --pattern '" in rules:
             self._procps(rules.partition("--pattern '")[2].partition("'")[0])
-        self._list_module(b"nf_conntrack 4096 0 - Live 0x0\n")
 
     def _list_module(self, line: bytes) -> None:
         others = [other for other in self.lines("/proc/modules") if not other.startswith(b"nf_conntrack ")]
@@ -391,6 +433,7 @@ class FakeKernel(Host):
         if then_load:
             with contextlib.suppress(HostError):
                 self._modprobe()
+        self.settle()
 
     def _procps(self, pattern: str) -> None:
         files = [*self._files("sysctl.d"), ("", self.text("/etc/sysctl.conf") or "")]
@@ -430,18 +473,17 @@ class FakeKernel(Host):
     def _systemd_sysctl(self, prefix: str) -> None:
         settings: dict[str, str | None] = {}
         for _path, text in self._files("sysctl.d"):
-            for line in text.split("\n"):
-                line = line.strip()
+            for line in map(str.strip, text.split("\n")):
                 if line and line[0] not in "#;":
                     key, equals, value = line.partition("=")
                     key = "/proc/sys/" + key.strip().lstrip("-").replace(".", "/")
                     if settings.get(key, "") != value.strip():
                         settings.pop(key, None)
                     settings[key] = value.strip() if equals else None
-        for key, value in settings.items():
+        for key, wanted in settings.items():
             targets = [key]
             if "*" in key or "?" in key:
                 targets = [path for path in self.tree if fnmatch.fnmatchcase(path, key) and path not in settings]
             for path in targets:
-                if value is not None and path in self.tree and path.startswith(prefix):
-                    self._kernel_write("write", path, value)
+                if wanted is not None and path in self.tree and path.startswith(prefix):
+                    self._kernel_write("write", path, wanted)

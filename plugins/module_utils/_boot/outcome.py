@@ -9,7 +9,7 @@ import functools
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers, _udev
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import sysctl_program
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import (
@@ -32,9 +32,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils._own_files import
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import BootValues, SysctlProgram
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
-
-#: Sockets of a running udevd: of systemd up to 257, and since.
-_UDEV_SOCKETS = ("/run/udev/control", "/run/udev/io.systemd.Udev")
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ def observe(host: Host, sysctl_file: str | None = None) -> BootFiles:
             for path in sorted(candidates & {SYSCTL_CONF, sysctl_file})
             if host.is_file(path) and not sysctl_d.reads(host.resolve(path))
         ],
-        udev_runs=any(host.exists(path) for path in _UDEV_SOCKETS),
+        udev_runs=_udev.runs(host),
         unwritable=frozenset(path for path in candidates if not host.replaceable(path)),
         leftovers=_leftovers.find(host, candidates),
     )

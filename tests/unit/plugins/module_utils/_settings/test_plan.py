@@ -20,6 +20,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     Refused,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._facts import persistent
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import KEYS, TIMEOUTS
 from ansible_collections.netops.conntrack.plugins.module_utils._settings import plan as settings_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import parse
@@ -1255,7 +1256,11 @@ def test_a_failure_at_any_position_leaves_runtime_and_files_as_they_were(name, c
     with pytest.raises(ApplyError) as raised:
         tune(kernel, **params)
     assert kernel.state() == before
-    assert "cannot change /some/thing: Input/output error. The host is as it was before" in raised.value.message
+    # Where it is udev that cannot be waited for, there is more to be said.
+    assert raised.value.message.startswith(
+        ("cannot change /some/thing: Input/output error. ", "cannot wait for udev: ")
+    )
+    assert "Input/output error" in raised.value.message and ". The host is as it was before" in raised.value.message
     assert raised.value.details["not_reverted"] == []
     kernel.fails = {}
     tune(kernel, **params)
@@ -1419,9 +1424,9 @@ def outcome(call):
         return type(error), error.message
 
 
-@given(HOSTS, TREES, REQUESTS)
-def test_check_mode_writes_nothing_and_predicts_the_run_which_repeated_changes_nothing(name, entries, params):
-    kernel = FakeKernel(name, tree(entries))
+@given(HOSTS, TREES, REQUESTS, st.booleans())
+def test_check_mode_writes_nothing_and_predicts_the_run_which_repeated_changes_nothing(name, entries, params, late):
+    kernel = FakeKernel(name, tree(entries), late_udev=late)
     before = kernel.state()
     predicted = outcome(lambda: tune(kernel, check=True, force=True, **params))
     assert kernel.state() == before and not kernel.writes and not kernel.ran
@@ -1435,10 +1440,10 @@ def test_check_mode_writes_nothing_and_predicts_the_run_which_repeated_changes_n
         assert kernel.state() == before
 
 
-@given(HOSTS, TREES, REQUESTS)
-def test_values_hold_after_a_reboot_and_a_reload(name, entries, params):
+@given(HOSTS, TREES, REQUESTS, st.booleans())
+def test_values_hold_after_a_reboot_and_a_reload(name, entries, params, late_udev):
     params = {option: value for option, value in params.items() if option != "scope"}
-    kernel = FakeKernel(name, tree(entries))
+    kernel = FakeKernel(name, tree(entries), late_udev=late_udev)
     result = outcome(lambda: tune(kernel, force=True, **params))
     assume(isinstance(result, dict))
     wanted = {key: result["settings"][key]["boot"] for key in managed(params)}
@@ -1453,6 +1458,7 @@ def test_values_hold_after_a_reboot_and_a_reload(name, entries, params):
     assert values() == wanted
     kernel.unload()
     kernel.load()
+    kernel.settle()
     assert values() == wanted
     # An automatic hashsize follows a max that is left to lines of others.
     if params.get("hashsize") != "auto" or params.get("max") is not None:
@@ -1462,14 +1468,75 @@ def test_values_hold_after_a_reboot_and_a_reload(name, entries, params):
 
 
 @settings(max_examples=settings.default.max_examples * 2 // 5)
-@given(HOSTS, TREES, REQUESTS, st.integers(0, 12), st.booleans())
-def test_a_failure_anywhere_leaves_any_host_as_it_was(name, entries, params, position, late):
-    kernel = FakeKernel(name, tree(entries))
+@given(HOSTS, TREES, REQUESTS, st.integers(0, 12), st.booleans(), st.booleans())
+def test_a_failure_anywhere_leaves_any_host_as_it_was(name, entries, params, position, late, late_udev):
+    kernel = FakeKernel(name, tree(entries), late_udev=late_udev)
     before = kernel.state()
     kernel.fails = {position: HostError("change", "/some/thing", "Input/output error")}
     kernel.fails_late = late
     if not isinstance(outcome(lambda: tune(kernel, force=True, **params)), dict):
         assert kernel.state() == before
+
+
+@pytest.mark.parametrize("name", ABSENT)
+@pytest.mark.parametrize("load", [FakeKernel, FakeModules])
+def test_values_that_are_asked_for_with_a_load_are_not_undone_by_a_udev_that_comes_late(name, load):
+    kernel = load(name, late_udev=True)
+    tune(kernel, max=100000, hashsize=65536, timeouts={"udp": 20})
+    result = tune(kernel, max=200000, timeouts={"udp": 40}, scope="runtime", load=True, force=True)
+    assert result["settings"]["nf_conntrack_max"]["runtime"] == 200000
+    assert live(kernel, "max", "udp_timeout") == (200000, 40)
+    assert [words for words in kernel.ran if words.startswith("udevadm settle")] == ["udevadm settle --timeout=30"]
+
+
+def test_where_no_udev_runs_none_is_waited_for():
+    kernel = FakeKernel("trixie-6.12-absent")
+    tune(kernel, max=100000, load=True)
+    assert live(kernel, "max") == (100000,) and kernel.ran == ["modprobe nf_conntrack"]
+
+
+def test_a_udev_that_does_not_come_to_an_end_is_named_and_the_load_reverted(monkeypatch):
+    kernel = FakeKernel("trixie-6.12-absent", late_udev=True)
+    before = kernel.state()
+
+    def settle():
+        raise HostError("run", "udevadm settle --timeout=30", "exit code 1")
+
+    effect = kernel._effect
+    monkeypatch.setattr(kernel, "_effect", lambda command: settle if "settle" in command else effect(command))
+    with pytest.raises(ApplyError) as raised:
+        tune(kernel, max=200000, scope="runtime", load=True, force=True)
+    assert kernel.state() == before
+    for words in ("udev", "30 s", "nf_conntrack was loaded", "exit code 1", "udevadm monitor", "as it was before"):
+        assert words in raised.value.message
+
+
+def test_the_double_applies_a_late_rule_when_it_is_waited_for_or_the_run_has_ended():
+    kernel = FakeKernel("trixie-6.12-absent", late_udev=True)
+    tune(kernel, max=100000, timeouts={"udp": 20})
+    with kernel.alone():
+        kernel.run(["modprobe", "nf_conntrack"])
+        assert live(kernel, "udp_timeout") == (30,)
+        kernel.run(["udevadm", "settle", "--timeout=5"])
+        assert live(kernel, "udp_timeout") == (20,)
+        kernel.run(["rmmod", "nf_conntrack"])
+        kernel.run(["modprobe", "nf_conntrack"])
+        assert live(kernel, "udp_timeout") == (30,)
+    assert live(kernel, "udp_timeout") == (20,)
+
+
+@pytest.mark.parametrize("kind", [FakeKernel, FakeModules])
+def test_the_double_knows_every_operation_of_a_host_or_says_so(kind):
+    kernel = kind("trixie-6.12-nat")
+    with pytest.raises(NotImplementedError, match="modinfo nf_conntrack"), kernel.alone():
+        kernel.run(["modinfo", "nf_conntrack"])
+    # Those that are made of others, or are about this process and no host.
+    made_of_others = {"read_value", "read_number", "read_text", "heeding_signals", "to_the_end", "check_signals"}
+    for name, operation in vars(Host).items():
+        if not name.startswith("_") and callable(operation) and name not in made_of_others:
+            assert getattr(kind, name) is not operation, name
+    with pytest.raises(NotImplementedError, match="/etc/passwd"):
+        Host.read(kernel, "/etc/passwd")
 
 
 def test_the_double_has_both_doors_to_each_size():
