@@ -1539,6 +1539,30 @@ def test_the_double_knows_every_operation_of_a_host_or_says_so(kind):
         Host.read(kernel, "/etc/passwd")
 
 
+@pytest.mark.parametrize("name", ["a.conf", "zzz.conf"])
+@pytest.mark.parametrize("path", [SYSCTL_FILE, MODPROBE_FILE, "/etc/sysctl.d/mine.conf"])
+def test_check_mode_and_the_run_name_the_same_files_where_a_link_leads_to_a_missing_file_beside_it(path, name):
+    kernel = FakeKernel("trixie-6.12-nat", {path: name})
+    wanted = {
+        "max": 100000,
+        "hashsize": 65536,
+        "timeouts": {"udp": 20},
+        "sysctl_file": path if "mine" in path else None,
+    }
+    predicted = tune(kernel, check=True, **wanted)
+    assert tune(kernel, **wanted) == predicted
+    assert kernel.tree[path] == name and f"/{name}" in "".join(kernel.tree)
+    again = tune(kernel, **wanted)
+    assert not again["changed"] and again["settings"] == predicted["settings"]
+
+
+def test_a_sysctl_file_whose_link_would_hide_a_packages_file_is_refused():
+    kernel = FakeKernel(
+        "trixie-6.12-nat", {"/etc/sysctl.d/a.conf": "b.conf", "/usr/lib/sysctl.d/b.conf": b"kernel.panic = 1\n"}
+    )
+    refusal(kernel, "it would hide /usr/lib/sysctl.d/b.conf", max=100000, sysctl_file="/etc/sysctl.d/a.conf")
+
+
 def test_the_double_has_both_doors_to_each_size():
     kernel = FakeKernel("trixie-6.12-nat")
     with kernel.alone():
