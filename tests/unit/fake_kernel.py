@@ -375,8 +375,17 @@ class FakeKernel(Host):
     def _boot_loads(self) -> bool:
         lines = [line.split() for _path, text in self._files("modprobe.d") for line in text.split("\n")]
         is_blacklisted = any(line in (["blacklist", "nf_conntrack"], ["blacklist", "nf-conntrack"]) for line in lines)
-        named = any("nf_conntrack" in text.split("\n") for _path, text in self._files("modules-load.d"))
+        texts = [text for _path, text in self._files("modules-load.d")]
+        if self._is_sysvinit:
+            texts.append(self.text("/etc/modules") or "")
+        named = any("nf_conntrack" in text.split("\n") for text in texts)
         return named and not is_blacklisted
+
+    @property
+    def _is_sysvinit(self) -> bool:
+        """Whether Debian's init scripts boot the host. None was recorded with an init; one that a test put there is that."""
+        has_systemd = any(self.exists(base + "/systemd/systemd-sysctl") for base in ("/usr/lib", "/lib"))
+        return self.exists("/etc/init.d/procps") and (not has_systemd or self.exists("/sbin/init"))
 
     def load(self) -> None:
         """What ``modprobe --ignore-install nf_conntrack`` does, and udevd after it."""
@@ -424,9 +433,7 @@ class FakeKernel(Host):
         if self._boot_loads():
             with contextlib.suppress(HostError):
                 self._modprobe()
-        has_systemd = any(self.exists(base + "/systemd/systemd-sysctl") for base in ("/usr/lib", "/lib"))
-        # No host was recorded with an init; one that a test put there is sysvinit's.
-        if self.exists("/etc/init.d/procps") and (not has_systemd or self.exists("/sbin/init")):
+        if self._is_sysvinit:
             self._procps("")
         else:
             self._systemd_sysctl("/proc/sys/")

@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_dep, _sizing
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome, sysctl_program
 from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     drop_ins,
     modprobe_d,
@@ -125,7 +125,8 @@ def _is_loaded_first(host: Host, release: str, files: outcome.BootFiles) -> bool
     """Whether a boot loads nf_conntrack before systemd-sysctl runs, which waits for systemd-modules-load."""
     if modprobe_d.blocked(files.modprobe_d)["conntrack"] is not None:
         return False
-    texts = [conf.text for conf in drop_ins.read(host, modules_load_d.KIND).files]
+    ignored = modules_load_d.ETC_MODULES if sysctl_program.boots_by_systemd(host) else None
+    texts = [conf.text for conf in modules_load_d.read(host).files if conf.path != ignored]
     names = {line.name for text in texts for line in modules_load_d.parse(text)}
     names.update(modules_load_d.command_line(host.read_value(_kernel.COMMAND_LINE) or ""))
     names = {name for name in names if modprobe_d.blacklist_origin(files.modprobe_d, name) is None}

@@ -462,3 +462,40 @@ def test_what_brings_a_line_into_force_at_a_late_load(files, told):
     live = FakeKernel("trixie-6.12-nat").value("nf_conntrack_max")
     line = {"/etc/sysctl.d/50-a.conf": f"{MAX} = {live}\n".encode()}
     assert kinds(gather("trixie-6.12-nat", line, files)) == told
+
+
+#: Debian's boots without systemd: an init of another name, and the scripts of its packages.
+SYSVINIT = {
+    "/usr/sbin/init": b"",
+    "/etc/init.d/procps": b"",
+    "/usr/sbin/sysctl": b"",
+    "/usr/bin/udevadm": b"",
+    "/run/systemd/system": b"",
+}
+BY_LINK = {"/etc/modules-load.d/modules.conf": "../modules"}
+BESIDE = {"/etc/modules-load.d/modules.conf": b""}
+
+
+@pytest.mark.parametrize("name", ["trixie-6.12-absent", "bookworm-6.1-absent"])
+@pytest.mark.parametrize(
+    ("boot", "told"),
+    [
+        (BY_LINK, []),
+        (BESIDE, LOST),
+        (dict(SYSVINIT, **BY_LINK), []),
+        (dict(SYSVINIT, **BESIDE), []),
+    ],
+    ids=["systemd, linked", "systemd", "sysvinit, linked", "sysvinit"],
+)
+def test_etc_modules_counts_for_the_boots_that_read_it(name, boot, told):
+    files = dict(
+        boot, **{"/etc/modules": b"# mine\nnf_conntrack\n", "/etc/sysctl.d/50-a.conf": f"{MAX} = 60000\n".encode()}
+    )
+    kernel = FakeKernel(name, files)
+    if "/usr/sbin/init" in boot:
+        del kernel.tree["/run/systemd/system"]
+    found = persistent.gather(kernel)
+    assert found["persistent"]["nf_conntrack_max"] == {"boot": 60000, "file": "/etc/sysctl.d/50-a.conf", "line": 1}
+    assert kinds(found) == told
+    kernel.reboot()
+    assert (kernel.value("nf_conntrack_max") == 60000) is (not told)
