@@ -52,11 +52,19 @@ _END_SECONDS = 5
 #: Seconds between looks at whether one came, while a program runs or time passes.
 _LOOK_SECONDS = 0.2
 
-_32_BIT_MACHINES = ("i386", "i486", "i586", "i686", "armv5", "armv6", "armv7", "armv8l", "mips", "ppc", "riscv32")
+#: Kernels from 6.3 on tell the size of their pointers by it (address_bits_show() in kernel/ksysfs.c).
+_ADDRESS_BITS = "/sys/kernel/address_bits"
+
+#: Each line begins with an address, all digits of it, which are zeros for who may not know it (s_show() in
+#: kernel/kallsyms.c); seen with 16 on 6.18, for a 32-bit program and without root.
+_SYMBOLS = "/proc/kallsyms"
+
+#: Not armv8l: so does a 64-bit kernel call itself to a 32-bit program, and no other kernel does.
+_32_BIT_MACHINES = ("i386", "i486", "i586", "i686", "armv5", "armv6", "armv7", "mips", "ppc", "riscv32")
 
 
 def _pointer_bytes(machine: str) -> int:
-    """Bytes of a kernel pointer, which is what one bucket takes, for an ``uname -m`` name."""
+    """Bytes of a kernel pointer for an ``uname -m`` name."""
     is_32_bit = machine.startswith(_32_BIT_MACHINES) and "64" not in machine
     return 4 if is_32_bit else 8
 
@@ -86,7 +94,7 @@ class Host:
     :ivar is_root: whether this process has user id 0.
     :param root: directory that stands for ``/``.
     :param page_size: bytes of a memory page; by default this machine's.
-    :param pointer_bytes: bytes of a kernel pointer; by default this machine's.
+    :param pointer_bytes: bytes of a kernel pointer; by default what the kernel tells.
     """
 
     def __init__(self, root: str = "/", page_size: int | None = None, pointer_bytes: int | None = None) -> None:
@@ -95,7 +103,29 @@ class Host:
         self._signal: str | None = None
         self._may_end = True
         self.page_size = page_size or os.sysconf("SC_PAGE_SIZE")
-        self.pointer_bytes = pointer_bytes or _pointer_bytes(os.uname().machine)
+        self._pointer_bytes = pointer_bytes
+
+    @property
+    def pointer_bytes(self) -> int:
+        """Bytes of a kernel pointer, which is what one bucket takes.
+
+        The kernel's, also where it says to a 32-bit program, or by ``setarch``, that it is a 32-bit one: by
+        /sys/kernel/address_bits, by the width of addresses in /proc/kallsyms, and where it has neither by ``uname -m``,
+        which then is believed.
+        """
+        if self._pointer_bytes is None:
+            self._pointer_bytes = self._told_pointer_bytes() or _pointer_bytes(os.uname().machine)
+        return self._pointer_bytes
+
+    def _told_pointer_bytes(self) -> int | None:
+        bits = digits = None
+        with contextlib.suppress(HostError):
+            bits = {"32": 32, "64": 64}.get(self.read_value(_ADDRESS_BITS) or "")
+        if bits is None:
+            with contextlib.suppress(HostError):
+                digits = len(next(iter(self.lines(_SYMBOLS)), b"").partition(b" ")[0])
+            bits = {8: 32, 16: 64}.get(digits or 0)
+        return None if bits is None else bits // 8
 
     # --- paths
 

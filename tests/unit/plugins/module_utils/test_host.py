@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 import struct
+import sys
 import threading
 import time
 
@@ -596,11 +597,57 @@ def test_in_another_thread_signals_are_left_to_the_main_one(host):
         ("loongarch64", 8),
         ("i686", 4),
         ("armv7l", 4),
-        ("armv8l", 4),
+        ("armv8l", 8),  # how a 64-bit kernel names itself to a 32-bit program
         ("ppc", 4),
         ("mips", 4),
         ("riscv32", 4),
     ],
 )
-def test_the_size_of_a_bucket_by_machine(machine, size):
-    assert _host._pointer_bytes(machine) == size
+def test_the_size_of_a_bucket_by_machine_where_the_kernel_tells_nothing_better(host, monkeypatch, machine, size):
+    monkeypatch.setattr(_host.os, "uname", lambda: os.uname_result(("Linux", "host", "6.12", "#1", machine)))
+    assert host.pointer_bytes == size
+
+
+WIDE, NARROW = "0000000000000000 T _stext\n00000000", "00000000 T _stext\n00000000"
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "i686", "armv8l", "armv7l"])
+@pytest.mark.parametrize(
+    ("files", "size"),
+    [
+        ({"sys/kernel/address_bits": "64\n"}, 8),
+        ({"sys/kernel/address_bits": "32\n"}, 4),
+        ({"sys/kernel/address_bits": "64\n", "proc/kallsyms": NARROW}, 8),
+        ({"proc/kallsyms": WIDE}, 8),
+        ({"proc/kallsyms": NARROW}, 4),
+        # Of a root that is shown the addresses.
+        ({"proc/kallsyms": WIDE.replace("0000000000000000", "ffffffff81000000")}, 8),
+    ],
+)
+def test_the_size_of_a_bucket_is_the_kernels_whatever_it_says_to_a_32_bit_program(
+    host, tmp_path, monkeypatch, machine, files, size
+):
+    monkeypatch.setattr(_host.os, "uname", lambda: os.uname_result(("Linux", "host", "6.12", "#1", machine)))
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert host.pointer_bytes == size
+
+
+def test_a_size_that_is_given_is_taken(tmp_path):
+    assert Host(str(tmp_path), pointer_bytes=4).pointer_bytes == 4
+
+
+def test_what_cannot_be_read_leaves_the_size_to_the_machines_name(host, monkeypatch):
+    def refuse(path):
+        raise HostError("read", path, "Permission denied")
+
+    monkeypatch.setattr(host, "read_value", refuse)
+    monkeypatch.setattr(host, "lines", refuse)
+    monkeypatch.setattr(_host.os, "uname", lambda: os.uname_result(("Linux", "host", "6.12", "#1", "armv7l")))
+    assert host.pointer_bytes == 4
+
+
+@pytest.mark.skipif(sys.maxsize < 2**32, reason="a 32-bit Python may run on any kernel")
+def test_a_machine_that_runs_64_bit_programs_has_a_64_bit_kernel():
+    assert Host().pointer_bytes == 8
