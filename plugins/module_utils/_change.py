@@ -124,10 +124,12 @@ class FileContent(Change):
         differs = host.read_text(self.subject) != self.before
         if differs:
             self._put(host, self.before)
-        while self._made:
-            host.remove_directory(self._made.pop())
-        if differs:
-            self._tell(host)
+        try:
+            while self._made:
+                host.remove_directory(self._made.pop())
+        finally:
+            if differs:
+                self._tell(host)
 
     def result(self, with_contents: bool) -> dict[str, t.Any]:
         sizes = {"before_bytes": _bytes(self.before), "after_bytes": _bytes(self.after)}

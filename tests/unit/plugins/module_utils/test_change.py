@@ -8,16 +8,22 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 
 import pytest
 from ansible.module_utils import basic
+from conftest import RecordedHost
 from fake_kernel import ALIAS, FakeKernel
 from fake_modules import FakeModules
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
-from ansible_collections.netops.conntrack.plugins.module_utils._own_files import BLOCK_FILE
+from ansible_collections.netops.conntrack.plugins.module_utils._own_files import (
+    BLOCK_FILE,
+    LOAD_FILE,
+    UDEV_FILE,
+)
 
 RUNS = [
     (FakeKernel, "conntrack_settings", {"max": 60000, "timeouts": {"udp": 20}}),
@@ -245,3 +251,61 @@ def test_a_program_that_hangs_ends_the_run_which_reverts_and_lets_the_next_one_i
     else:
         assert kernel.loaded == loaded and result["not_reverted"] == []
     assert kernel.text(BLOCK_FILE) is None
+
+
+# --- directories that are made for a file
+
+
+class Failing(RecordedHost):
+    """On a real file system, where the last file of a plan cannot be written.
+
+    :ivar before_it_fails: what happens then.
+    """
+
+    def __init__(self, other):
+        super().__init__(other.root, other.about, other.page_size, other.pointer_bytes)
+        self.is_root = True
+        self.before_it_fails = None
+
+    def replace(self, path, content):
+        if path == LOAD_FILE:
+            if self.before_it_fails is not None:
+                self.before_it_fails()
+            raise HostError("write", path, os.strerror(errno.ENOSPC), errno.ENOSPC)
+        super().replace(path, content)
+
+
+@pytest.fixture
+def without_udev(recorded_host):
+    """A host without any directory of udev's, so that the rule needs three."""
+    made = Failing(recorded_host("trixie-6.12-nat", {"/run/udev/control": ""}))
+    shutil.rmtree(str(made.root / "etc/udev"), ignore_errors=True)
+    return made
+
+
+BOOT = {"max": 60000, "hashsize": 16384, "scope": "boot", "load": True}
+
+
+def test_directories_that_were_made_for_a_file_go_with_it_when_that_is_reverted(run_module, without_udev):
+    before = without_udev.snapshot()
+    made = []
+    without_udev.before_it_fails = lambda: made.extend(without_udev.names("/etc/udev"))
+    result = run_module("conntrack_settings", without_udev, BOOT)
+    assert result["failed"] and UDEV_FILE in result["reverted"] and result["not_reverted"] == []
+    assert made == ["rules.d"]
+    assert without_udev.snapshot() == before
+    assert without_udev.ran == ["udevadm control --reload"] * 2
+
+
+def test_a_directory_that_somebody_else_uses_by_now_stays_and_is_told_and_the_rest_is_reverted(
+    run_module, without_udev
+):
+    before = without_udev.snapshot()
+    without_udev.before_it_fails = lambda: without_udev.put("/etc/udev/rules.d/mine.rules", "# mine\n")
+    result = run_module("conntrack_settings", without_udev, BOOT)
+    (told,) = result["not_reverted"]
+    assert told == f"{UDEV_FILE} (boot): cannot remove directory /etc/udev/rules.d: Directory not empty"
+    left = {path: entry for path, entry in without_udev.snapshot().items() if path not in before}
+    assert sorted(left) == ["/etc/udev", "/etc/udev/rules.d", "/etc/udev/rules.d/mine.rules"]
+    # udevd has to forget the rule all the same.
+    assert without_udev.ran == ["udevadm control --reload"] * 2
