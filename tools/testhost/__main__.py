@@ -42,10 +42,12 @@ def _parser() -> argparse.ArgumentParser:
 
     command("image", "build the images of these suites, where they are missing", "+", lambda a: image.ensure(a.names))
     start = command("start", "make these machines, where they are missing, and wait until they answer", "+", _start)
-    start.add_argument("--suite", help="Debian release; without it the name of a machine is its suite")
+    start.add_argument("--suite", help="Debian release, with -uml at its end for User Mode Linux; without it the name of a machine is its suite")
     cut = command("cut", "cut the power of these machines and start them again", "+", _cut)
     cut.add_argument("--append", default="", metavar="ARGUMENTS", help="more for the kernel's command line")
     cut.add_argument("--timeout", type=float, default=machine.BOOT_SECONDS, metavar="SECONDS")
+    reboot = command("reboot", "have these machines reboot by themselves, and wait until they have", "+", _reboot)
+    reboot.add_argument("--timeout", type=float, default=machine.BOOT_SECONDS, metavar="SECONDS")
     command("stop", "cut the power of these machines", "+", _stop)
     destroy = command("destroy", "end these machines and remove them", "*", _destroy)
     destroy.add_argument("--all", action="store_true", help="all machines of this work tree")
@@ -73,6 +75,10 @@ def _cut(arguments: argparse.Namespace) -> None:
         one.power_cut()
         one.power_on(arguments.append)
     machine.wait(machines, arguments.timeout)
+
+
+def _reboot(arguments: argparse.Namespace) -> None:
+    machine.reboot([Machine(name) for name in arguments.names], arguments.timeout)
 
 
 def _destroy(arguments: argparse.Namespace) -> None:

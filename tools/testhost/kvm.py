@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import qemu
+from . import process, qemu
 from .errors import TestHostError
 from .image import CACHE, Image, locked
 
@@ -46,7 +46,7 @@ def _guest_comes_up(image: Image) -> bool:
         try:
             qemu.launch([*qemu.HARDWARE, *arguments], pidfile)
             end = time.monotonic() + _SECONDS
-            while time.monotonic() < end and qemu.running(pidfile) is not None:
+            while time.monotonic() < end and process.running(pidfile) is not None:
                 if "No root device specified" in console.read_text(errors="replace"):
                     return True
                 time.sleep(0.2)
@@ -54,4 +54,4 @@ def _guest_comes_up(image: Image) -> bool:
         except (TestHostError, OSError):
             return False
         finally:
-            qemu.kill(pidfile)
+            process.kill(pidfile)
