@@ -1,0 +1,316 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The files to change so that boots, and later loads of nf_conntrack, set what is wished. Pure.
+
+A ``net.netfilter`` line in sysctl.d is lost when nf_conntrack is loaded after the boot applied it, which is the normal
+case. So the sysctl lines go with a udev rule that applies them at every load, and the hashsize is a modprobe.d option.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+from dataclasses import dataclass, replace
+
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _sizing
+from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import (
+    BootFiles,
+    buckets,
+    hashsize_origin,
+    hashsize_origins,
+    number,
+    value_origin,
+)
+from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
+from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, systemd_sysctl
+from ansible_collections.netops.conntrack.plugins.module_utils._config.draft import Draft
+from ansible_collections.netops.conntrack.plugins.module_utils._config.procps_sysctl import SYSCTL_CONF
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import KEYS, Key
+from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG
+from ansible_collections.netops.conntrack.plugins.module_utils._own_files import (
+    BLOCK_FILE,
+    LOAD_FILE,
+    LOAD_TEXT,
+    MODPROBE_FILE,
+    SETTINGS_HEADER,
+    SYSCTL_FILE,
+    UDEV_FILE,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin
+
+# udevd looks for changed rules at most every three seconds (manager_reload() in src/udev/udev-manager.c), so a module
+# loaded right after the rule was written could miss it.
+_UDEV_RELOAD = ("udevadm", "control", "--reload")
+
+
+@dataclass(frozen=True)
+class BootSettings:
+    """What later boots and loads shall set.
+
+    :ivar values: value by key name, for the requested sysctl file.
+    :ivar implied: what is to be set with those and was not asked for, so for the collection's own file.
+    :ivar gone: key names that shall not stand in the sysctl file.
+    :ivar hashsize: parameter of the module, in buckets as the kernel rounds them; None to leave it alone.
+    :ivar buckets_per_page: what the kernel rounds to.
+    :ivar at_load: whether the values must be applied at later loads too, so not where conntrack is built in.
+    :ivar load: whether the boot shall load nf_conntrack.
+    :ivar keep_others: whether lines of other files stay, so that one that would have to go is refused.
+    """
+
+    values: t.Mapping[str, int]
+    implied: t.Mapping[str, int]
+    gone: t.Sequence[str]
+    hashsize: int | None
+    buckets_per_page: int
+    at_load: bool
+    load: bool
+    keep_others: bool
+
+
+class BootPlan(t.NamedTuple):
+    """The files to change, in order, and the configuration as it will then be."""
+
+    changes: list[FileContent]
+    files: BootFiles
+
+
+def plan(files: BootFiles, wanted: BootSettings) -> BootPlan:
+    """The changes of files after which boots and loads set what is wanted.
+
+    :raises Refused: the host's boot would not do that.
+    """
+    then, sysctls, options = files, Draft(files.sysctl_d), Draft(files.modprobe_d)
+    if wanted.values or wanted.gone:
+        then, sysctls = _plan_sysctl_d(then, sysctls, files.sysctl_file, wanted.values, wanted)
+    if wanted.implied:
+        then, sysctls = _plan_sysctl_d(then, sysctls, SYSCTL_FILE, wanted.implied, wanted)
+    if wanted.hashsize is not None:
+        options = _plan_hashsize(files, options, wanted.hashsize, wanted.buckets_per_page)
+    conflicts = [*sysctls.conflicts, *options.conflicts]
+    if conflicts and wanted.keep_others:
+        raise Refused(
+            f"conflicting_entries is fail, and these lines set the same keys: {', '.join(conflicts)}. Take them out, or"
+            " set conflicting_entries: replace",
+            conflicts=conflicts,
+        )
+    own: list[FileContent] = []
+    if (wanted.values or wanted.hashsize is not None) and wanted.at_load:
+        own += _plan_udev_rule(files, udev_rule(files.program.at_load))
+    if wanted.load:
+        own += _plan_own(files, LOAD_FILE, LOAD_TEXT)
+    return BootPlan(
+        [*sysctls.changes, *options.changes, *own],
+        replace(then, sysctl_d=sysctls.files, modprobe_d=options.files),
+    )
+
+
+def plan_absence(files: BootFiles, names: t.Sequence[str]) -> BootPlan:
+    """The changes of files after which boots and loads set nothing more.
+
+    The collection's own files go, and, where another sysctl file is given, the lines of these keys in it, whether it is
+    read or not.
+    """
+    sysctls, options = Draft(files.sysctl_d), Draft(files.modprobe_d)
+    for conf in (*files.sysctl_d.files, *files.unread):
+        if conf.content is None:
+            continue  # a mask is not of this collection
+        if conf.path == SYSCTL_FILE:
+            sysctls = sysctls.put(conf.path, conf.text, None)
+        elif conf.path in files.sysctl_d.names_of(files.sysctl_file):
+            text = systemd_sysctl.edit(conf.text, {}, [KEYS[name].sysctl for name in names])
+            sysctls = sysctls.put(conf.path, conf.text, _unless_empty(text))
+    options = options.put(MODPROBE_FILE, files.modprobe_d.content(MODPROBE_FILE), None)
+    return BootPlan(
+        [
+            *sysctls.changes,
+            *options.changes,
+            *_plan_udev_rule(files, None),
+            *_plan_own(files, LOAD_FILE, None),
+        ],
+        replace(files, sysctl_d=sysctls.files, modprobe_d=options.files),
+    )
+
+
+def _unless_empty(text: str) -> str | None:
+    """The text of a file, or None where nothing but the collection's header is left of it."""
+    return None if text == SETTINGS_HEADER else text
+
+
+def udev_rule(command: str) -> str:
+    """The rule that applies the sysctl lines by a command whenever nf_conntrack is loaded."""
+    return (
+        f"{SETTINGS_HEADER}# sysctl.d lines for net.netfilter are lost when nf_conntrack is loaded later: apply them at every load.\n"
+        f'ACTION=="add", SUBSYSTEM=="module", KERNEL=="{MODULE}", RUN+="{command}"\n'
+    )
+
+
+def check_load(files: BootFiles, at_boot: bool, is_prediction: bool) -> None:
+    """Look for lines that keep nf_conntrack from being loaded.
+
+    :param at_boot: whether the boot shall load it: systemd-modules-load obeys ``blacklist``, and modprobe does not.
+    :param is_prediction: whether a task before may only have predicted that it lifts the collection's own block.
+    :raises Refused: there is one.
+    """
+    modprobe_files = files.modprobe_d.with_text(BLOCK_FILE, None) if is_prediction else files.modprobe_d
+    for name in (MODULE, *DEFRAG):
+        origin = modprobe_d.install_origin(modprobe_files, name)
+        if origin is not None and modprobe_d.is_block(origin.value):
+            raise _kept_out(origin, f"install {name} {origin.value}")
+    origin = modprobe_d.blacklist_origin(modprobe_files, MODULE)
+    if at_boot and origin is not None:
+        raise _kept_out(origin, "blacklist " + MODULE)
+    check_hashsizes(files)
+
+
+def _kept_out(origin: Origin, line: str) -> Refused:
+    return Refused(
+        f"load is true, but {origin.path}:{origin.number} keeps nf_conntrack out ({line}). Take that line away, as conntrack_modules does with"
+        " stack: conntrack and state: present, or set load: false"
+    )
+
+
+def check_hashsizes(files: BootFiles) -> None:
+    """Look for what keeps nf_conntrack from being loaded, whatever it is given in the end.
+
+    :raises Refused: it is given a hashsize that the kernel refuses.
+    """
+    refused = [origin for origin in hashsize_origins(files) if buckets(origin) is None]
+    if refused:
+        raise Refused(
+            f"nf_conntrack cannot be loaded: {refused[0]} gives it a hashsize that the kernel refuses, and with that the load,"
+            " whatever comes after it. Take it away from there, or make it a whole number"
+        )
+
+
+def _is_refused(value: str) -> bool:
+    return _kernel.parse_parameter(value) is None
+
+
+#: Where packages put files.
+_OF_PACKAGES = ("/usr/lib/", "/lib/")
+
+
+def _check_sysctl_file(files: BootFiles, path: str) -> None:
+    advice = "leave sysctl_file out, or name a file in /etc/sysctl.d that ends in .conf"
+    problem = None
+    hidden_by, hides = files.sysctl_d.hidden_by(path), files.sysctl_d.hides(path)
+    target = next((conf.target for conf in files.sysctl_d.files if conf.path == path), path)
+    place = "" if target == path else f"it leads to {target}, and "
+    if files.program.problem:
+        problem = files.program.problem
+        advice = "set scope: runtime"
+    elif path.startswith("/run/") or target.startswith("/run/"):
+        problem = place + "/run is empty after a reboot"
+    elif path.startswith(_OF_PACKAGES) or target.startswith(_OF_PACKAGES):
+        problem = place + "files there belong to packages, whose updates replace them"
+    elif target == "/dev/null":
+        problem = "it is masked by a link to /dev/null"
+    elif hides is not None:
+        problem = f"it would hide {hides}, of which nothing would be read then"
+    elif hidden_by is not None:
+        problem = f"it is hidden by {hidden_by}"
+    elif path == SYSCTL_CONF and not files.sysctl_d.reads(path):
+        problem = "no file in sysctl.d links to it, as on Debian 13, so it is never read"
+    elif not files.sysctl_d.reads(path):
+        problem = "it is not a .conf file in /etc/sysctl.d or /usr/local/lib/sysctl.d"
+    if problem is not None:
+        raise Refused(f"sysctl_file {path} would not hold at boot: {problem}; {advice}")
+
+
+def _plan_sysctl_d(
+    files: BootFiles, draft: Draft, target: str, values: t.Mapping[str, int], wanted: BootSettings
+) -> tuple[BootFiles, Draft]:
+    """Set these values in one sysctl file, and take out of the others what would win over it or name them formerly."""
+    _check_sysctl_file(files, target)
+    keys = [KEYS[name] for name in sorted(values)]
+    lines = {key.sysctl: str(values[key.name]) for key in keys}
+    outdated = [name for key in keys for name in (*key.former_names, *key.aliases)]
+    gone = [KEYS[name].sysctl for name in wanted.gone]
+    before = files.sysctl_d.content(target)
+    text = systemd_sysctl.edit(SETTINGS_HEADER if before is None else before, lines, outdated + gone)
+    draft = draft.put(target, before, _unless_empty(text))
+
+    own = files.sysctl_d.names_of(target)
+    read_later = {conf.path for conf in draft.files.after(target)}
+    for conf in files.sysctl_d.files:
+        if conf.is_administrators and conf.path not in own:
+            # What stands earlier is outranked; only what would win is taken away. Another name of the same variable
+            # may win from anywhere: a line that repeats a value is applied where that stood first. /etc/sysctl.conf is
+            # what an operator's `sysctl -p` reads alone, and `sysctl --system` last.
+            wins = conf.path in read_later or conf.target == SYSCTL_CONF
+            stale = outdated + (list(lines) if wins else [])
+            if conf.path != SYSCTL_FILE:
+                draft = draft.with_conflicts(systemd_sysctl.lines_about(conf, stale))
+            draft = draft.put(conf.path, conf.text, _unless_empty(systemd_sysctl.edit(conf.text, {}, stale)))
+    unread = []
+    for conf in files.unread:
+        stale = outdated + list(lines)
+        text = systemd_sysctl.edit(conf.text, {}, stale)
+        draft = draft.with_conflicts(systemd_sysctl.lines_about(conf, stale)).put(conf.path, conf.text, text)
+        unread.append(replace(conf, text=text))
+
+    then = replace(files, sysctl_d=draft.files, unread=unread)
+    _check_values(then, target, {key: values[key.name] for key in keys}, wanted.at_load)
+    return then, draft
+
+
+def _check_values(files: BootFiles, target: str, values: t.Mapping[Key, int], at_load: bool) -> None:
+    """:raises Refused: the boot, or a later load, would set a key to something else."""
+    for key, value in values.items():
+        origin = value_origin(files, key)
+        if at_load and number(origin) == value:
+            origin = value_origin(files, key, at_load=True)
+        if number(origin) != value:
+            raise Refused(
+                f"{key.sysctl} would not be {value} after a boot: {origin or _exclusion(files.sysctl_d, key)} wins over"
+                f" {target}. Name a sysctl_file in /etc/sysctl.d that sorts after it, or take the line away"
+            )
+
+
+def _exclusion(sysctl_d: DropIns, key: Key) -> str:
+    """The last line that takes a key out, for messages."""
+    lines = [
+        f"{conf.path}:{entry.number} (-{key.sysctl})"
+        for conf in sysctl_d.files
+        for entry in systemd_sysctl.parse(conf.text)
+        if entry.value is None and entry.key == systemd_sysctl.normalise(key.sysctl)
+    ]
+    return lines[-1] if lines else "nothing"
+
+
+def _plan_hashsize(files: BootFiles, draft: Draft, hashsize: int, buckets_per_page: int) -> Draft:
+    """Have every load of nf_conntrack make this many buckets."""
+    before = files.modprobe_d.content(MODPROBE_FILE)
+    text = modprobe_d.set_parameter(SETTINGS_HEADER if before is None else before, MODULE, "hashsize", str(hashsize))
+    draft = draft.put(MODPROBE_FILE, before, text)
+    own = files.modprobe_d.names_of(MODPROBE_FILE)
+    for conf in files.modprobe_d.files:
+        if conf.is_administrators and conf.path not in own:
+            # Options add up and the last one wins, so what stands earlier is outranked, unless no load gets past it.
+            is_stale = modprobe_d.is_any if conf.name > posixpath.basename(MODPROBE_FILE) else _is_refused
+            draft = draft.with_conflicts(modprobe_d.lines_giving(conf, MODULE, "hashsize", is_stale))
+            text = modprobe_d.drop_parameter(conf.text, MODULE, "hashsize", is_stale)
+            draft = draft.put(conf.path, conf.text, text)
+    then = replace(files, modprobe_d=draft.files)
+    check_hashsizes(then)
+    origin = hashsize_origin(then)
+    if origin is None or _sizing.round_up(buckets(origin) or 0, buckets_per_page) != hashsize:
+        raise Refused(
+            f"nf_conntrack would not get hashsize={hashsize} when it is loaded: {origin or 'nothing'} wins over"
+            f" {MODPROBE_FILE}. Take it away from there, or ask for that hashsize"
+        )
+    return draft
+
+
+def _plan_udev_rule(files: BootFiles, text: str | None) -> list[FileContent]:
+    return _plan_own(files, UDEV_FILE, text, _UDEV_RELOAD if files.udev_runs else ())
+
+
+def _plan_own(files: BootFiles, path: str, text: str | None, reload: t.Sequence[str] = ()) -> list[FileContent]:
+    """One of the collection's own files that are not drop-ins of a kind which is read here."""
+    return [FileContent(path, files.own[path], text, reload)] if files.own[path] != text else []
