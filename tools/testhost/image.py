@@ -61,7 +61,9 @@ def ensure(suites: Sequence[str]) -> dict[str, Image]:
     """Return the images of these releases, having built side by side those that were missing."""
     for suite in suites:
         if suite.removesuffix(UML) not in SUITES:
-            raise TestHostError(f"no such suite: {suite}; there are {', '.join(SUITES)}, each also with {UML} at its end")
+            raise TestHostError(
+                f"no such suite: {suite}; there are {', '.join(SUITES)}, each also with {UML} at its end"
+            )
     ssh_key()
     releases = list(dict.fromkeys(suite.removesuffix(UML) for suite in suites))
     with ThreadPoolExecutor(len(releases) or 1) as pool:
@@ -140,7 +142,9 @@ def _run(command: list[str]) -> None:
     try:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except OSError as error:
-        raise TestHostError(f"cannot run {command[0]}: {error.strerror}; tools/setup vm installs what is needed") from error
+        raise TestHostError(
+            f"cannot run {command[0]}: {error.strerror}; tools/setup vm installs what is needed"
+        ) from error
     except subprocess.CalledProcessError as error:
         output = error.stdout.decode(errors="replace").strip()
         raise TestHostError(f"{' '.join(command)} failed with status {error.returncode}:\n{output}") from error

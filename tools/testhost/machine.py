@@ -163,7 +163,9 @@ def start(wanted: dict[str, str]) -> None:
         for name, suite in wanted.items():
             machine = Machine(name)
             if machine.exists and machine.suite != suite:
-                raise TestHostError(f"{name} is there already, with {machine.suite} instead of {suite}; destroy it first")
+                raise TestHostError(
+                    f"{name} is there already, with {machine.suite} instead of {suite}; destroy it first"
+                )
             # One at a time, so that another start of the same name waits and finds it.
             with image.locked("machines"):
                 if not machine.exists:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
-from typing import Sequence
+from typing import TYPE_CHECKING, Sequence
 
 from .errors import TestHostError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROGRAM = "qemu-system-x86_64"
 
