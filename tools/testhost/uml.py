@@ -55,7 +55,8 @@ def launch(directory: Path, disk: Path, port: int, command_line: str, pidfile: P
     :param command_line: what else to tell the kernel.
     """
     shutil.rmtree(directory / "uml", ignore_errors=True)
-    kernel = [str(directory / "linux"), f"mem={_MEMORY_MIB}M", f"ubd0=changes.cow,{disk}", "root=/dev/ubda", "rw"]
+    # c: without locks, which would keep virtual machines from the same image.
+    kernel = [str(directory / "linux"), f"mem={_MEMORY_MIB}M", f"ubd0c=changes.cow,{disk}", "root=/dev/ubda", "rw"]
     kernel += ["con=null", "con0=null,fd:1", "uml_dir=uml", "umid=guest"]
     kernel += [f"vec0:transport=bess,dst={_NETWORK},depth=64", *command_line.split()]
     supervisor = [sys.executable, "-m", f"{__package__}.uml", str(pidfile), str(port), *kernel]
