@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -132,6 +133,7 @@ def main() -> int:
     if not suites:
         sys.exit("tools/molecule: SUITES is to name the suites to test on")
     keep = bool(os.environ.get("KEEP"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Here, where one sees it: building takes a minute, and a playbook is silent until it is done.
     subprocess.run(["tools/vm", "image", *suites], cwd=ROOT, check=True)
     wanted = lanes(suites, sys.argv[1:])
@@ -151,7 +153,10 @@ def main() -> int:
         for thread in threads:
             thread.join()
     except KeyboardInterrupt:
-        # Each molecule was told as well, and still ends what it began.
+        # Each molecule still ends what it began.
+        for lane in wanted:
+            if lane.process:
+                lane.process.send_signal(signal.SIGINT)
         for thread in threads:
             thread.join(60)
         return 130
