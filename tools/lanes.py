@@ -127,26 +127,9 @@ def _uml_wanted(suite: str) -> bool:
     return choice == "yes"
 
 
-def main() -> int:
-    """Run all lanes side by side; 0 when all passed."""
-    suites = os.environ.get("SUITES", "").split()
-    if not suites:
-        sys.exit("tools/molecule: SUITES is to name the suites to test on")
-    keep = bool(os.environ.get("KEEP"))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Here, where one sees it: building takes a minute, and a playbook is silent until it is done.
-    subprocess.run(["tools/vm", "image", *suites], cwd=ROOT, check=True)
-    wanted = lanes(suites, sys.argv[1:])
-    if any(lane.name == "uml" for lane in wanted):
-        subprocess.run(["tools/setup", "uml"], cwd=ROOT, check=True)
-    threads = [
-        threading.Thread(
-            target=lane.run,
-            kwargs={"keep": keep, "alone": len(wanted) == 1},
-            daemon=True,
-        )
-        for lane in wanted
-    ]
+def _run_side_by_side(wanted: list[Lane], *, keep: bool) -> None:
+    options = {"keep": keep, "alone": len(wanted) == 1}
+    threads = [threading.Thread(target=lane.run, kwargs=options, daemon=True) for lane in wanted]
     try:
         for thread in threads:
             thread.start()
@@ -159,19 +142,30 @@ def main() -> int:
                 lane.process.send_signal(signal.SIGINT)
         for thread in threads:
             thread.join(60)
+        raise
+
+
+def main() -> int:
+    """Run all lanes side by side; 0 when all passed."""
+    suites = os.environ.get("SUITES", "").split()
+    if not suites:
+        sys.exit("tools/molecule: SUITES is to name the suites to test on")
+    keep = bool(os.environ.get("KEEP"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Here, where one sees it: building takes a minute, and a playbook is silent until it is done.
+    subprocess.run(["tools/vm", "image", *suites], cwd=ROOT, check=True)
+    wanted = lanes(suites, sys.argv[1:])
+    if any(lane.name == "uml" for lane in wanted):
+        subprocess.run(["tools/setup", "uml"], cwd=ROOT, check=True)
+    try:
+        _run_side_by_side(wanted, keep=keep)
+    except KeyboardInterrupt:
         return 130
     finally:
         # Whatever ends this, no machine is left.
         if not keep:
-            subprocess.run(
-                [
-                    "tools/vm",
-                    "destroy",
-                    *(suite for lane in wanted for suite in lane.suites),
-                ],
-                cwd=ROOT,
-                check=True,
-            )
+            machines = [suite for lane in wanted for suite in lane.suites]
+            subprocess.run(["tools/vm", "destroy", *machines], cwd=ROOT, check=True)
     failed = [lane.name for lane in wanted if lane.status != 0]
     if failed:
         print(f"tools/molecule: failed: {' and '.join(failed)}", file=sys.stderr)
