@@ -44,5 +44,5 @@ def settle(host: Host, module: str) -> None:
             "wait for",
             "udev",
             f"its rules were to end within {_SECONDS} s after {module} was loaded, and until then they may set values again"
-            f" ({error.reason}). See what it is busy with (udevadm monitor, journalctl -u systemd-udevd), then run this again",
+            f" ({error.reason.rstrip('.')}). See what it is busy with (udevadm monitor, journalctl -u systemd-udevd), then run this again",
         ) from error
