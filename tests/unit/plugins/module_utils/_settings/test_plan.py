@@ -651,19 +651,6 @@ def test_a_sysctl_line_for_the_buckets_does_not_undo_the_hashsize(path):
     assert not tune(kernel, hashsize=8192)["changed"]
 
 
-def test_a_hashsize_in_such_a_command_before_the_options_is_outranked():
-    command = b"install nf_conntrack /sbin/modprobe --ignore-install nf_conntrack hashsize=4096 $CMDLINE_OPTS\n"
-    kernel = FakeKernel("trixie-6.12-nat", {"/etc/modprobe.d/nf.conf": command})
-    tune(kernel, hashsize=65536, max=60000)
-    kernel.reboot()
-    assert live(kernel, "buckets", "max") == (65536, 60000)
-
-
-def test_a_hashsize_with_a_plus_is_what_the_kernel_makes_of_it():
-    kernel = FakeKernel("trixie-6.12-nat", {"/proc/cmdline": b"nf_conntrack.hashsize=+65536\n"})
-    assert tune(kernel, hashsize=65536)["settings"]["nf_conntrack_buckets"]["boot"] == 65536
-
-
 # --- conflicting_entries: fail
 
 
@@ -968,17 +955,6 @@ def test_an_automatic_hashsize_is_the_same_before_and_after_a_late_load():
     kernel.load()
     assert live(kernel, "buckets") == (262144,)
     assert not tune(kernel, **wanted)["changed"]
-
-
-@pytest.mark.parametrize(
-    "line", [b"net.netfilter.nf_conntrack_max = 99999999999\n", b"net.netfilter.nf_conntrack_max = x\n"]
-)
-def test_a_max_that_the_kernel_will_refuse_does_not_count_as_one(line):
-    kernel = FakeKernel("trixie-6.12-nat", {"/etc/sysctl.d/1.conf": line})
-    running = live(kernel, "max")
-    tune(kernel, hashsize=512)
-    kernel.reboot()
-    assert live(kernel, "max") == running
 
 
 def test_no_root_is_told_as_no_root():
