@@ -339,14 +339,6 @@ def test_a_built_in_conntrack_keeps_its_hashsize_as_a_sysctl():
     assert result["settings"]["nf_conntrack_buckets"]["file"] == SYSCTL_FILE
 
 
-def test_the_other_door_is_taken_where_the_sysctl_is_read_only():
-    kernel = FakeKernel("trixie-6.12-nat")
-    kernel.read_only.add(BUCKETS)
-    tune(kernel, hashsize=8192)
-    assert kernel.writes == [("hashsize", "8192")]
-    assert HASHSIZE in kernel.tree and live(kernel, "buckets") == (8192,)
-
-
 # --- scopes
 
 
