@@ -745,11 +745,3 @@ def test_what_was_set_for_the_boot_can_be_taken_away_again(name):
     }
     assert live(kernel, "max", "buckets", "udp_timeout") == running
     assert not tune(kernel, state="absent")["changed"]
-
-
-def test_values_are_not_looked_at_where_they_are_taken_away():
-    wanted = {"max": 0, "hashsize": -1, "entries_per_bucket": 0, "timeouts": dict.fromkeys(TIMEOUTS, 10**12)}
-    wanted["sysctls"] = {
-        name: "x" for name, key in KEYS.items() if key.timeout is None and name not in (_keys.MAX, _keys.BUCKETS)
-    }
-    assert not tune(FakeKernel("trixie-6.12-nat"), state="absent", **wanted)["changed"]
