@@ -555,15 +555,6 @@ def test_values_hold_after_a_reboot_and_a_reload(name, entries, params):
         assert live(kernel, "max") == kept
 
 
-def test_the_double_has_both_doors_to_each_size():
-    kernel = FakeKernel("trixie-6.12-nat")
-    with kernel.alone():
-        kernel.write_value(HASHSIZE, "1000")
-        kernel.write_value(ALIAS, "5000")
-    assert live(kernel, "buckets", "max") == (1024, 5000)
-    assert kernel.text(MAX) == "5000\n" and kernel.text(HASHSIZE) == "1024\n"
-
-
 def test_no_root_is_told_as_no_root():
     kernel = FakeKernel("trixie-6.12-nat")
     kernel.is_root = False
