@@ -1,84 +1,30 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""conntrack_settings against kernels that answer as real ones, through boots and reloads."""
+"""conntrack_settings as a whole: what it sets live, for boots and for loads, and where it may not."""
 
 from __future__ import annotations
 
 import pytest
-from fake_kernel import ALIAS, BUCKETS, COUNT, HASHSIZE, MAX, NETFILTER, UDEV_SOCKET, FakeKernel
-from fake_modules import FakeModules
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
-
-from ansible_collections.netops.conntrack.plugins.module_utils import _keys
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
-    ApplyError,
-    ConntrackError,
-    HostError,
-    InvalidInput,
-    Refused,
+from fake_kernel import NETFILTER, FakeKernel
+from generated import HOSTS, REQUESTS, TREES, tree
+from hypothesis import assume, given
+from runs import (
+    ABSENT,
+    BUILT_IN,
+    CONTAINER,
+    LOAD_FILE,
+    LOADED,
+    MODPROBE_FILE,
+    SYSCTL_FILE,
+    UDEV_FILE,
+    ended,
+    live,
+    refusal,
+    subjects,
+    sysctl_lines,
+    tune,
 )
-from ansible_collections.netops.conntrack.plugins.module_utils._facts import persistent
-from ansible_collections.netops.conntrack.plugins.module_utils._keys import KEYS, TIMEOUTS
-from ansible_collections.netops.conntrack.plugins.module_utils._settings import plan as settings_plan
-from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import parse
-from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
-
-LOADED = ["bullseye-5.10-nat", "bookworm-6.1-nat", "trixie-6.12-nat"]
-ABSENT = ["bullseye-5.10-absent", "bookworm-6.1-absent", "trixie-6.12-absent"]
-BUILT_IN = "linux-6.18-built-in"
-CONTAINER = "linux-6.18-netns"
-
-BLOCK_FILE = "/etc/modprobe.d/00-netops-conntrack-modules.conf"
-SYSCTL_FILE = "/etc/sysctl.d/zz-netops-conntrack.conf"
-MODPROBE_FILE = "/etc/modprobe.d/zz-netops-conntrack.conf"
-UDEV_FILE = "/etc/udev/rules.d/99-netops-conntrack.rules"
-LOAD_FILE = "/etc/modules-load.d/netops-conntrack.conf"
-
-DEFAULTS = {
-    "state": "present",
-    "max": None,
-    "hashsize": None,
-    "entries_per_bucket": "auto",
-    "memory_percent": 5,
-    "timeouts": {},
-    "sysctls": {},
-    "scope": "both",
-    "sysctl_file": None,
-    "missing_keys": "fail",
-    "conflicting_entries": "replace",
-    "load": False,
-    "force": False,
-}
-
-
-def tune(kernel, check=False, **params):
-    return settings_plan.run(kernel, parse(dict(DEFAULTS, **params)), check)
-
-
-def refusal(kernel, *words, **params):
-    """The request is refused with these words before anything is written."""
-    before = kernel.state()
-    with pytest.raises(Refused) as raised:
-        tune(kernel, **params)
-    for word in words:
-        assert word in raised.value.message
-    assert kernel.state() == before and not kernel.writes and not kernel.ran
-    return raised.value.message
-
-
-def subjects(result, layer=None):
-    return [change["subject"] for change in result["changes"] if layer in (None, change["layer"])]
-
-
-def live(kernel, *names):
-    return tuple(kernel.value("nf_conntrack_" + name) for name in names)
-
-
-def sysctl_lines(kernel, path=SYSCTL_FILE):
-    return [line for line in (kernel.text(path) or "").splitlines() if not line.startswith("#")]
-
 
 # --- a loaded module
 
@@ -133,6 +79,23 @@ def test_hashsize_alone_keeps_a_max_that_the_boot_already_sets(line):
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/sysctl.d/10-a.conf",
+        "/etc/sysctl.d/zzz.conf",
+        "/usr/lib/sysctl.d/50-vendor.conf",
+        SYSCTL_FILE,
+    ],
+)
+def test_a_sysctl_line_for_the_buckets_does_not_undo_the_hashsize(path):
+    kernel = FakeKernel("trixie-6.12-nat", {path: b"net.netfilter.nf_conntrack_buckets = 999\n"})
+    tune(kernel, hashsize=8192)
+    kernel.reboot()
+    assert live(kernel, "buckets") == (8192,)
+    assert not tune(kernel, hashsize=8192)["changed"]
+
+
+@pytest.mark.parametrize(
     ("before", "after", "order"),
     [
         ((4096, 4096), {"max": 65536, "hashsize": 65536}, ["nf_conntrack_buckets", "nf_conntrack_max"]),
@@ -169,6 +132,12 @@ def test_nothing_asked_changes_nothing():
         "sizing": None,
         "skipped": [],
     }
+
+
+def test_settings_that_are_returned_were_read_back():
+    kernel = FakeKernel("trixie-6.12-nat")
+    returned = tune(kernel, max=100000)["settings"]["nf_conntrack_max"]
+    assert returned == {"runtime": 100000, "boot": 100000, "file": SYSCTL_FILE, "line": 2}
 
 
 # --- not loaded
@@ -263,7 +232,7 @@ def test_runtime_writes_no_file_and_boot_no_live_value():
     assert live(kernel, "max") == (200000,)
 
 
-# --- what is refused
+# --- what may not be changed here
 
 
 @pytest.mark.parametrize(
@@ -299,6 +268,13 @@ def test_without_root_a_change_is_refused_and_a_host_as_wanted_is_not(scope, che
     assert not tune(kernel, max=100000, scope=scope, check=check)["changed"]
 
 
+def test_no_root_is_told_as_no_root():
+    kernel = FakeKernel("trixie-6.12-nat")
+    kernel.is_root = False
+    kernel.read_only.add("/etc")
+    assert "read-only" not in refusal(kernel, "takes root", "become: true", max=100000)
+
+
 def test_a_read_only_proc_sys_is_named():
     kernel = FakeKernel("trixie-6.12-nat")
     kernel.read_only.add("/proc/sys")
@@ -311,9 +287,6 @@ def test_a_read_only_etc_is_named():
     kernel.read_only.add("/etc")
     refusal(kernel, SYSCTL_FILE, "read-only", "scope: runtime", max=100000)
     assert tune(kernel, max=100000, scope="runtime")["changed"]
-
-
-# --- where the sysctl lines go
 
 
 def test_a_link_into_a_directory_that_cannot_be_made_is_refused():
@@ -355,139 +328,27 @@ def test_a_load_that_cannot_be_is_refused_in_check_mode_too(path, content):
     assert kernel.text(LOAD_FILE)
 
 
-# --- a boot that runs procps
+# --- undo
 
 
-def procps_host(name="bookworm-6.1-nat", **changes):
-    """A host without systemd, as Debian's packages make one."""
-    kernel = FakeKernel(
-        name,
-        dict(
-            {
-                "/etc/init.d/procps": b"",
-                "/usr/sbin/sysctl": b"",
-                "/usr/bin/udevadm": b"",
-            },
-            **changes,
-        ),
-    )
-    for path in ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl"):
-        kernel.tree.pop(path, None)
-    return kernel
-
-
-def sysvinit_host(name, **changes):
-    """A host that has systemd installed and boots by sysvinit."""
-    kernel = FakeKernel(
-        name,
-        dict(
-            {
-                "/etc/init.d/procps": b"",
-                "/usr/sbin/sysctl": b"",
-                "/usr/bin/udevadm": b"",
-            },
-            **changes,
-        ),
-    )
-    kernel.put(kernel.resolve("/sbin/init"), b"")
-    kernel.tree.pop("/run/systemd/system", None)
-    return kernel
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/etc/sysctl.d/10-a.conf",
-        "/etc/sysctl.d/zzz.conf",
-        "/usr/lib/sysctl.d/50-vendor.conf",
-        SYSCTL_FILE,
-    ],
-)
-def test_a_sysctl_line_for_the_buckets_does_not_undo_the_hashsize(path):
-    kernel = FakeKernel("trixie-6.12-nat", {path: b"net.netfilter.nf_conntrack_buckets = 999\n"})
-    tune(kernel, hashsize=8192)
-    kernel.reboot()
-    assert live(kernel, "buckets") == (8192,)
-    assert not tune(kernel, hashsize=8192)["changed"]
-
-
-# --- conflicting_entries: fail
-
-
-# --- a write that fails
+@pytest.mark.parametrize("name", LOADED + ABSENT)
+def test_what_was_set_for_the_boot_can_be_taken_away_again(name):
+    kernel = FakeKernel(name)
+    files = dict(kernel.tree)
+    tune(kernel, max=100000, hashsize=25000, timeouts={"udp": 20}, load=True)
+    running = live(kernel, "max", "buckets", "udp_timeout")
+    predicted = tune(kernel, check=True, state="absent")
+    result = tune(kernel, state="absent")
+    assert result["changes"] == predicted["changes"]
+    assert subjects(result) == [SYSCTL_FILE, MODPROBE_FILE, UDEV_FILE, LOAD_FILE]
+    assert {path: entry for path, entry in kernel.tree.items() if path.startswith("/etc/")} == {
+        path: entry for path, entry in files.items() if path.startswith("/etc/")
+    }
+    assert live(kernel, "max", "buckets", "udp_timeout") == running
+    assert not tune(kernel, state="absent")["changed"]
 
 
 # --- properties
-
-HOSTS = st.sampled_from(LOADED + ABSENT + [BUILT_IN])
-STRAY_LINES = st.lists(
-    st.sampled_from(
-        [
-            b"net.netfilter.nf_conntrack_max=7777\n",
-            b"net.nf_conntrack_max = 8888\n",
-            b"net.ipv4.ip_conntrack_max=9999\n",
-            b"-net.netfilter.nf_conntrack_udp_timeout\n",
-            b"net.netfilter.nf_conntrack_udp_timeout = 33\n",
-            b"net.netfilter.nf_conntrack_buckets=999\n",
-            b"# comment \xff\n",
-            b"net.netfilter.nf_conntrack_udp* = 44\n",
-            b"kernel.panic = 3\r\n",
-        ]
-    ),
-    max_size=4,
-).map(b"".join)
-STRAY_OPTIONS = st.lists(
-    st.sampled_from(
-        [
-            b"options nf_conntrack hashsize=3333\n",
-            b"options nf-conntrack acct=1 hashsize=4444\n",
-            b"# x\n",
-            b"options nf_conntrack acct=1\n",
-        ]
-    ),
-    max_size=3,
-).map(b"".join)
-TREES = st.fixed_dictionaries(
-    {},
-    optional={
-        "/etc/sysctl.d/10-a.conf": STRAY_LINES,
-        "/etc/sysctl.d/zzz.conf": STRAY_LINES,
-        "/usr/lib/sysctl.d/20-vendor.conf": STRAY_LINES,
-        "/etc/sysctl.conf": STRAY_LINES,
-        SYSCTL_FILE: STRAY_LINES,
-        "/etc/modprobe.d/a.conf": STRAY_OPTIONS,
-        "/etc/modprobe.d/zzzz.conf": STRAY_OPTIONS,
-        MODPROBE_FILE: STRAY_OPTIONS,
-        "/lib/modprobe.d/10-vendor.conf": STRAY_OPTIONS,
-    },
-)
-SIZES = st.one_of(st.none(), st.just("auto"), st.integers(200, 150000))
-REQUESTS = st.fixed_dictionaries(
-    {},
-    optional={
-        "max": SIZES,
-        "hashsize": SIZES,
-        "entries_per_bucket": st.sampled_from(["auto", 1, 2, 8]),
-        "memory_percent": st.integers(1, 25),
-        "timeouts": st.dictionaries(
-            st.sampled_from(["udp", "udp_stream", "tcp_established", "generic"]), st.integers(1, 2147483), max_size=3
-        ),
-        "sysctls": st.dictionaries(
-            st.sampled_from(["nf_conntrack_acct", "nf_conntrack_tcp_loose", "nf_conntrack_log_invalid"]),
-            st.integers(0, 1),
-            max_size=2,
-        ),
-        "load": st.booleans(),
-        "scope": st.sampled_from(["both", "both", "both", "runtime", "boot"]),
-    },
-)
-
-
-def tree(entries):
-    return {
-        path.replace("/lib/", "/usr/lib/") if path.startswith("/lib/") else path: entry
-        for path, entry in entries.items()
-    }
 
 
 def managed(params):
@@ -506,20 +367,13 @@ def managed(params):
     return names
 
 
-def outcome(call):
-    try:
-        return call()
-    except ConntrackError as error:
-        return type(error), error.message
-
-
 @given(HOSTS, TREES, REQUESTS)
 def test_check_mode_writes_nothing_and_predicts_the_run_which_repeated_changes_nothing(name, entries, params):
     kernel = FakeKernel(name, tree(entries))
     before = kernel.state()
-    predicted = outcome(lambda: tune(kernel, check=True, force=True, **params))
+    predicted = ended(lambda: tune(kernel, check=True, force=True, **params))
     assert kernel.state() == before and not kernel.writes and not kernel.ran
-    done = outcome(lambda: tune(kernel, force=True, **params))
+    done = ended(lambda: tune(kernel, force=True, **params))
     assert done == predicted
     if isinstance(done, dict):
         again = tune(kernel, force=True, **params)
@@ -533,7 +387,7 @@ def test_check_mode_writes_nothing_and_predicts_the_run_which_repeated_changes_n
 def test_values_hold_after_a_reboot_and_a_reload(name, entries, params):
     params = {option: value for option, value in params.items() if option != "scope"}
     kernel = FakeKernel(name, tree(entries))
-    result = outcome(lambda: tune(kernel, force=True, **params))
+    result = ended(lambda: tune(kernel, force=True, **params))
     assume(isinstance(result, dict))
     wanted = {key: result["settings"][key]["boot"] for key in managed(params)}
     kept = live(kernel, "max") if kernel.is_loaded else None
@@ -553,36 +407,3 @@ def test_values_hold_after_a_reboot_and_a_reload(name, entries, params):
         assert not tune(kernel, force=True, **params)["changed"]
     if kept and "nf_conntrack_buckets" in wanted and "nf_conntrack_max" not in wanted and not entries:
         assert live(kernel, "max") == kept
-
-
-def test_no_root_is_told_as_no_root():
-    kernel = FakeKernel("trixie-6.12-nat")
-    kernel.is_root = False
-    kernel.read_only.add("/etc")
-    assert "read-only" not in refusal(kernel, "takes root", "become: true", max=100000)
-
-
-def test_settings_that_are_returned_were_read_back():
-    kernel = FakeKernel("trixie-6.12-nat")
-    returned = tune(kernel, max=100000)["settings"]["nf_conntrack_max"]
-    assert returned == {"runtime": 100000, "boot": 100000, "file": SYSCTL_FILE, "line": 2}
-
-
-# --- undo
-
-
-@pytest.mark.parametrize("name", LOADED + ABSENT)
-def test_what_was_set_for_the_boot_can_be_taken_away_again(name):
-    kernel = FakeKernel(name)
-    files = dict(kernel.tree)
-    tune(kernel, max=100000, hashsize=25000, timeouts={"udp": 20}, load=True)
-    running = live(kernel, "max", "buckets", "udp_timeout")
-    predicted = tune(kernel, check=True, state="absent")
-    result = tune(kernel, state="absent")
-    assert result["changes"] == predicted["changes"]
-    assert subjects(result) == [SYSCTL_FILE, MODPROBE_FILE, UDEV_FILE, LOAD_FILE]
-    assert {path: entry for path, entry in kernel.tree.items() if path.startswith("/etc/")} == {
-        path: entry for path, entry in files.items() if path.startswith("/etc/")
-    }
-    assert live(kernel, "max", "buckets", "udp_timeout") == running
-    assert not tune(kernel, state="absent")["changed"]
