@@ -14,7 +14,7 @@ from fake_modules import FakeModules
 from generated import HOSTS, REQUESTS, TREES, tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runs import BUILT_IN, CONTAINER, SYSCTL_FILE, ended, live, subjects, tune
+from runs import BLOCK_FILE, BUILT_IN, CONTAINER, SYSCTL_FILE, ask, ended, live, subjects, tune
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, HostError
 
@@ -221,3 +221,79 @@ def test_a_failure_anywhere_leaves_any_host_as_it_was(name, entries, params, pos
     kernel.fails_late = late
     if not isinstance(ended(lambda: tune(kernel, force=True, **params)), dict):
         assert kernel.state() == before
+
+
+# --- a step of conntrack_modules that fails
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["without effect", "with effect"])
+@pytest.mark.parametrize("name", ["trixie-6.12-nat", "el8-4.18-by-hand"])
+@pytest.mark.parametrize(("stack", "state"), [("nat", "absent"), ("conntrack", "absent"), ("nat", "present")])
+def test_a_failure_at_any_step_leaves_modules_and_files_as_they_were(name, stack, state, late):
+    def fresh():
+        host = FakeModules(
+            name, {"/etc/modules-load.d/x.conf": b"nf_nat\n", BLOCK_FILE: b"install nf_nat /bin/false\n"}
+        )
+        if state == "present":
+            host.reboot()
+        return host
+
+    whole = fresh()
+    ask(whole, stack, state)
+    assert whole.steps > 2
+    for step in range(whole.steps):
+        host = fresh()
+        before, loaded = host.state(), host.loaded
+        host.fails, host.fails_late = {step: HostError("do", "it", "no")}, late
+        with pytest.raises(ApplyError) as failed:
+            ask(host, stack, state)
+        assert failed.value.details["not_reverted"] == []
+        assert host.loaded == loaded
+        assert {path: entry for path, entry in host.state().items() if path.startswith("/etc")} == {
+            path: entry for path, entry in before.items() if path.startswith("/etc")
+        }
+
+
+OFF = {"/etc/modprobe.d/x.conf": b"alias nf_nat off\n"}
+
+
+def test_a_load_that_loads_nothing_is_a_failure():
+    host = FakeModules("trixie-6.12-absent", OFF)
+    before = host.state()
+    with pytest.raises(ApplyError) as failed:
+        ask(host, "nat", "present")
+    assert "cannot load nf_nat: modprobe loads nothing" in failed.value.message
+    assert "modprobe --showconfig" in failed.value.message and failed.value.details["not_reverted"] == []
+    assert host.state() == before
+
+
+def test_a_module_that_does_not_come_back_is_named():
+    host = FakeModules("trixie-6.12-nat", OFF)
+    last = len(subjects(ask(host, "nat", "absent", check=True))) - 1
+    host.fails, host.fails_late = {last: HostError("do", "it", "no")}, True
+    with pytest.raises(ApplyError) as failed:
+        ask(host, "nat", "absent")
+    assert "nf_nat" not in host.loaded
+    assert any("cannot load nf_nat" in why for why in failed.value.details["not_reverted"])
+    assert "The host is as it was before" not in failed.value.message
+
+
+@pytest.mark.parametrize("module", ["nf_conntrack", "nf_nat"])
+def test_a_load_that_fails_half_way_takes_back_what_came_with_it_and_no_more(module):
+    install = f"install {module} /usr/bin/it\n".encode()
+    host = FakeModules("trixie-6.12-absent", {"/etc/modprobe.d/x.conf": install}, also=["nf_defrag_ipv6"])
+    loaded = host.loaded
+    with pytest.raises(ApplyError) as failed:
+        ask(host, "nat", "present")
+    assert "The host is as it was before" in failed.value.message
+    assert host.loaded == loaded
+
+
+def test_a_module_that_others_loaded_in_the_meantime_stays():
+    host = FakeModules("trixie-6.12-absent")
+    host.fails, host.fails_late = {2: HostError("do", "it", "no")}, True
+    load = host.modprobe_by_name
+    host.modprobe_by_name = lambda *arguments: (host._insert_all("usb_storage"), load(*arguments))
+    with pytest.raises(ApplyError):
+        ask(host, "nat", "present")
+    assert "usb_storage" in host.loaded and "nf_conntrack" not in host.loaded
