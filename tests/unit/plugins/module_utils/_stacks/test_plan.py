@@ -1,28 +1,17 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""conntrack_modules against recorded hosts whose modules come and go."""
+"""conntrack_modules as a whole, against recorded hosts whose modules come and go."""
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from fake_modules import FakeModules
+from generated import REQUESTS
+from runs import BLOCK_FILE, CONNTRACK_BLOCK, NAT_BLOCK, ask, refused, stack_of
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _own_files
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, HostError, Refused
-from ansible_collections.netops.conntrack.plugins.module_utils._own_files import (
-    BLOCK_FILE,
-    MODULES_HEADER,
-    STACK_LOAD_FILES,
-)
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
-from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import (
-    STACKS,
-    STATES,
-    Request,
-)
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import STACKS
 
 LOADED = [
     "bullseye-5.10-nat",
@@ -32,29 +21,9 @@ LOADED = [
     "el8-4.18-by-hand",
     "buster-4.19-nft-by-hand",
 ]
+
+
 ABSENT = ["bullseye-5.10-absent", "bookworm-6.1-absent", "trixie-6.12-absent", "sid-7.2-absent"]
-
-NAT_BLOCK = MODULES_HEADER + "install nf_nat /bin/false\n"
-CONNTRACK_BLOCK = MODULES_HEADER + (
-    "install nf_conntrack /bin/false\ninstall nf_nat /bin/false\n"
-    "install nf_defrag_ipv4 /bin/false\ninstall nf_defrag_ipv6 /bin/false\n"
-)
-
-
-#: Modules of the stacks by a rule simpler than the collection's, for the hosts recorded here.
-WORDS = ("conntrack", "nat", "defrag", "MASQUERADE")
-
-
-def ask(host, stack, state, check=False):
-    return stacks_plan.run(host, Request(stack, state), check)
-
-
-def stack_of(host):
-    return sorted(name for name in host.loaded if any(word in name for word in WORDS))
-
-
-def subjects(result):
-    return [change["subject"] for change in result["changes"]]
 
 
 # --- without the stack
@@ -88,7 +57,7 @@ def test_without_connection_tracking_nothing_of_it_is_loaded_again(name):
     assert ask(host, "conntrack", "absent")["changed"] is False
 
 
-# --- from one state to another
+# --- with the stack
 
 
 @pytest.mark.parametrize(("stack", "loaded"), [("conntrack", ["nf_conntrack"]), ("nat", ["nf_conntrack", "nf_nat"])])
@@ -109,34 +78,23 @@ def test_check_mode_predicts_what_a_run_returns(name, request_):
     assert stacks_plan.run(host, request_, False) == predicted
 
 
-# --- what others wrote
-
-
 def test_the_kernel_command_line_is_warned_of():
     host = FakeModules("trixie-6.12-absent", {"/proc/cmdline": b"quiet modules-load=loop,nf_nat\n"})
     assert "load nf_nat" in ask(host, "nat", "absent")["notices"][0]
     assert ask(host, "nat", "unmanaged")["notices"] == []
 
 
+def test_what_is_built_in_is_present():
+    host = FakeModules("linux-6.18-built-in")
+    assert ask(host, "conntrack", "present")["changed"] is False
+
+
 # --- refusals
-
-
-def refused(host, stack="conntrack", state="absent", check=False):
-    before = host.state()
-    with pytest.raises(Refused) as caught:
-        ask(host, stack, state, check)
-    assert host.state() == before
-    return caught.value
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_what_is_built_in_cannot_go(stack):
     assert "fixed part of this kernel" in refused(FakeModules("linux-6.18-built-in"), stack).message
-
-
-def test_what_is_built_in_is_present():
-    host = FakeModules("linux-6.18-built-in")
-    assert ask(host, "conntrack", "present")["changed"] is False
 
 
 def test_a_container_is_told_to_go_to_the_host():
@@ -236,6 +194,3 @@ def test_a_pin_that_cannot_be_found_is_unknown_with_its_references():
     error = refused(FakeModules("trixie-6.12-nat", pins={"xt_conntrack": 3}))
     assert "xt_conntrack (3 references): unknown" in error.message
     assert "ipvsadm -Ln" in error.message and "never flushed" not in error.message
-
-
-# --- failures
