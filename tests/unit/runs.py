@@ -19,7 +19,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._settings import 
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import Request as SettingsRequest
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import parse
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
-from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import Request
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import STACKS, STATES, Request
 
 if t.TYPE_CHECKING:
     from fake_kernel import Entry
@@ -65,6 +65,9 @@ DEFAULTS: t.Mapping[str, t.Any] = {
     "load": False,
     "force": False,
 }
+
+#: All that conntrack_modules can be asked for.
+STACK_REQUESTS = [Request(stack, state) for stack in STACKS for state in STATES]
 
 #: Modules of the stacks by a rule simpler than the collection's, for the hosts recorded here.
 _STACK_WORDS = ("conntrack", "nat", "defrag", "MASQUERADE")

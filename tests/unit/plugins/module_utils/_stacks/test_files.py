@@ -9,15 +9,13 @@ import itertools
 
 import pytest
 from fake_modules import FakeModules
-from runs import BLOCK_FILE, CONNTRACK_BLOCK, LOAD_FILE, MODULES_HEADER, NAT_BLOCK, ask, refused
+from runs import BLOCK_FILE, CONNTRACK_BLOCK, LOAD_FILE, MODULES_HEADER, NAT_BLOCK, STACK_REQUESTS, ask, refused
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _own_files
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import STACK_LOAD_FILES
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
-from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import STACKS, STATES, Request
-
-REQUESTS = [Request(stack, state) for stack in STACKS for state in STATES]
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import STACKS
 
 
 def own_files(host):
@@ -28,7 +26,7 @@ def own_files(host):
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), list(itertools.product(REQUESTS, REQUESTS)), ids=lambda r: r.stack + r.state
+    ("first", "second"), list(itertools.product(STACK_REQUESTS, STACK_REQUESTS)), ids=lambda r: r.stack + r.state
 )
 def test_no_residue_of_the_state_before(first, second):
     host = FakeModules("trixie-6.12-absent")

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import pytest
 from fake_modules import FakeModules
-from generated import REQUESTS
-from runs import BLOCK_FILE, CONNTRACK_BLOCK, NAT_BLOCK, ask, refused, stack_of
+from runs import BLOCK_FILE, CONNTRACK_BLOCK, NAT_BLOCK, STACK_REQUESTS, ask, refused, stack_of
 
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import STACKS
@@ -71,7 +70,7 @@ def test_present_is_loaded_now_and_at_boot(stack, loaded):
 
 
 @pytest.mark.parametrize("name", ["trixie-6.12-absent", "trixie-6.12-nat"])
-@pytest.mark.parametrize("request_", REQUESTS, ids=lambda r: r.stack + r.state)
+@pytest.mark.parametrize("request_", STACK_REQUESTS, ids=lambda r: r.stack + r.state)
 def test_check_mode_predicts_what_a_run_returns(name, request_):
     host = FakeModules(name)
     predicted = stacks_plan.run(host, request_, True)
