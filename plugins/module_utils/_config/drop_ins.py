@@ -126,16 +126,11 @@ class DropIns:
 
         A new path must not be hidden by a file of the same name in an earlier directory: see :meth:`hidden_by`.
         """
-        kept, changed, names = [], False, self.names_of(path)
-        for conf in self.files:
-            if conf.path in names:
-                changed = True
-                if text is None:
-                    continue
-                conf = ConfFile(conf.path, conf.target, text)
-            kept.append(conf)
-        if not changed and text is not None and self.reads(path):
-            kept.append(ConfFile(path, path, text))
+        names = self.names_of(path)
+        kept = [conf for conf in self.files if conf.path not in names]
+        if text is not None:
+            there = [ConfFile(conf.path, conf.target, text) for conf in self.files if conf.path in names]
+            kept += there or ([ConfFile(path, path, text)] if self.reads(path) else [])
         return DropIns(self.kind, tuple(sorted(kept, key=self.reading.rank)), self.reading)
 
     def content(self, path: str) -> str | None:

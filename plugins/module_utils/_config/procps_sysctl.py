@@ -55,8 +55,8 @@ def parse(text: str, pattern: str = "") -> list[Entry]:
     :param pattern: a regular expression that lines have to match.
     """
     entries = []
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.partition("\0")[0]
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.partition("\0")[0]
         entry = _parse_line(number, line) if re.search(pattern, line.lstrip(_BLANK)) else None
         if entry is not None:
             entries.append(entry)
@@ -75,8 +75,9 @@ def _steps(parts: t.Sequence[str]) -> list[int]:
 
 
 def _found(path: str, key: str) -> str | None:
-    """The spelling by which a path leads to a key: the path itself, or for a glob what glob(3) makes of it; None when
-    it does not lead there.
+    """The spelling by which a path leads to a key; None when it does not lead there.
+
+    That is the path itself, or for a glob what glob(3) makes of it.
     """
     parts, names = path.split("/"), key.split("/")
     steps = _steps(parts)

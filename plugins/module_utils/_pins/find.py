@@ -226,7 +226,7 @@ def _own_pins(host: Host, module: Module) -> t.Iterator[Pin]:
     # A network driver that uses flow tables has no references, and would take the network along.
     drivers = host.names(f"/sys/module/{module.name}/drivers")
     if drivers:
-        yield Pin(module.name, module.pins, "it drives devices of this host ({0})".format(", ".join(drivers)))
+        yield Pin(module.name, module.pins, f"it drives devices of this host ({', '.join(drivers)})")
 
 
 def _rule_pin(module: str, references: int, found: _Found) -> Pin:
@@ -272,8 +272,9 @@ def describe(pins: t.Sequence[Pin]) -> str:
 
 
 def _counted(pin: Pin) -> str:
-    count = " ({0} reference{1})".format(pin.references, "s"[pin.references == 1 :]) if pin.references else ""
-    return pin.module + count
+    if not pin.references:
+        return pin.module
+    return f"{pin.module} ({pin.references} reference{'' if pin.references == 1 else 's'})"
 
 
 def _words(pin: Pin, modules: str) -> str:
