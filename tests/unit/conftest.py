@@ -141,6 +141,25 @@ def recorded_host(tmp_path: Path) -> t.Callable[..., RecordedHost]:
     return make
 
 
+@pytest.fixture
+def tree(tmp_path: Path) -> t.Callable[[t.Mapping[str, Entry]], Host]:
+    """``tree(entries)``: a host that has these paths and no other; here None stands for a directory."""
+
+    def make(entries: t.Mapping[str, Entry]) -> Host:
+        for path, entry in entries.items():
+            place = tmp_path / path.lstrip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if entry is None:
+                place.mkdir()
+            elif isinstance(entry, str):
+                place.write_bytes(entry.encode("utf-8", "surrogateescape"))
+            else:
+                place.symlink_to(entry["link"])
+        return Host(str(tmp_path))
+
+    return make
+
+
 @contextlib.contextmanager
 def _module_arguments(arguments: dict[str, t.Any]) -> t.Iterator[None]:
     try:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The flow keeps other runs out from before the first look until after the last one."""
+"""The flow keeps other runs out from the first look to the last one, and leaves a host as it was when a step fails."""
 
 from __future__ import annotations
 
@@ -90,15 +90,12 @@ def test_what_a_load_showed_to_be_missing_is_no_change():
 
 # --- a step of conntrack_settings that fails
 
-
 WHOLE = {
     "max": 60000,
     "hashsize": 16384,
     "timeouts": {"udp": 20, "tcp_established": 500000},
     "sysctls": {"nf_conntrack_acct": 1},
 }
-
-
 STALE = {
     UDEV_SOCKET: b"",
     "/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_max=5\n",

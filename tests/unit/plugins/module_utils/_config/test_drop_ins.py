@@ -7,26 +7,6 @@ import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, procps_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Reading, read
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
-
-
-@pytest.fixture
-def tree(tmp_path):
-    """``tree({path: text or {"link": target} or None for a directory})``: a host with these paths."""
-
-    def make(entries):
-        for path, entry in entries.items():
-            place = tmp_path / path.lstrip("/")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if entry is None:
-                place.mkdir()
-            elif isinstance(entry, dict):
-                place.symlink_to(entry["link"])
-            else:
-                place.write_bytes(entry.encode("utf-8", "surrogateescape"))
-        return Host(str(tmp_path))
-
-    return make
 
 
 def paths(drop_ins):

@@ -11,9 +11,8 @@ import pytest
 from fake_modules import FakeModules
 from runs import BLOCK_FILE, CONNTRACK_BLOCK, LOAD_FILE, MODULES_HEADER, NAT_BLOCK, STACK_REQUESTS, ask, refused
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _own_files
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
-from ansible_collections.netops.conntrack.plugins.module_utils._own_files import STACK_LOAD_FILES
+from ansible_collections.netops.conntrack.plugins.module_utils._own_files import LOAD_TEXT, STACK_LOAD_FILES
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import STACKS
 
@@ -51,9 +50,9 @@ def test_no_residue_of_the_state_before(first, second):
 
 
 def test_what_conntrack_settings_has_the_boot_load_stays_until_tracking_is_kept_out():
-    host = FakeModules("trixie-6.12-absent", {LOAD_FILE: _own_files.LOAD_TEXT.encode()})
+    host = FakeModules("trixie-6.12-absent", {LOAD_FILE: LOAD_TEXT.encode()})
     ask(host, "conntrack", "unmanaged")
-    assert host.text(LOAD_FILE) == _own_files.LOAD_TEXT
+    assert host.text(LOAD_FILE) == LOAD_TEXT
     ask(host, "conntrack", "absent")
     assert host.text(LOAD_FILE) is None
 
