@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import typing as t
+
 import pytest
+from conf_files import SYSTEMD, boot_files
 from fake_kernel import UDEV_SOCKET, FakeKernel
 from fake_modules import FakeModules
 from runs import (
@@ -23,7 +27,105 @@ from runs import (
     tune,
 )
 
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import plan
+from ansible_collections.netops.conntrack.plugins.module_utils._config import udev_rules
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import MAX
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
+
+# --- which files a wish takes
+
+
+def wanted(**fields):
+    """What boots shall set: nothing but these."""
+    nothing = {
+        "values": {},
+        "implied": {},
+        "gone": (),
+        "hashsize": None,
+        "buckets_per_page": 512,
+        "at_load": True,
+        "load": False,
+        "keep_others": False,
+    }
+    return plan.BootSettings(**{**nothing, **fields})
+
+
+class Wish(t.NamedTuple):
+    """What boots shall set on a host without a line about it, and the files that make them do so."""
+
+    about: str
+    wanted: dict[str, t.Any]
+    texts: dict[str, str]
+
+
+HEADER = "# Written by Ansible: netops.conntrack.conntrack_settings\n"
+RULE = plan.udev_rule(SYSTEMD.at_load)
+WISHES = [
+    Wish("nothing", {}, {}),
+    Wish(
+        "a value, at boots and at loads",
+        {"values": {MAX: 5}},
+        {SYSCTL_FILE: HEADER + "net.netfilter.nf_conntrack_max = 5\n", UDEV_FILE: RULE},
+    ),
+    Wish(
+        "a value of what is built in, which nothing loads",
+        {"values": {MAX: 5}, "at_load": False},
+        {SYSCTL_FILE: HEADER + "net.netfilter.nf_conntrack_max = 5\n"},
+    ),
+    Wish(
+        "a hashsize and the max that it would change",
+        {"hashsize": 1024, "implied": {MAX: 5}},
+        {
+            SYSCTL_FILE: HEADER + "net.netfilter.nf_conntrack_max = 5\n",
+            MODPROBE_FILE: HEADER + "options nf_conntrack hashsize=1024\n",
+            UDEV_FILE: RULE,
+        },
+    ),
+    Wish("a load", {"load": True}, {LOAD_FILE: HEADER + "nf_conntrack\n"}),
+    Wish("a key that shall not stand there, and does not", {"gone": ["nf_conntrack_helper"]}, {}),
+]
+
+
+@pytest.mark.parametrize("wish", WISHES, ids=lambda wish: wish.about)
+def test_a_wish_takes_these_files_and_no_other(wish):
+    planned = plan.plan(boot_files(), wanted(**wish.wanted))
+    assert {change.subject: change.after for change in planned.changes} == wish.texts
+    assert all(change.before is None and not change.reload for change in planned.changes)
+    then = {conf.path: conf.text for conf in (*planned.files.sysctl_d.files, *planned.files.modprobe_d.files)}
+    assert then == {path: text for path, text in wish.texts.items() if path in (SYSCTL_FILE, MODPROBE_FILE)}
+
+
+def test_a_rule_that_is_there_is_not_written_again():
+    assert not plan.plan(
+        boot_files({SYSCTL_FILE: HEADER + "net.netfilter.nf_conntrack_max = 5\n"}, udev_rule=RULE),
+        wanted(values={MAX: 5}),
+    ).changes
+
+
+def test_the_rule_runs_at_the_load_of_that_module_alone():
+    assert udev_rules.applies_sysctl(RULE, "nf_conntrack")
+    assert not udev_rules.applies_sysctl(RULE, "nf_conntrack_ftp")
+    assert len([line for line in RULE.splitlines() if not line.startswith("#")]) == 1
+
+
+def test_where_the_boot_is_not_known_no_file_is_planned():
+    unknown = dataclasses.replace(SYSTEMD, problem="nothing is known")
+    with pytest.raises(Refused, match="nothing is known; set scope: runtime"):
+        plan.plan(boot_files(program=unknown), wanted(values={MAX: 5}))
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_nothing_more_to_set_takes_the_collections_own_files_away_and_no_other(is_there):
+    theirs = {"/etc/sysctl.d/50-mine.conf": "net.netfilter.nf_conntrack_max = 6\n"}
+    own = {SYSCTL_FILE: "net.netfilter.nf_conntrack_max = 5\n"} if is_there else {}
+    options = {MODPROBE_FILE: "options nf_conntrack hashsize=512\n"} if is_there else {}
+    planned = plan.plan_absence(boot_files({**theirs, **own}, options, udev_rule=RULE if is_there else None), [MAX])
+    assert {change.subject: change.after for change in planned.changes} == (
+        dict.fromkeys([SYSCTL_FILE, MODPROBE_FILE, UDEV_FILE]) if is_there else {}
+    )
+    assert [conf.path for conf in planned.files.sysctl_d.files] == list(theirs)
+
 
 # --- the collection's own files
 
