@@ -25,6 +25,7 @@ import collection_path
 collection_path.make_importable()
 
 from ansible.module_utils import basic
+from ansible.module_utils.common import warnings
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import LOCK_FILE, Host
@@ -193,6 +194,8 @@ def run_module(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.A
         module = importlib.import_module(f"{collection_path.NAME}.plugins.modules.{name}")
         monkeypatch.setattr(module, "Host", lambda: host)
         given = dict(arguments or {}, _ansible_check_mode=check, _ansible_diff=diff, _ansible_remote_tmp="/nonexistent")
+        # A run is a process of its own, which starts without those of the run before.
+        warnings._global_warnings.clear()
         printed = io.StringIO()
         with _module_arguments(given), contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as ended:
             module.main()

@@ -185,17 +185,17 @@ def test_a_value_that_the_kernel_silently_changes_is_named_and_everything_revert
     kernel = FakeKernel("trixie-6.12-nat")
     before = kernel.state()
     kernel.clamps = {name: value}
+    wanted = {"max": 60000, "hashsize": 60000, "timeouts": {"udp": 20}}
+    # What it was, it may be again.
+    original = kernel._kernel_write
+
+    def write(action, path, text):
+        if int(text) == int(before.get(path, b"-1")):
+            kernel.clamps = {}
+        original(action, path, text)
+
+    kernel._kernel_write = write
     with pytest.raises(ApplyError, match=f"{name} is {value} instead of "):
-        wanted = {"max": 60000, "hashsize": 60000, "timeouts": {"udp": 20}}
-        # What it was, it may be again.
-        original = kernel._kernel_write
-
-        def write(action, path, text):
-            if int(text) == int(before.get(path, b"-1")):
-                kernel.clamps = {}
-            original(action, path, text)
-
-        kernel._kernel_write = write
         tune(kernel, **wanted)
     assert kernel.state() == before
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from conf_files import drop_ins
 from fake_modules import FakeModules
 from runs import BLOCK_FILE, CONNTRACK_BLOCK, LOAD_FILE, MODULES_HEADER, NAT_BLOCK, STACK_REQUESTS, ask, refused
 
+from ansible_collections.netops.conntrack.plugins.module_utils._config.draft import Draft
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import LOAD_TEXT, STACK_LOAD_FILES
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks import files
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import STACKS
 
@@ -206,3 +209,22 @@ def test_our_own_file_may_be_a_link(path, state):
     assert ask(host, "nat", "unmanaged")["changed"] is False
     ask(host, "nat", state)
     assert host.text("/etc/site.conf").startswith(MODULES_HEADER)
+
+
+def test_a_block_that_nothing_would_read_is_refused():
+    # No host is known on which this happens: /etc/modprobe.d hides all other directories.
+    unread = Draft(drop_ins("modprobe.d", {}))
+    with pytest.raises(Refused, match="nf_nat would not be kept out: nothing reads " + BLOCK_FILE):
+        files._keep_out(unread, "nf_nat")
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ([], MODULES_HEADER),
+        (["nf_nat"], NAT_BLOCK),
+        (["a", "b"], MODULES_HEADER + "install a /bin/false\ninstall b /bin/false\n"),
+    ],
+)
+def test_a_block_is_a_line_for_each_module(names, text):
+    assert files.block_text(names) == text

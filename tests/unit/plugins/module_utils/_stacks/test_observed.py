@@ -5,11 +5,125 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 from fake_modules import FakeModules
 from runs import BLOCK_FILE, ask, refused, stack_of, subjects
 
+from ansible_collections.netops.conntrack.plugins.module_utils._kmod import parse_modules
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import (
+    Request,
+    members,
+    observe,
+    to_unload,
+)
+
 # --- what goes with a stack
+
+
+class Case(t.NamedTuple):
+    """Lines of /proc/modules, and what goes with each stack, in order."""
+
+    about: str
+    lines: list[str]
+    nat: list[str]
+    conntrack: list[str]
+    kept: frozenset[str] = frozenset()
+
+
+ALONE = "nf_conntrack 1 0 - Live 0x0"
+CASES = [
+    Case("nothing loaded", [], [], []),
+    Case("other modules", ["loop 1 0 - Live 0x0", "nf_tables 1 9 - Live 0x0"], [], []),
+    Case("tracking alone", [ALONE], [], ["nf_conntrack"]),
+    Case(
+        "what holds a module goes before it",
+        [
+            "nft_chain_nat 1 1 - Live 0x0",
+            "nft_ct 1 1 - Live 0x0",
+            "nf_nat 1 1 nft_chain_nat, Live 0x0",
+            "nf_conntrack 1 2 nf_nat,nft_ct, Live 0x0",
+        ],
+        ["nft_chain_nat", "nf_nat"],
+        ["nft_chain_nat", "nft_ct", "nf_nat", "nf_conntrack"],
+    ),
+    Case(
+        "what holds one of them through others goes too",
+        ["x 1 0 - Live 0x0", "y 1 1 x, Live 0x0", "nf_nat 1 1 y, Live 0x0", "nf_conntrack 1 1 nf_nat, Live 0x0"],
+        ["x", "y", "nf_nat"],
+        ["x", "y", "nf_nat", "nf_conntrack"],
+    ),
+    Case(
+        "its own defragmentation goes with tracking",
+        [ALONE, "nf_defrag_ipv4 1 1 nf_conntrack, Live 0x0", "nf_defrag_ipv6 1 1 nf_conntrack, Live 0x0"],
+        [],
+        ["nf_conntrack", "nf_defrag_ipv4", "nf_defrag_ipv6"],
+    ),
+    Case("defragmentation that nothing holds goes too", ["nf_defrag_ipv4 1 0 - Live 0x0"], [], ["nf_defrag_ipv4"]),
+    Case(
+        "defragmentation that another module holds stays",
+        ["xt_TPROXY 1 0 - Live 0x0", ALONE, "nf_defrag_ipv4 1 2 xt_TPROXY,nf_conntrack, Live 0x0"],
+        [],
+        ["nf_conntrack"],
+    ),
+    Case(
+        "defragmentation with a reference that no module has stays",
+        [ALONE, "nf_defrag_ipv4 1 2 nf_conntrack, Live 0x0"],
+        [],
+        ["nf_conntrack"],
+    ),
+    Case(
+        "defragmentation that the boot loads for others stays",
+        [ALONE, "nf_defrag_ipv4 1 1 nf_conntrack, Live 0x0", "nf_defrag_ipv6 1 1 nf_conntrack, Live 0x0"],
+        [],
+        ["nf_conntrack", "nf_defrag_ipv6"],
+        frozenset(["nf_defrag_ipv4"]),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.about)
+def test_what_goes_with_a_stack_is_told_by_who_holds_whom(case):
+    modules = parse_modules(line.encode() for line in case.lines)
+    assert to_unload(modules, "nat", case.kept) == case.nat
+    assert to_unload(modules, "conntrack", case.kept) == case.conntrack
+    assert members(modules, "nat") == set(case.nat)
+
+
+@pytest.mark.parametrize(
+    ("state", "change", "is_looked_for"),
+    [
+        ("absent", None, True),
+        ("present", None, False),
+        ("unmanaged", None, False),
+        ("absent", "root", False),
+        ("absent", "/proc/sys/net/core/dev_weight", False),
+        ("absent", "/proc/sys/kernel/modules_disabled", False),
+    ],
+)
+def test_what_pins_modules_is_looked_for_only_where_they_shall_and_can_go(state, change, is_looked_for):
+    host = FakeModules("trixie-6.12-nat", pins={"xt_conntrack": 1})
+    if change == "root":
+        host.is_root = False
+    elif change == "/proc/sys/kernel/modules_disabled":
+        host.put(change, b"1\n")
+    elif change:
+        del host.tree[change]
+    assert bool(observe(host, Request("conntrack", state)).pins) is is_looked_for
+
+
+# Debian links it into modules-load.d; who boots by sysvinit or OpenRC reads it without.
+@pytest.mark.parametrize("is_linked", [True, False])
+def test_etc_modules_counts_whether_or_not_a_link_leads_to_it(is_linked):
+    host = FakeModules("trixie-6.12-absent", {"/etc/modules": b"loop\nip_conntrack\n"})
+    links = [path for path, entry in host.tree.items() if path.startswith("/etc/modules-load.d/") and entry]
+    assert links == ["/etc/modules-load.d/modules.conf"]
+    if not is_linked:
+        del host.tree[links[0]]
+    assert ask(host, "conntrack", "absent")["changed"] is True
+    assert host.text("/etc/modules") == "loop\n"
+    assert ask(host, "conntrack", "absent")["changed"] is False
 
 
 @pytest.mark.parametrize(

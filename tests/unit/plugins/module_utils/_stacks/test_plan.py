@@ -189,6 +189,11 @@ def test_a_driver_of_the_network_card_is_never_unloaded():
     assert error.details["pins"][0]["module"] == "mlx5_core"
 
 
+def test_services_that_are_known_to_hold_modules_are_named_beside_a_pin():
+    host = FakeModules("trixie-6.12-nat", {"/proc/7/comm": b"dockerd\n"}, pins={"xt_conntrack": 3})
+    assert "Running here, and known to use them: docker." in refused(host).message
+
+
 def test_a_pin_that_cannot_be_found_is_unknown_with_its_references():
     error = refused(FakeModules("trixie-6.12-nat", pins={"xt_conntrack": 3}))
     assert "xt_conntrack (3 references): unknown" in error.message
