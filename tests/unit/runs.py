@@ -137,13 +137,18 @@ def sysctl_lines(kernel: FakeKernel, path: str = SYSCTL_FILE) -> list[str]:
 # --- conntrack_modules
 
 
-def ask(host: FakeModules, stack: str, state: str, check: bool = False) -> Result:
-    """Run conntrack_modules; its result.
+def fulfil(host: FakeModules, request: Request, check: bool = False) -> Result:
+    """Run conntrack_modules for a request; its result.
 
     :param check: whether in check mode.
     :raises ConntrackError: as the module would.
     """
-    return stacks_plan.run(host, Request(stack, state), check)
+    return stacks_plan.run(host, request, check)
+
+
+def ask(host: FakeModules, stack: str, state: str, check: bool = False) -> Result:
+    """Run conntrack_modules for a task; its result. As :func:`fulfil`."""
+    return fulfil(host, Request(stack, state), check)
 
 
 def refused(host: FakeModules, stack: str = "conntrack", state: str = "absent", check: bool = False) -> Refused:

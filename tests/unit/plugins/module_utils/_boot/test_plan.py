@@ -19,6 +19,7 @@ from runs import (
     MODPROBE_FILE,
     SYSCTL_FILE,
     UDEV_FILE,
+    ask,
     live,
     procps_host,
     refusal,
@@ -31,7 +32,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils._boot import plan
 from ansible_collections.netops.conntrack.plugins.module_utils._config import udev_rules
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import MAX
-from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
 
 # --- which files a wish takes
 
@@ -661,11 +661,11 @@ def test_what_keeps_nothing_of_it_out_is_no_obstacle_to_a_load(text):
 
 def test_a_host_that_was_kept_from_tracking_is_predicted_as_it_will_be_tuned():
     host = FakeModules("trixie-6.12-absent")
-    stacks_plan.run(host, stacks_plan.Request("conntrack", "absent"), False)
+    ask(host, "conntrack", "absent")
     wanted = {"max": 60000, "load": True}
 
     def role(check):
-        stacks_plan.run(host, stacks_plan.Request("conntrack", "unmanaged"), check)
+        ask(host, "conntrack", "unmanaged", check)
         return tune(host, check=check, **wanted)
 
     # The block is there still, and the task that would have lifted it changed nothing.

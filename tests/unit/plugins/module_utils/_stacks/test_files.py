@@ -10,13 +10,12 @@ import itertools
 import pytest
 from conf_files import drop_ins
 from fake_modules import FakeModules
-from runs import BLOCK_FILE, CONNTRACK_BLOCK, LOAD_FILE, MODULES_HEADER, NAT_BLOCK, STACK_REQUESTS, ask, refused
+from runs import BLOCK_FILE, CONNTRACK_BLOCK, LOAD_FILE, MODULES_HEADER, NAT_BLOCK, STACK_REQUESTS, ask, fulfil, refused
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config.draft import Draft
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import LOAD_TEXT, STACK_LOAD_FILES
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks import files
-from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import STACKS
 
 
@@ -32,11 +31,11 @@ def own_files(host):
 )
 def test_no_residue_of_the_state_before(first, second):
     host = FakeModules("trixie-6.12-absent")
-    stacks_plan.run(host, first, False)
+    fulfil(host, first)
     before = own_files(host)
-    stacks_plan.run(host, second, False)
+    fulfil(host, second)
     fresh = FakeModules("trixie-6.12-absent")
-    stacks_plan.run(fresh, second, False)
+    fulfil(fresh, second)
     expected = own_files(fresh)
     if second.stack == "nat":
         expected[1] = before[1]  # NAT is none of what loads connection tracking
@@ -47,9 +46,9 @@ def test_no_residue_of_the_state_before(first, second):
         if before[0] == NAT_BLOCK:
             expected[0] = before[0]
     assert own_files(host) == expected
-    assert stacks_plan.run(host, second, False)["changed"] is False
+    assert fulfil(host, second)["changed"] is False
     host.reboot()
-    assert stacks_plan.run(host, second, False)["changed"] is False
+    assert fulfil(host, second)["changed"] is False
 
 
 def test_what_conntrack_settings_has_the_boot_load_stays_until_tracking_is_kept_out():

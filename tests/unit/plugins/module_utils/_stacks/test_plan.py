@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import pytest
 from fake_modules import FakeModules
-from runs import BLOCK_FILE, CONNTRACK_BLOCK, NAT_BLOCK, STACK_REQUESTS, ask, refused, stack_of
+from runs import BLOCK_FILE, CONNTRACK_BLOCK, NAT_BLOCK, STACK_REQUESTS, ask, fulfil, refused, stack_of
 
-from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import STACKS
 
 LOADED = [
@@ -73,8 +72,8 @@ def test_present_is_loaded_now_and_at_boot(stack, loaded):
 @pytest.mark.parametrize("request_", STACK_REQUESTS, ids=lambda r: r.stack + r.state)
 def test_check_mode_predicts_what_a_run_returns(name, request_):
     host = FakeModules(name)
-    predicted = stacks_plan.run(host, request_, True)
-    assert stacks_plan.run(host, request_, False) == predicted
+    predicted = fulfil(host, request_, check=True)
+    assert fulfil(host, request_) == predicted
 
 
 def test_the_kernel_command_line_is_warned_of():
