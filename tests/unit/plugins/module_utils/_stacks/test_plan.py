@@ -19,10 +19,7 @@ LOADED = [
     "el8-4.18-by-hand",
     "buster-4.19-nft-by-hand",
 ]
-
-
 ABSENT = ["bullseye-5.10-absent", "bookworm-6.1-absent", "trixie-6.12-absent", "sid-7.2-absent"]
-
 
 # --- without the stack
 
