@@ -26,6 +26,7 @@ CASES = [
     Case("sbin before they were one", {"/sbin/sysctl": ""}, "/sbin/sysctl"),
     Case("bin", {"/bin/sysctl": ""}, "/bin/sysctl"),
     Case("the first of two", {"/bin/sysctl": "", "/usr/bin/sysctl": "", "/sbin/sysctl": ""}, "/usr/bin/sysctl"),
+    Case("what is for the administrator first", {"/usr/bin/sysctl": "", "/usr/sbin/sysctl": ""}, "/usr/sbin/sysctl"),
     Case("a link is a program", {"/usr/sbin/sysctl": {"link": "../bin/box"}, "/usr/bin/box": ""}, "/usr/sbin/sysctl"),
     Case("a link to nowhere is none", {"/usr/sbin/sysctl": {"link": "nowhere"}, "/bin/sysctl": ""}, "/bin/sysctl"),
     Case("a directory is none", {"/usr/sbin/sysctl": None, "/usr/bin/sysctl": ""}, "/usr/bin/sysctl"),

@@ -122,6 +122,11 @@ def test_a_number_counts_as_set_where_it_is_within_the_limits(case):
     assert outcome.number_set(files, KEYS[case.key]) == outcome.number_at_load(files, KEYS[case.key]) == case.number
 
 
+def test_the_number_that_a_boot_sets_may_be_another_than_that_of_a_later_load():
+    files = boot_files({A: "net.netfilter.nf_conntrack_max=5\n", Z: "net.nf_conntrack_max=6\n"})
+    assert (outcome.number_set(files, KEYS[MAX]), outcome.number_at_load(files, KEYS[MAX])) == (6, 5)
+
+
 def test_nothing_sets_no_number():
     assert outcome.number(None) is None and outcome.buckets(None) is None
     assert (

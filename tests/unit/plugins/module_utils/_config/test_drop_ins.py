@@ -188,12 +188,15 @@ def test_planning_changes_nothing_that_was_read():
 
 def test_an_error_that_says_nothing_of_a_ring_of_links_is_not_passed_over(tree):
     host = tree({"/etc/sysctl.d/a.conf": ""})
+    resolve = host.resolve
 
     def fail(path):
-        raise HostError("follow", path, os.strerror(errno.EIO), errno.EIO)
+        if path == "/etc/sysctl.d/a.conf":
+            raise HostError("follow", path, os.strerror(errno.EIO), errno.EIO)
+        return resolve(path)
 
     host.resolve = fail
-    with pytest.raises(HostError, match=r"cannot follow /etc/sysctl\.d"):
+    with pytest.raises(HostError, match=r"cannot follow /etc/sysctl\.d/a\.conf"):
         read(host, "sysctl.d")
 
 
