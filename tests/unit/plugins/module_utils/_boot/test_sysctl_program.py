@@ -5,11 +5,79 @@
 
 from __future__ import annotations
 
+import re
+import typing as t
+
 import pytest
 from fake_kernel import FakeKernel
 from runs import LOADED, SYSCTL_FILE, UDEV_FILE, live, procps_host, refusal, sysvinit_host, tune
 
+from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import find
+from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._facts import persistent
+
+SYSTEMD, SCRIPT, SYSCTL, UDEVADM = (
+    "/usr/lib/systemd/systemd-sysctl",
+    "/etc/init.d/procps",
+    "/usr/sbin/sysctl",
+    "/usr/bin/udevadm",
+)
+PROCPS = {SCRIPT: "", SYSCTL: "", UDEVADM: ""}
+
+
+class Case(t.NamedTuple):
+    """What a host has, the command that applies sysctl lines at a load, and the words of a problem."""
+
+    about: str
+    entries: dict[str, t.Any]
+    at_load: str
+    problem: str = ""
+
+
+BY_SYSTEMD = SYSTEMD + " --prefix=/net/netfilter"
+BY_PROCPS = f"{SYSCTL} --quiet --pattern '{procps_sysctl.PATTERN}' --system"
+CASES = [
+    Case("systemd", {SYSTEMD: "", "/sbin/init": {"link": "../lib/systemd/systemd"}}, BY_SYSTEMD),
+    Case(
+        "systemd below /lib",
+        {"/lib/systemd/systemd-sysctl": ""},
+        "/lib/systemd/systemd-sysctl --prefix=/net/netfilter",
+    ),
+    Case("systemd in a container without an init, beside procps", {SYSTEMD: "", **PROCPS}, BY_SYSTEMD),
+    Case(
+        "systemd that runs, whatever init is", {SYSTEMD: "", "/sbin/init": "", "/run/systemd/system": None}, BY_SYSTEMD
+    ),
+    Case("sysvinit beside an installed systemd", {SYSTEMD: "", "/sbin/init": "", **PROCPS}, BY_PROCPS),
+    Case("procps alone", PROCPS, BY_PROCPS),
+    Case(
+        "procps by its older script",
+        {**{k: v for k, v in PROCPS.items() if k != SCRIPT}, SCRIPT + ".sh": ""},
+        BY_PROCPS,
+    ),
+    Case("nothing", {}, "", "runs neither systemd-sysctl nor an init script of procps"),
+    Case("a script without its program", {SCRIPT: ""}, "", "runs neither"),
+    Case("a program without a script", {SYSCTL: "", UDEVADM: ""}, "", "runs neither"),
+    Case(
+        "busybox",
+        {**PROCPS, SYSCTL: {"link": "../bin/busybox"}, "/usr/bin/busybox": ""},
+        "",
+        "no program of procps but",
+    ),
+    Case("no udev", {SCRIPT: "", SYSCTL: ""}, "", "no udev, .*; /etc/init.d/procps sets them but once"),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.about)
+def test_the_program_is_told_by_what_the_host_has(tree, case):
+    found = find(tree(case.entries))
+    assert found.at_load == case.at_load
+    assert re.search(case.problem, found.problem) if case.problem else found.problem == ""
+    by_procps = found.at_load == BY_PROCPS
+    assert (found.values is procps_sysctl.BootValues) is by_procps
+    assert (found.reading == procps_sysctl.READING) is by_procps
+
+
+# --- seen by a whole run
 
 
 def test_a_host_without_systemd_sysctl_keeps_runtime_values_alone():
