@@ -13,6 +13,26 @@ from conf_files import drop_ins
 from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, procps_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Reading, read
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """``tree({path: text or {"link": target} or None for a directory})``: a host with these paths."""
+
+    def make(entries):
+        for path, entry in entries.items():
+            place = tmp_path / path.lstrip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if entry is None:
+                place.mkdir()
+            elif isinstance(entry, dict):
+                place.symlink_to(entry["link"])
+            else:
+                place.write_bytes(entry.encode("utf-8", "surrogateescape"))
+        return Host(str(tmp_path))
+
+    return make
 
 
 def paths(drop_ins):
@@ -150,42 +170,6 @@ def test_a_link_to_nowhere_has_no_content(tree):
     assert (conf.text, conf.content) == ("", None)
 
 
-@pytest.mark.parametrize(
-    ("path", "is_read"),
-    [
-        ("/etc/sysctl.d/new.conf", True),
-        ("/usr/lib/sysctl.d/new.conf", True),
-        ("/etc/sysctl.conf", False),
-        ("/etc/sysctl.d/new", False),
-        ("/etc/sysctl.d/sub/new.conf", False),
-        ("/etc/new.conf", False),
-        # Of the same name as one that is there.
-        ("/usr/lib/sysctl.d/a.conf", False),
-        ("/etc/a.conf", False),
-        ("/etc/sysctl.d/a.conf", True),
-    ],
-)
-def test_which_new_file_would_be_read(tree, path, is_read):
-    drop_ins = read(tree({"/run/sysctl.d/a.conf": "x"}), "sysctl.d")
-    assert drop_ins.reads(path) is is_read
-
-
-def test_a_text_that_is_planned_takes_its_place_in_the_order(tree):
-    drop_ins = read(tree({"/etc/sysctl.d/b.conf": "x", "/etc/sysctl.d/c.conf": {"link": "b.conf"}}), "sysctl.d")
-    more = drop_ins.with_text("/etc/sysctl.d/a.conf", "new")
-    assert [(conf.name, conf.text) for conf in more.files] == [("a.conf", "new"), ("b.conf", "x"), ("c.conf", "x")]
-    both = drop_ins.with_text("/etc/sysctl.d/b.conf", "new")
-    assert [(conf.name, conf.text) for conf in both.files] == [("b.conf", "new"), ("c.conf", "new")]
-    assert paths(more.with_text("/etc/sysctl.d/a.conf", None)) == paths(drop_ins)
-    assert drop_ins.with_text("/etc/unread", "new") == drop_ins
-
-
-def test_planning_changes_nothing_that_was_read():
-    drop_ins = DropIns("sysctl.d", ())
-    drop_ins.with_text("/etc/sysctl.d/a.conf", "new")
-    assert drop_ins.files == ()
-
-
 def test_an_error_that_says_nothing_of_a_ring_of_links_is_not_passed_over(tree):
     host = tree({"/etc/sysctl.d/a.conf": ""})
     resolve = host.resolve
@@ -208,7 +192,7 @@ class Place(t.NamedTuple):
     hides: str | None
 
 
-PLACES = [
+HIDING = [
     Place("/etc/sysctl.d/new.conf", None, None),
     Place("/etc/sysctl.d/vendor.conf", None, "/usr/lib/sysctl.d/vendor.conf"),
     Place("/usr/lib/sysctl.d/vendor.conf", None, None),
@@ -219,7 +203,7 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.path)
+@pytest.mark.parametrize("place", HIDING, ids=lambda place: place.path)
 def test_which_file_a_new_one_would_hide_or_be_hidden_by(place):
     there = drop_ins("sysctl.d", {"/etc/sysctl.d/mine.conf": "", "/usr/lib/sysctl.d/vendor.conf": ""})
     assert (there.hidden_by(place.path), there.hides(place.path)) == (place.hidden_by, place.hides)
@@ -258,3 +242,39 @@ def test_a_file_is_known_by_all_its_names_and_read_last_by_the_last_of_them():
 def test_whose_a_file_is_is_told_by_where_its_bytes_are(target, is_theirs, place):
     conf = ConfFile("/etc/sysctl.d/a.conf", target, "")
     assert conf.is_administrators is is_theirs and conf.place == place
+
+
+@pytest.mark.parametrize(
+    ("path", "is_read"),
+    [
+        ("/etc/sysctl.d/new.conf", True),
+        ("/usr/lib/sysctl.d/new.conf", True),
+        ("/etc/sysctl.conf", False),
+        ("/etc/sysctl.d/new", False),
+        ("/etc/sysctl.d/sub/new.conf", False),
+        ("/etc/new.conf", False),
+        # Of the same name as one that is there.
+        ("/usr/lib/sysctl.d/a.conf", False),
+        ("/etc/a.conf", False),
+        ("/etc/sysctl.d/a.conf", True),
+    ],
+)
+def test_which_new_file_would_be_read(tree, path, is_read):
+    drop_ins = read(tree({"/run/sysctl.d/a.conf": "x"}), "sysctl.d")
+    assert drop_ins.reads(path) is is_read
+
+
+def test_a_text_that_is_planned_takes_its_place_in_the_order(tree):
+    drop_ins = read(tree({"/etc/sysctl.d/b.conf": "x", "/etc/sysctl.d/c.conf": {"link": "b.conf"}}), "sysctl.d")
+    more = drop_ins.with_text("/etc/sysctl.d/a.conf", "new")
+    assert [(conf.name, conf.text) for conf in more.files] == [("a.conf", "new"), ("b.conf", "x"), ("c.conf", "x")]
+    both = drop_ins.with_text("/etc/sysctl.d/b.conf", "new")
+    assert [(conf.name, conf.text) for conf in both.files] == [("b.conf", "new"), ("c.conf", "new")]
+    assert paths(more.with_text("/etc/sysctl.d/a.conf", None)) == paths(drop_ins)
+    assert drop_ins.with_text("/etc/unread", "new") == drop_ins
+
+
+def test_planning_changes_nothing_that_was_read():
+    drop_ins = DropIns("sysctl.d", ())
+    drop_ins.with_text("/etc/sysctl.d/a.conf", "new")
+    assert drop_ins.files == ()
