@@ -9,7 +9,7 @@ import re
 import typing as t
 from collections import Counter
 
-from ansible_collections.netops.conntrack.plugins.module_utils._pins.rules import (
+from ansible_collections.netops.conntrack.plugins.module_utils._rules.rule import (
     Rule,
     extension_modules,
     helper_modules,
