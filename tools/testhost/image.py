@@ -20,6 +20,22 @@ from .errors import TestHostError
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netops-conntrack"
 SUITES = ("bullseye", "bookworm", "trixie", "sid")
+#: More packages, by what stands behind the suite's name: "trixie-neighbours".
+FLAVOURS = {
+    "neighbours": [
+        "conntrackd",
+        "docker.io",
+        "dnsmasq-base",
+        "fail2ban",
+        "firewalld",
+        "ipvsadm",
+        "keepalived",
+        "libvirt-daemon-system",
+        "openvswitch-switch",
+        "tuned",
+        "ufw",
+    ],
+}
 
 _RECIPE = Path(__file__).with_name("build-image")
 _KEY = CACHE / "ssh_key"
@@ -49,8 +65,10 @@ def ensure(suites: Sequence[str]) -> dict[str, Image]:
     """Return the images of these releases, having built side by side those that were missing."""
     unique = list(dict.fromkeys(suites))
     for suite in unique:
-        if suite not in SUITES:
-            raise TestHostError(f"no such suite: {suite}; there are {', '.join(SUITES)}")
+        release, _dash, flavour = suite.partition("-")
+        if release not in SUITES or (flavour and flavour not in FLAVOURS):
+            flavours = ", ".join(f"-{name}" for name in FLAVOURS)
+            raise TestHostError(f"no such suite: {suite}; there are {', '.join(SUITES)}, and behind one may stand {flavours}")
     ssh_key()
     with ThreadPoolExecutor(len(unique) or 1) as pool:
         return dict(zip(unique, pool.map(_ensure_one, unique)))
@@ -87,6 +105,7 @@ def _recipe_hash(suite: str) -> str:
     """Name the contents of an image: the same recipe and key give a host that behaves the same."""
     recipe = hashlib.sha256(_RECIPE.read_bytes())
     recipe.update(suite.encode())
+    recipe.update(" ".join(FLAVOURS.get(suite.partition("-")[2], [])).encode())
     recipe.update(_KEY.with_suffix(".pub").read_bytes())
     return recipe.hexdigest()[:12]
 
@@ -101,7 +120,9 @@ def _build(image: Image) -> None:
     try:
         owner = f"{os.getuid()}:{os.getgid()}"
         public_key = str(_KEY.with_suffix(".pub"))
-        _run([*_as_root(), str(_RECIPE), image.suite, str(unfinished), public_key, owner])
+        release, _dash, flavour = image.suite.partition("-")
+        packages = ",".join(FLAVOURS.get(flavour, []))
+        _run([*_as_root(), str(_RECIPE), release, str(unfinished), public_key, owner, packages])
         os.rename(unfinished, image.directory)
     finally:
         _remove(unfinished)

@@ -54,7 +54,8 @@ def test_what_pins_a_module_is_an_error_with_its_rule(run_module):
     assert result["msg"] == (
         "NAT is in use and cannot be unloaded: iptable_nat (1 reference) and xt_MASQUERADE (1 reference): iptables-legacy,"
         " table nat, chain POSTROUTING: -A POSTROUTING -o eth0 -j MASQUERADE. Rules are never flushed: take them away, or stop what makes"
-        " them, then run this again. Nothing was changed"
+        " them, and disable it too (systemctl disable --now UNIT), since a service that is enabled comes back at the next"
+        " boot; then run this again. Nothing was changed"
     )
     assert [pin["module"] for pin in result["pins"]] == ["iptable_nat", "xt_MASQUERADE"]
     assert host.state() == before
