@@ -260,10 +260,9 @@ _NFT_DEPTH = 16
 
 def _nft(files: _Files, path: str, seen: set[str], depth: int = 0) -> _Evidences:
     """Of a file for ``nft -f`` and those that it includes, each once."""
-    place = files.attempt(lambda: files.host.resolve(path))
-    if place is None or place in seen or depth > _NFT_DEPTH:
+    if path in seen or depth > _NFT_DEPTH:
         return
-    seen.add(place)
+    seen.add(path)
     text = files.text(path) or ""
     yield from _lines(path, saved.in_nft(text))
     yield from _denied(files, path)

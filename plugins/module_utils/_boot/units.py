@@ -222,8 +222,8 @@ class _Units:
             name, path = real
             seen.add(name)
             lines = self._lines(name, path)
-            if not lines:
-                continue  # an empty file masks a unit
+            if lines is None:
+                continue
             if name.endswith(".service"):
                 found.append(_service(name, path, why or path, starter or name, lines))
             for other, link, is_link in self._started(name, path, lines):
@@ -234,10 +234,11 @@ class _Units:
                 waiting.append((other, link, (starter or name) if by_line else ""))
         return [_with_triggers(service, triggers.get(service.name, [])) for service in found]
 
-    def _lines(self, name: str, path: str) -> dict[str, list[str]]:
-        text = self._attempt(lambda: read(self._host, path)) or ""
-        if not text.strip():
-            return {}
+    def _lines(self, name: str, path: str) -> dict[str, list[str]] | None:
+        """What a unit says, with its drop-ins; None where its file is empty, which masks it, or cannot be read."""
+        text = self._attempt(lambda: read(self._host, path))
+        if not text:
+            return None
         for drop_in in self._drop_ins(name):
             text += "\n" + (self._attempt(lambda drop_in=drop_in: read(self._host, drop_in)) or "")
         return parse(text)

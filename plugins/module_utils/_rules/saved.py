@@ -56,6 +56,9 @@ _CONNTRACK_EXTENSIONS = frozenset(
     ]
 )
 
+#: What a rule has to hold to be looked at, since a file may have very many.
+_WORTH_A_LOOK = re.compile("|".join(sorted(_NAT_EXTENSIONS | _CONNTRACK_EXTENSIONS)), re.IGNORECASE)
+
 #: Packets and bytes before a rule, as iptables-save -c writes them.
 _COUNTERS = re.compile(r"\[\d+:\d+\]\s*")
 
@@ -76,7 +79,7 @@ def in_iptables(text: str) -> Found:
             words = raw[1:].split()
             if words[1:2] == ["-"]:
                 chains.add(words[0])
-        else:
+        elif _WORTH_A_LOOK.search(raw) is not None:
             rule = _COUNTERS.sub("", raw.strip(), count=1)
             if rule.startswith(("-N ", "--new-chain ")):
                 chains.update(rule.split()[1:2])
@@ -112,12 +115,18 @@ _OPAQUE = re.compile(r'"[^"]*"?|#[^\n]*|\\\n')
 #: What a file names, which may read like an expression: tables, chains, sets, variables, messages of ICMP.
 _NAMES = re.compile(
     r"\b(?:"
-    rf"(?:rule|chain|set|map|flowtable|ct\s+(?:helper|timeout|expectation))\s+{_FAMILY}(?![{{}}])[^\s;{{}}]+(?:[ \t]+(?![{{}}])[^\s;{{}}]+(?=[ \t]*\{{))?"
+    rf"(?:rule|chain|flowtable|ct[ \t]+(?:helper|timeout|expectation))\s+{_FAMILY}(?![{{}}])[^\s;{{}}]+"
+    r"(?:[ \t]+(?![{}])[^\s;{}]+(?=[ \t]*\{))?"
     rf"|table\s+{_FAMILY}[^\s;{{}}]+"
     r"|(?:define|redefine|undefine)\s+\S+"
     r"|(?:jump|goto)\s+[^\s;{}]+"
     r"|icmp(?:v6)?\s+type\s+(?:(?:!=|==|vmap)\s*)?(?:\{[^}]*\}|\S+)"
-    r")|[@$][\w./-]+"
+    r")"
+    # Not the "set" of "meta mark set ct mark".
+    r"|(?:(?:^|[;{}])[ \t]*|\b(?:add|create|delete|destroy|flush|reset|list)[ \t]+)(?:set|map)[ \t]+"
+    rf"{_FAMILY}(?![{{}}])[^\s;{{}}]+(?:[ \t]+(?![{{}}])[^\s;{{}}]+(?=[ \t]*\{{))?"
+    r"|[@$][\w./-]+",
+    re.MULTILINE,
 )
 
 _NFT_NAT = re.compile(
