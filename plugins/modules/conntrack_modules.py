@@ -245,6 +245,9 @@ needed_by:
     remedy:
       description: What keeps the service from coming back.
       type: str
+    message:
+      description: All of it in one sentence.
+      type: str
   sample:
     - unit: ufw.service
       stack: conntrack
@@ -253,6 +256,9 @@ needed_by:
       reason: -A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
       certain: true
       remedy: ufw disable, then systemctl disable --now ufw.service
+      message: >-
+        ufw.service needs connection tracking when it starts: /etc/ufw/before.rules:25 (-A ufw-before-input -m conntrack
+        --ctstate RELATED,ESTABLISHED -j ACCEPT)
 reverted:
   description: What was reverted after a change failed.
   returned: when a change failed

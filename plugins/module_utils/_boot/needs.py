@@ -28,6 +28,10 @@ if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._rules.saved import Found, Line
 
 
+#: The stacks as messages name them.
+NAMES = {NAT: "NAT", CONNTRACK: "connection tracking"}
+
+
 @dataclass(frozen=True)
 class Need:
     """What a service needs when it starts.
@@ -51,7 +55,18 @@ class Need:
 
     def result(self) -> dict[str, t.Any]:
         """As users see it in ``needed_by``."""
-        return asdict(self)
+        return dict(asdict(self), message=self.message)
+
+    @property
+    def place(self) -> str:
+        """The file, and the line where it has one."""
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+    @property
+    def message(self) -> str:
+        """All of it in one sentence."""
+        needs = "needs" if self.certain else "possibly needs"
+        return f"{self.unit} {needs} {NAMES[self.stack]} when it starts: {self.place} ({self.reason})"
 
 
 @dataclass(frozen=True)
@@ -164,12 +179,7 @@ _SHOWN = 12
 def describe(needs: t.Sequence[Need]) -> str:
     """The needs in plain words."""
     parts = [
-        "{0}{1} ({2}: {3})".format(
-            need.unit,
-            "" if need.certain else ", possibly",
-            need.file if need.line is None else f"{need.file}:{need.line}",
-            need.reason,
-        )
+        "{0}{1} ({2}: {3})".format(need.unit, "" if need.certain else ", possibly", need.place, need.reason)
         for need in needs
     ]
     more = len(parts) - _SHOWN

@@ -56,8 +56,8 @@ _CONNTRACK_EXTENSIONS = frozenset(
     ]
 )
 
-#: What a rule has to hold to be looked at, since a file may have very many.
-_WORTH_A_LOOK = re.compile("|".join(sorted(_NAT_EXTENSIONS | _CONNTRACK_EXTENSIONS)), re.IGNORECASE)
+#: What a rule has to hold, in lower case, to be looked at, since a file may have very many.
+_WORTH_A_LOOK = re.compile("|".join(sorted(_NAT_EXTENSIONS | _CONNTRACK_EXTENSIONS)))
 
 #: Packets and bytes before a rule, as iptables-save -c writes them.
 _COUNTERS = re.compile(r"\[\d+:\d+\]\s*")
@@ -79,7 +79,7 @@ def in_iptables(text: str) -> Found:
             words = raw[1:].split()
             if words[1:2] == ["-"]:
                 chains.add(words[0])
-        elif _WORTH_A_LOOK.search(raw) is not None:
+        elif _WORTH_A_LOOK.search(raw.lower()) is not None:
             rule = _COUNTERS.sub("", raw.strip(), count=1)
             if rule.startswith(("-N ", "--new-chain ")):
                 chains.update(rule.split()[1:2])
@@ -147,6 +147,9 @@ _NFT_CONNTRACK = re.compile(
     r"|(?<![\w.-])tproxy\s+(?:ip6?\s+)?to\b"
 )
 
+#: One of these is in all that the patterns above find.
+_NFT_WORDS = ("ct", "flow", "masquerade", "nat", "proxy", "redirect", "notrack")
+
 #: Objects that need connection tracking by themselves.
 _NFT_OBJECT = re.compile(
     r"(?<![\w.-])(?:flowtable|synproxy|ct\s+(?:helper|timeout|expectation))\s+[^\s;{}]+[^;{}\n]*\{"
@@ -158,6 +161,8 @@ _INCLUDED = re.compile(r'[ \t]+(?:"(?P<quoted>[^"\n]*)"|(?P<bare>[^\s;"]+))')
 
 def in_nft(text: str) -> Found:
     """What a file for ``nft -f`` needs, without the files that it includes."""
+    if not any(word in text for word in _NFT_WORDS):
+        return {}  # most of all, long lists of addresses
     bare = _without_opaque(text)
     unnamed = _NAMES.sub(_blank, bare)
     found: Found = {}

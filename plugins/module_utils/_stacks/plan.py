@@ -155,13 +155,9 @@ def _goes_now(observed: Observed, request: Request, modules: t.Sequence[Change])
     return bool(modules) or modprobe_d.blocked(observed.modprobe_d)[request.stack] is None
 
 
-def _name(stack: str) -> str:
-    return "NAT" if stack == NAT else "connection tracking"
-
-
 def _needed(observed: Observed, request: Request) -> Refused:
     return Refused(
-        f"{_name(request.stack)} is needed by services that would not start, or would start without their rules, once it is"
+        f"{boot_needs.NAMES[request.stack]} is needed by services that would not start, or would start without their rules, once it is"
         f" kept out: {boot_needs.describe(observed.needed_by)}. Where one is stopped now, {_COMES_BACK}: disable it"
         f" ({boot_needs.remedies(observed.needed_by)}), then run this again; or set force: true where you know that this host"
         " can do without. Nothing was changed",
@@ -177,7 +173,7 @@ def _pinned(observed: Observed, request: Request) -> Refused:
         running += f" The next boot starts what needs it: {boot_needs.describe(observed.needed_by)}."
     return Refused(
         "{0} is in use and cannot be unloaded: {1}.{2} {3}. Nothing was changed".format(
-            _name(request.stack),
+            boot_needs.NAMES[request.stack],
             find_pins.describe(observed.pins),
             running,
             _advice(observed.pins),
@@ -206,12 +202,12 @@ def _notices(observed: Observed, request: Request) -> list[str]:
     ]
     if observed.needed_by:
         notices.append(
-            f"{_name(request.stack)} is kept out, and services will not start, or will start without their rules:"
+            f"{boot_needs.NAMES[request.stack]} is kept out, and services will not start, or will start without their rules:"
             f" {boot_needs.describe(observed.needed_by)}. What helps: {boot_needs.remedies(observed.needed_by)}; or let it in"
             " again"
         )
     notices += [
-        f"{path} cannot be read ({reason}), so a service that needs {_name(request.stack)} may not be known"
+        f"{path} cannot be read ({reason}), so a service that needs {boot_needs.NAMES[request.stack]} may not be known"
         for path, reason in sorted(observed.unread.items())
     ]
     return notices
