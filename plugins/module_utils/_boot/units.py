@@ -90,7 +90,8 @@ class Service:
         return self.name.rpartition(".service")[0].partition("@")[2]
 
 
-Attempt = t.Callable[[t.Callable[[], t.Any]], t.Any]
+#: Calls a reader with what follows; None where that raises HostError, which it keeps.
+Attempt = t.Callable[..., t.Any]
 
 
 def read(host: Host, path: str) -> str | None:
@@ -115,7 +116,7 @@ def read(host: Host, path: str) -> str | None:
 def find(host: Host, attempt: Attempt) -> list[Service]:
     """The services that the next boot starts.
 
-    :param attempt: calls a reader; None where that raises HostError, which it keeps.
+    :param attempt: calls a reader with what follows; None where that raises HostError, which it keeps.
     """
     manager = _manager(host)
     if manager == SYSTEMD:
@@ -173,11 +174,9 @@ class _Units:
         self._host = host
         self._attempt = attempt
         # A merged /usr would be read twice.
-        self._targets = {attempt(lambda path=path: host.resolve(path)): path for path in reversed(DIRECTORIES)}
+        self._targets = {attempt(host.resolve, path): path for path in reversed(DIRECTORIES)}
         self._directories = [path for path in DIRECTORIES if path in self._targets.values()]
-        self._names = {
-            path: frozenset(self._attempt(lambda path=path: host.names(path)) or ()) for path in self._directories
-        }
+        self._names = {path: frozenset(self._attempt(host.names, path) or ()) for path in self._directories}
 
     def file_of(self, name: str) -> tuple[str, str] | None:
         """The name that a unit really has, and its file; None where there is none, or it is masked."""
@@ -185,7 +184,7 @@ class _Units:
             place = self._place(name)
             if place is None:
                 return None
-            target = self._attempt(lambda place=place: self._host.resolve(place))
+            target = self._attempt(self._host.resolve, place)
             if target is None or target == "/dev/null":
                 return None
             behind, directory = posixpath.basename(target), posixpath.dirname(target)
@@ -236,11 +235,11 @@ class _Units:
 
     def _lines(self, name: str, path: str) -> dict[str, list[str]] | None:
         """What a unit says, with its drop-ins; None where its file is empty, which masks it, or cannot be read."""
-        text = self._attempt(lambda: read(self._host, path))
+        text = self._attempt(read, self._host, path)
         if not text:
             return None
         for drop_in in self._drop_ins(name):
-            text += "\n" + (self._attempt(lambda drop_in=drop_in: read(self._host, drop_in)) or "")
+            text += "\n" + (self._attempt(read, self._host, drop_in) or "")
         return parse(text)
 
     def _drop_ins(self, name: str) -> list[str]:
@@ -254,12 +253,10 @@ class _Units:
         return [paths[file] for file in sorted(paths)]
 
     def _listed(self, directory: str) -> list[str]:
-        return t.cast("list[str]", self._attempt(lambda: self._host.names(directory)) or [])
+        return t.cast("list[str]", self._attempt(self._host.names, directory) or [])
 
-    def _started(
-        self, name: str, path: str, lines: t.Mapping[str, t.Sequence[str]]
-    ) -> t.Iterator[tuple[str, str, bool]]:
-        """The units that one has started, each with the link or the file that says so, and whether it is a link."""
+    def _links(self, name: str) -> dict[str, str]:
+        """The links by which a unit has others started, by their names; the first directory that has one counts."""
         links: dict[str, str] = {}
         for suffix in _LINKS:
             for candidate in dict.fromkeys((name, _template(name))):
@@ -267,8 +264,14 @@ class _Units:
                     if candidate + suffix in self._names[directory]:
                         for other in self._listed(f"{directory}/{candidate}{suffix}"):
                             links.setdefault(other, f"{directory}/{candidate}{suffix}/{other}")
-        for other, link in links.items():
-            if self._attempt(lambda link=link: self._host.resolve(link)) not in (None, "/dev/null"):
+        return links
+
+    def _started(
+        self, name: str, path: str, lines: t.Mapping[str, t.Sequence[str]]
+    ) -> t.Iterator[tuple[str, str, bool]]:
+        """The units that one has started, each with the link or the file that says so, and whether it is a link."""
+        for other, link in self._links(name).items():
+            if self._attempt(self._host.resolve, link) not in (None, "/dev/null"):
                 yield other, link, True
         base, suffix = posixpath.splitext(name)
         if suffix in _TRIGGERS:
@@ -320,12 +323,12 @@ def _scripts(host: Host, attempt: Attempt, units: _Units | None) -> list[Service
     for level in _RUNLEVELS if units is None else _RUNLEVELS[1:]:
         for base in ("/etc", "/etc/rc.d"):
             directory = f"{base}/rc{level}.d"
-            for file in attempt(lambda directory=directory: host.names(directory)) or ():
+            for file in attempt(host.names, directory) or ():
                 match = _SCRIPT.fullmatch(file)
                 if match is None or match.group("name") in found:
                     continue
                 name = match.group("name")
-                script = attempt(lambda: host.resolve(f"{directory}/{file}"))
+                script = attempt(host.resolve, f"{directory}/{file}")
                 if (
                     script is not None
                     and host.is_file(script)
@@ -337,10 +340,10 @@ def _scripts(host: Host, attempt: Attempt, units: _Units | None) -> list[Service
 
 def _runlevels(host: Host, attempt: Attempt) -> list[Service]:
     found: dict[str, Service] = {}
-    for level in attempt(lambda: host.names("/etc/runlevels")) or ():
-        for name in attempt(lambda level=level: host.names(f"/etc/runlevels/{level}")) or ():
+    for level in attempt(host.names, "/etc/runlevels") or ():
+        for name in attempt(host.names, f"/etc/runlevels/{level}") or ():
             link = f"/etc/runlevels/{level}/{name}"
-            script = attempt(lambda link=link: host.resolve(link))
+            script = attempt(host.resolve, link)
             if level != "shutdown" and script is not None and host.is_file(script):
                 found.setdefault(name, Service(name, OPENRC, script, link, (name,)))
     return list(found.values())

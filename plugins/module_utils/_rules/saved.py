@@ -73,23 +73,28 @@ def in_iptables(text: str) -> Found:
     for number, raw in enumerate(text.split("\n"), 1):
         if raw.startswith("*"):
             chains = set()
-            if raw[1:].strip() == "nat":
-                _add(found, NAT, Line(number, raw.strip()))
+            stack = NAT if raw[1:].strip() == "nat" else None
         elif raw.startswith(":"):
-            words = raw[1:].split()
-            if words[1:2] == ["-"]:
-                chains.add(words[0])
-        elif _WORTH_A_LOOK.search(raw.lower()) is not None:
-            rule = _COUNTERS.sub("", raw.strip(), count=1)
-            if rule.startswith(("-N ", "--new-chain ")):
-                chains.update(rule.split()[1:2])
-            elif rule.startswith("-"):
-                stack = _of_extensions(rule, chains)
-                if stack is not None:
-                    _add(found, stack, Line(number, rule))
+            chains.update(raw[1:].split()[:1] if raw.split()[1:2] == ["-"] else ())
+            stack = None
+        else:
+            stack = _of_rule(raw, chains)
+        if stack is not None:
+            _add(found, stack, Line(number, _COUNTERS.sub("", raw.strip(), count=1)))
         if NAT in found:
             break
     return found
+
+
+def _of_rule(raw: str, chains: set[str]) -> str | None:
+    """What a rule needs, of a table with these chains of one's own, to which one that it makes is added."""
+    if _WORTH_A_LOOK.search(raw.lower()) is None:
+        return None
+    rule = _COUNTERS.sub("", raw.strip(), count=1)
+    if rule.startswith(("-N ", "--new-chain ")):
+        chains.update(rule.split()[1:2])
+        return None
+    return _of_extensions(rule, chains) if rule.startswith("-") else None
 
 
 def _of_extensions(rule: str, chains: t.Container[str]) -> str | None:

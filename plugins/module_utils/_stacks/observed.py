@@ -14,14 +14,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._boot import outc
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BLOCK_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, modules_load_d
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns
-from ansible_collections.netops.conntrack.plugins.module_utils._kmod import (
-    CONNTRACK,
-    CONNTRACK_ROOTS,
-    DEFRAG,
-    NAT,
-    NAT_ROOTS,
-    Module,
-)
+from ansible_collections.netops.conntrack.plugins.module_utils._kmod import CONNTRACK_ROOTS, DEFRAG, NAT_ROOTS, Module
 from ansible_collections.netops.conntrack.plugins.module_utils._pins import find as find_pins
 
 if t.TYPE_CHECKING:
@@ -29,6 +22,8 @@ if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
     from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
 
+NAT = _kmod.NAT
+CONNTRACK = _kmod.CONNTRACK
 STACKS = (NAT, CONNTRACK)
 
 ABSENT = "absent"

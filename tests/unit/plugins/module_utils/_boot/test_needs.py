@@ -22,7 +22,7 @@ from fake_kernel import FakeKernel
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import needs
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import needs, services
 
 NAT, CONNTRACK = "nat", "conntrack"
 BOTH, TRACKING, NONE = {NAT, CONNTRACK}, {CONNTRACK}, set()
@@ -298,7 +298,7 @@ def test_a_huge_file_of_rules_is_read_in_bounded_time():
     assert time.process_time() - began < 20
 
 
-@given(st.binary(max_size=300), st.sampled_from(sorted(needs._READERS)))
+@given(st.binary(max_size=300), st.sampled_from(sorted(services.READERS)))
 def test_no_content_of_any_file_is_a_crash(content, name):
     paths = (
         "/etc/ufw/ufw.conf", "/etc/ufw/before.rules", "/etc/docker/daemon.json", NETWORK, KEEPALIVED, "/etc/nftables.conf",
@@ -306,7 +306,7 @@ def test_no_content_of_any_file_is_a_crash(content, name):
         "/etc/fail2ban/jail.conf", "/etc/default/lxc-net", "/etc/network/interfaces", "/etc/rc.local", FIREWALLD,
         "/etc/sysconfig/iptables-config", "/etc/default/ipvsadm", "/etc/systemd/network/a.network",
     )  # fmt: skip
-    find({**enabled(name), **{path: content for path in paths}})
+    find({**enabled(name), **dict.fromkeys(paths, content)})
 
 
 @pytest.mark.parametrize("count", [1, 12, 40])

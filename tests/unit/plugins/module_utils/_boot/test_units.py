@@ -19,9 +19,9 @@ SERVICE = b"[Service]\nExecStart=/bin/it\n"
 def find(tree, name="trixie-6.12-absent"):
     host = tree if isinstance(tree, FakeKernel) else FakeKernel(name, tree)
 
-    def attempt(read):
+    def attempt(read, *arguments):
         try:
-            return read()
+            return read(*arguments)
         except HostError:
             return None
 
@@ -185,9 +185,9 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_found(recorded_host):
     host.denied.add(f"{ENABLED}/basic.target.wants")
     caught = []
 
-    def attempt(read):
+    def attempt(read, *arguments):
         try:
-            return read()
+            return read(*arguments)
         except HostError as error:
             caught.append(error.path)
             return None
