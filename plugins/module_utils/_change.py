@@ -15,8 +15,7 @@ import posixpath
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod
-from ansible_collections.netops.conntrack.plugins.module_utils._config import modules_load_d
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _modules_dep
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     ApplyError,
     ConntrackError,
@@ -187,8 +186,8 @@ def _loaded(host: Host) -> dict[str, _kmod.Module]:
 
 def _missing(host: Host, name: str) -> frozenset[str]:
     """The module and what it depends on, without what is loaded already."""
-    modules_dep = host.lines(_kernel.modules_dep(_kernel.release(host)))
-    return modules_load_d.brought(modules_dep, [name])[name].difference(_loaded(host))
+    modules_dep = host.lines(_modules_dep.path(_kernel.release(host)))
+    return _modules_dep.brought(modules_dep, [name])[name].difference(_loaded(host))
 
 
 def _load(host: Host, name: str, *options: str) -> None:
@@ -208,10 +207,12 @@ class Plan:
     """What has to be changed, in order, and what else the module returns.
 
     :ivar results: keys of the module's result that describe the state this plan leads to.
+    :ivar notes: keys of the module's result that describe what this plan does, and that a later one cannot tell.
     """
 
     changes: list[Change]
     results: dict[str, t.Any]
+    notes: dict[str, t.Any] = field(default_factory=dict)
 
 
 def check_writable(changes: t.Sequence[Change], unwritable: t.Container[str], advice: str = "") -> None:
@@ -241,6 +242,7 @@ def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool) -> 
             changes, last = _apply(host, changes, make_plan)
     return dict(
         last.results,
+        **plan.notes,
         changed=bool(changes),
         changes=[change.result() for change in changes],
         diff=_diff(changes),

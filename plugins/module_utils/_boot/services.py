@@ -15,9 +15,9 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_dep
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import units
-from ansible_collections.netops.conntrack.plugins.module_utils._config import modules_load_d, wildcards
+from ansible_collections.netops.conntrack.plugins.module_utils._config import wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import CONNTRACK, CONNTRACK_ROOTS, NAT, NAT_ROOTS
 from ansible_collections.netops.conntrack.plugins.module_utils._rules import saved
@@ -175,12 +175,12 @@ def _nft_path(included: str) -> str:
 
 def _module(look: Look, name: str) -> Evidences:
     """Of a kernel module that a service loads, by what modules.dep says that it depends on."""
-    path = _kernel.modules_dep(_kernel.release(look.files.host))
+    path = _modules_dep.path(_kernel.release(look.files.host))
     lines = look.files.attempt(lambda: list(look.files.host.lines(path))) or []
     marker = f"/{name}.ko".encode()
     for number, raw in enumerate(lines, 1):
         if marker in raw.partition(b":")[0]:
-            needed = modules_load_d.needs([raw], [name]).get(name, frozenset())
+            needed = _modules_dep.needs([raw], [name]).get(name, frozenset())
             for stack, roots in ((NAT, NAT_ROOTS), (CONNTRACK, CONNTRACK_ROOTS)):
                 if not needed.isdisjoint(roots):
                     yield Evidence(
@@ -264,7 +264,7 @@ def _iptables(look: Look) -> Evidences:
     )
     if modules is not None:
         for module in modules[0].replace("-", "_").split():
-            needed = modules_load_d.guess(module)
+            needed = _modules_dep.by_old_name(module)
             for stack, roots in ((NAT, NAT_ROOTS), (CONNTRACK, CONNTRACK_ROOTS)):
                 if not needed.isdisjoint(roots):
                     yield Evidence(

@@ -34,8 +34,8 @@ from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed 
 )
 
 if t.TYPE_CHECKING:
-    from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+    from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
 
 _INSTEAD = (
     "What can be done instead: take away the rules that need it, since without such a rule nothing is tracked; exempt"
@@ -172,12 +172,7 @@ def _pinned(observed: Observed, request: Request) -> Refused:
     if observed.needed_by:
         running += f" The next boot starts what needs it: {boot_needs.describe(observed.needed_by)}."
     return Refused(
-        "{0} is in use and cannot be unloaded: {1}.{2} {3}. Nothing was changed".format(
-            boot_needs.NAMES[request.stack],
-            find_pins.describe(observed.pins),
-            running,
-            _advice(observed.pins),
-        ),
+        f"{boot_needs.NAMES[request.stack]} is in use and cannot be unloaded: {find_pins.describe(observed.pins)}.{running} {_advice(observed.pins)}. Nothing was changed",
         pins=[pin.result() for pin in observed.pins],
         needed_by=[need.result() for need in observed.needed_by],
     )

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 from boot_services import ENABLED, SYSTEMD, UNITS, enabled, installed
-from conftest import RecordedHost
 from fake_kernel import FakeKernel
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import units
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+
+if t.TYPE_CHECKING:
+    from conftest import RecordedHost
 
 SERVICE = b"[Service]\nExecStart=/bin/it\n"
 
@@ -221,7 +225,7 @@ def test_no_unit_is_a_crash(text):
 def test_exactly_what_can_be_reached_is_found(wants, roots):
     tree = dict(SYSTEMD)
     for name, others in wants.items():
-        tree[f"{UNITS}/{name}"] = "[Unit]\nWants={0}\n".format(" ".join(others)).encode()
+        tree[f"{UNITS}/{name}"] = f"[Unit]\nWants={' '.join(others)}\n".encode()
     for name in roots:
         tree[f"{ENABLED}/multi-user.target.wants/{name}"] = f"{UNITS}/{name}"
     reached, waiting = set(), [name for name in roots if name in wants]

@@ -18,8 +18,8 @@ from boot_services import (
 )
 from fake_modules import FakeModules
 
-from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BLOCK_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._own_files import BLOCK_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import Request
 
