@@ -62,6 +62,8 @@ DEFAULTS: t.Mapping[str, t.Any] = {
     "sysctl_file": None,
     "missing_keys": "fail",
     "conflicting_entries": "replace",
+    "other_keys": "keep",
+    "keep_larger": False,
     "load": False,
     "force": False,
 }
