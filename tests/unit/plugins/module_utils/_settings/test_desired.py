@@ -128,6 +128,14 @@ CASES = [
         {MAX: 512},
         512,
     ),
+    Case(
+        "what the max takes, whatever an option makes",
+        observed("absent", boot=boot_files({}, OPTION)),
+        {"max": 512, "hashsize": "auto"},
+        {MAX: 512, BUCKETS: 512},
+        {MAX: 512},
+        512,
+    ),
     Case("fewer where that is asked for in numbers", LIVE, {"hashsize": 512}, {BUCKETS: 512}, {}, 512),
     Case(
         "four entries a bucket before 5.15",
