@@ -85,10 +85,9 @@ def plan(observed: Observed, request: Request, is_prediction: bool = False) -> P
         "pending": pending,
         "skipped": list(desired.missing),
         "sizing": desired.sizing,
-        "stacks": observed.stacks,
         "settings": _report(observed, live_then, sorted(desired.live), boot_after),
     }
-    return Plan(changes, results, {"kept_live": kept_live})
+    return Plan(changes, results, {"kept_live": kept_live, "stacks": observed.stacks})
 
 
 def _back_to_default(
@@ -118,10 +117,9 @@ def _plan_absence(observed: Observed, request: Request) -> Plan:
             "pending": False,
             "skipped": [],
             "sizing": None,
-            "stacks": observed.stacks,
             "settings": _report(observed, observed.live, request.names, boot_after),
         },
-        {"kept_live": []},
+        {"kept_live": [], "stacks": observed.stacks},
     )
 
 
