@@ -14,14 +14,15 @@ import re
 import typing as t
 from dataclasses import asdict, dataclass
 
+from ansible_collections.netops.conntrack.plugins.module_utils import _namespaces
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._pins import iptables, namespaces, nft, owners
+from ansible_collections.netops.conntrack.plugins.module_utils._pins import iptables, nft, owners
 from ansible_collections.netops.conntrack.plugins.module_utils._pins.rules import ANY_EXTENSION, ANY_HELPER, Rule
 
 if t.TYPE_CHECKING:
-    from ansible_collections.netops.conntrack.plugins.module_utils._pins.namespaces import Namespace
-    from ansible_collections.netops.conntrack.plugins.module_utils._kmod import Module
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+    from ansible_collections.netops.conntrack.plugins.module_utils._kmod import Module
+    from ansible_collections.netops.conntrack.plugins.module_utils._namespaces import Namespace
 
 _PROGRAM_DIRECTORIES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
@@ -122,7 +123,7 @@ class _Search:
         has_nft = any(name.startswith(_NFT_MODULES) for name in loaded)
         # The kernel has the file, in every namespace, where it has the code.
         legacy = {tool: path for tool, path in iptables.NAMES.items() if host.exists(path)}
-        for namespace in namespaces.find(host):
+        for namespace in _namespaces.find(host):
             if has_nft:
                 self._list(namespace, "nft", nft.COMMAND, nft.parse)
             for tool, path in legacy.items():

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from conftest import HOST_NAMES
 
-from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import SUBSETS
+from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import ON_DEMAND, SUBSETS
 from ansible_collections.netops.conntrack.plugins.modules import conntrack_facts
 
 KEYS = "/proc/sys/net/netfilter/"
@@ -24,8 +24,13 @@ KEYS_OF = {
     "sockets": {"sockets"},
     "logging": {"logging"},
     "modules": {"modules", "blocked", "nat_in_use"},
-    "persistent": {"persistent", "drift"},
+    "persistent": {"persistent", "persistent_problem", "load_problem", "drift"},
+    "memory": {"memory"},
+    "kernel_log": {"kernel_log"},
+    "namespaces": {"namespaces"},
+    "health": {"health"},
 }
+EVERY = ALWAYS.union(*(keys for part, keys in KEYS_OF.items() if part not in ON_DEMAND))
 
 ABSENT = [name for name in HOST_NAMES if name.endswith("-absent")]
 PRESENT = [name for name in HOST_NAMES if name not in ABSENT]
@@ -74,7 +79,7 @@ def test_state_namespace_and_kernel_are_always_told(recorded_host, facts_of, nam
 @pytest.mark.parametrize("name", HOST_NAMES)
 def test_every_recorded_host_gives_every_fact_and_can_be_read_whole(recorded_host, facts_of, name):
     facts = facts_of(recorded_host(name))
-    assert set(facts) == ALWAYS.union(*KEYS_OF.values())
+    assert set(facts) == EVERY
     assert facts["unreadable"] == []
 
 
@@ -312,7 +317,7 @@ def test_open_vswitch_does_not_tell_whether_it_translates(recorded_host, facts_o
 def test_each_part_can_be_read_alone_and_left_out(recorded_host, facts_of, subset):
     host = recorded_host("bookworm-6.1-nat")
     assert set(facts_of(host, [subset])) == ALWAYS | KEYS_OF[subset]
-    assert set(facts_of(host, ["!" + subset])) == ALWAYS.union(*KEYS_OF.values()) - KEYS_OF[subset]
+    assert set(facts_of(host, ["!" + subset])) == EVERY - KEYS_OF[subset]
 
 
 def test_a_wrong_part_is_one_clear_error(recorded_host, run_module):
@@ -320,7 +325,7 @@ def test_a_wrong_part_is_one_clear_error(recorded_host, run_module):
     assert result["failed"]
     assert result["msg"] == (
         "gather_subset: there is no 'tables'; allowed are all, table, timeouts, settings, statistics, sockets, logging, "
-        "modules, persistent, and each with '!' in front to leave it out"
+        "modules, persistent, memory, kernel_log, namespaces, health, and each with '!' in front to leave it out"
     )
     assert "exception" not in result
 

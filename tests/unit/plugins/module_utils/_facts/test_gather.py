@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import InvalidInput
-from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import SUBSETS, gather, select
+from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import ON_DEMAND, SUBSETS, Request, gather, parse, select
 
-EVERY = set(SUBSETS)
+EVERY = set(SUBSETS) - ON_DEMAND
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,9 @@ EVERY = set(SUBSETS)
         (["table", "!table"], set()),
         (["!all"], set()),
         (["!all", "table"], {"table"}),
+        (["namespaces"], {"namespaces"}),
+        (["all", "namespaces"], EVERY | {"namespaces"}),
+        (["!namespaces"], EVERY),
     ],
 )
 def test_parts_are_picked_by_name(given_subset, expected):
@@ -48,7 +51,8 @@ def test_a_name_that_is_no_part_is_refused_and_the_parts_are_listed(name):
 @given(st.lists(st.sampled_from(("all", *SUBSETS))), st.sets(st.sampled_from(SUBSETS)))
 def test_a_part_that_is_left_out_stays_out_whatever_else_is_named(named, left_out):
     picked = select(named + ["!" + name for name in left_out])
-    assert picked == (EVERY if not named or "all" in named else set(named)) - left_out
+    every = EVERY | ON_DEMAND.intersection(named)
+    assert picked == (every if not named or "all" in named else set(named)) - left_out
 
 
 #: Runs the whole module with every attempt to write, start something or open a socket made an error.
@@ -133,6 +137,6 @@ def test_the_audit_would_catch(doing):
 def test_a_part_that_is_not_picked_is_not_read(recorded_host):
     host = recorded_host("trixie-6.12-nat")
     host.denied = {"/proc/net/tcp", "/proc/modules", "/proc/net/stat/nf_conntrack", "/proc/sys/net/netfilter"}
-    facts = gather(host, {"table"})
+    facts = gather(host, Request({"table"}))
     assert facts["unreadable"] == []
     assert facts["entries"] is not None
