@@ -41,6 +41,9 @@ _SINCE = "since the counters began (at the boot, or at the last load of nf_connt
 
 _ASK_AGAIN = "Gather the facts with interval: 5 to see whether it goes on"
 
+#: Timeouts below a second, which show as 0: 300 ms by themselves on Linux 4.18 and 4.19 (nf_conntrack_proto_sctp.c).
+_BELOW_A_SECOND = ("sctp_shutdown_sent", "sctp_shutdown_recd")
+
 #: Kinds of drift by which a boot changes what is, or fails to set what somebody wanted; the others have no effect at all.
 _UNWANTED = ("runtime", "not_at_load", "not_read")
 
@@ -171,7 +174,7 @@ def _look_at_drops(facts: Facts, limits: Limits) -> t.Iterator[dict[str, str]]:
     total, rate = _counter(facts, "drop"), _rate(facts, "drops_per_second")
     if rate:
         usage, evicted = _usage(facts), _rate(facts, "early_drops_per_second")
-        message = f"{_counted(rate, 'packet', 'packets')} a second are being dropped"
+        message = f"The kernel drops {_counted(rate, 'packet', 'packets')} a second"
         if evicted or (usage is not None and usage >= limits.critical):
             yield _reason("drops", CRITICAL, f"{message}, because the table is full.", _free_or_enlarge(facts) + ".")
             return
@@ -193,9 +196,7 @@ def _none_now(facts: Facts, rate: float | None) -> str:
 def _look_at_early_drops(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
     total, rate = _counter(facts, "early_drop"), _rate(facts, "early_drops_per_second")
     if rate:
-        message = (
-            f"{_counted(rate, 'entry', 'entries')} a second are being given up before their time, because the table is full."
-        )
+        message = f"The kernel gives up {_counted(rate, 'entry', 'entries')} a second before their time, because the table is full."
         yield _reason("early_drops", WARNING, message, _free_or_enlarge(facts) + ".")
     elif total:
         message = f"{_counted(total, 'entry was', 'entries were')} given up to make room {_SINCE}{_none_now(facts, rate)}."
@@ -233,10 +234,11 @@ def _look_at_chains(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]
         remedy = "Set hashsize: auto by conntrack_settings, which makes it one entry per bucket"
         remedy += ", on the host itself." if facts.get("initial_namespace") is False else "."
     else:
-        cause = "too many entries fell into one bucket, as they do by entries of one port and address pair, or by an attack"
-        remedy = "See by conntrack_entries_info which pairs are the busiest, and limit what they open."
+        # The hash leaves out the zone of a direction that a zone is not for (hash_zone_id()).
+        cause = "too many entries fell into one bucket of buckets enough, as the same addresses and ports in many zones do"
+        remedy = "See by conntrack_entries_info which addresses and zones are the busiest, and have them open fewer connections."
     if rate:
-        message = f"{_counted(rate, 'connection', 'connections')} a second are refused: {cause}."
+        message = f"The kernel refuses {_counted(rate, 'connection', 'connections')} a second: {cause}."
         yield _reason("chains", WARNING, message, remedy)
         return
     severity = WARNING if is_crowded and rate is None else NOTE
@@ -285,7 +287,8 @@ def _look_at_limit(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
 
 def _look_at_timeouts(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
     timeouts = facts.get("timeouts") or {}
-    wrong = [f"{name} {seconds}" for name, seconds in sorted(timeouts.items()) if seconds is not None and seconds <= 0]
+    known = [(name, seconds) for name, seconds in sorted(timeouts.items()) if seconds is not None]
+    wrong = [f"{name} {seconds}" for name, seconds in known if seconds < (0 if name in _BELOW_A_SECOND else 1)]
     if wrong:
         yield _reason(
             "timeouts",
@@ -324,8 +327,11 @@ def _look_at_drift(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
 def _look_at_boot(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
     problem = facts.get("persistent_problem")
     if problem:
-        remedy = "Run this as root (-b, become: true)" if facts.get("persistent") is None else "See what sets net.netfilter keys here"
-        yield _reason("boot", NOTE, f"What the next boot sets is not known: {problem}.", remedy + ", and compare with the live values.")
+        if facts.get("persistent") is None:
+            remedy = "Run this as root (-b, become: true), which reads every file, or see what is wrong with that one."
+        else:
+            remedy = "Find out what sets net.netfilter keys when this host boots, and compare it with timeouts and settings."
+        yield _reason("boot", NOTE, f"What the next boot sets is not known: {problem}.", remedy)
 
 
 def _look_at_load(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
