@@ -82,7 +82,9 @@ def _destroy(arguments: argparse.Namespace) -> None:
 
 def _list(_arguments: argparse.Namespace) -> None:
     for one in machine.every():
-        state = f"{one.suite:10} {'up' if one.running else 'off':4} 127.0.0.1:{one.port}" if one.exists else "unfinished"
+        state = (
+            f"{one.suite:10} {'up' if one.running else 'off':4} 127.0.0.1:{one.port}" if one.exists else "unfinished"
+        )
         print(f"{one.name:16} {state}")
 
 

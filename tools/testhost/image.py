@@ -127,7 +127,9 @@ def _run(command: list[str]) -> None:
     try:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except OSError as error:
-        raise TestHostError(f"cannot run {command[0]}: {error.strerror}; tools/setup vm installs what is needed") from error
+        raise TestHostError(
+            f"cannot run {command[0]}: {error.strerror}; tools/setup vm installs what is needed"
+        ) from error
     except subprocess.CalledProcessError as error:
         output = error.stdout.decode(errors="replace").strip()
         raise TestHostError(f"{' '.join(command)} failed with status {error.returncode}:\n{output}") from error

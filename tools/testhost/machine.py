@@ -82,7 +82,9 @@ class Machine:
         if not base.directory.exists():
             raise TestHostError(f"{self.name}: its image is gone, replaced by one of a newer recipe; destroy it first")
         # What is off makes an emulated kernel half as fast again, and is of no use to a host without secrets.
-        command_line = f"root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet mitigations=off systemd.hostname={self.name}"
+        command_line = (
+            f"root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet mitigations=off systemd.hostname={self.name}"
+        )
         # Nothing has to outlive this computer's own power cut. The guest's: QEMU still hands all that the guest
         # flushed to this computer's kernel, which keeps it when QEMU is killed.
         drive = f"if=virtio,format=qcow2,cache=unsafe,discard=unmap,file={self.disk}"
@@ -152,7 +154,9 @@ def start(wanted: dict[str, str]) -> None:
         for name, suite in wanted.items():
             machine = Machine(name)
             if machine.exists and machine.suite != suite:
-                raise TestHostError(f"{name} is there already, with {machine.suite} instead of {suite}; destroy it first")
+                raise TestHostError(
+                    f"{name} is there already, with {machine.suite} instead of {suite}; destroy it first"
+                )
             # One at a time, so that another start of the same name waits and finds it.
             with image.locked("machines"):
                 if not machine.exists:

@@ -184,13 +184,19 @@ def _look_at_drops(facts: Facts, limits: Limits) -> t.Iterator[dict[str, str]]:
         yield _reason("drops", severity, message + ".", remedy)
     elif total:
         message = f"{_counted(total, 'packet was', 'packets were')} dropped {_SINCE}{_none_now(facts, rate)}."
-        remedy = f"{_ASK_AGAIN}; a full table is the usual cause." if rate is None else "Nothing now; watch usage_percent."
+        remedy = (
+            f"{_ASK_AGAIN}; a full table is the usual cause." if rate is None else "Nothing now; watch usage_percent."
+        )
         yield _reason("drops", NOTE, message, remedy)
 
 
 def _none_now(facts: Facts, rate: float | None) -> str:
     seconds = _rate(facts, "seconds")
-    return "" if rate is None or seconds is None else f", none of them in the last {_counted(seconds, 'second', 'seconds')}"
+    return (
+        ""
+        if rate is None or seconds is None
+        else f", none of them in the last {_counted(seconds, 'second', 'seconds')}"
+    )
 
 
 def _look_at_early_drops(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
@@ -199,7 +205,9 @@ def _look_at_early_drops(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, 
         message = f"The kernel gives up {_counted(rate, 'entry', 'entries')} a second before their time, because the table is full."
         yield _reason("early_drops", WARNING, message, _free_or_enlarge(facts) + ".")
     elif total:
-        message = f"{_counted(total, 'entry was', 'entries were')} given up to make room {_SINCE}{_none_now(facts, rate)}."
+        message = (
+            f"{_counted(total, 'entry was', 'entries were')} given up to make room {_SINCE}{_none_now(facts, rate)}."
+        )
         remedy = f"{_ASK_AGAIN}; the table was full then." if rate is None else "Nothing now; watch usage_percent."
         yield _reason("early_drops", NOTE, message, remedy)
 
@@ -235,14 +243,18 @@ def _look_at_chains(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]
         remedy += ", on the host itself." if facts.get("initial_namespace") is False else "."
     else:
         # The hash leaves out the zone of a direction that a zone is not for (hash_zone_id()).
-        cause = "too many entries fell into one bucket of buckets enough, as the same addresses and ports in many zones do"
+        cause = (
+            "too many entries fell into one bucket of buckets enough, as the same addresses and ports in many zones do"
+        )
         remedy = "See by conntrack_entries_info which addresses and zones are the busiest, and have them open fewer connections."
     if rate:
         message = f"The kernel refuses {_counted(rate, 'connection', 'connections')} a second: {cause}."
         yield _reason("chains", WARNING, message, remedy)
         return
     severity = WARNING if is_crowded and rate is None else NOTE
-    message = f"{_counted(total, 'connection was', 'connections were')} refused {_SINCE}{_none_now(facts, rate)}: {cause}."
+    message = (
+        f"{_counted(total, 'connection was', 'connections were')} refused {_SINCE}{_none_now(facts, rate)}: {cause}."
+    )
     yield _reason("chains", severity, message, remedy)
 
 
@@ -330,7 +342,9 @@ def _look_at_boot(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
         if facts.get("persistent") is None:
             remedy = "Run this as root (-b, become: true), which reads every file, or see what is wrong with that one."
         else:
-            remedy = "Find out what sets net.netfilter keys when this host boots, and compare it with timeouts and settings."
+            remedy = (
+                "Find out what sets net.netfilter keys when this host boots, and compare it with timeouts and settings."
+            )
         yield _reason("boot", NOTE, f"What the next boot sets is not known: {problem}.", remedy)
 
 

@@ -523,7 +523,11 @@ def test_records_that_were_overwritten_while_reading_are_passed_over(kernel_log)
 def test_any_other_error_of_the_kernel_log_is_told(kernel_log):
     with pytest.raises(HostError) as failed:
         kernel_log(FULL, OSError(errno.EINVAL, "Invalid argument"))
-    assert (failed.value.path, failed.value.reason, failed.value.code) == ("/dev/kmsg", "Invalid argument", errno.EINVAL)
+    assert (failed.value.path, failed.value.reason, failed.value.code) == (
+        "/dev/kmsg",
+        "Invalid argument",
+        errno.EINVAL,
+    )
 
 
 @pytest.mark.parametrize("answer", [FULL, OVERWRITTEN])

@@ -441,7 +441,10 @@ def test_every_recorded_host_gets_a_verdict(recorded_host, facts_of, name):
     ("options", "message"),
     [
         ({"interval": 61}, "interval is 61.0, but must be 0 to 60 seconds"),
-        ({"usage_warning": 91}, "usage_warning is 91 and usage_critical 90, but a warning must come first: lower usage_warning, or raise usage_critical"),
+        (
+            {"usage_warning": 91},
+            "usage_warning is 91 and usage_critical 90, but a warning must come first: lower usage_warning, or raise usage_critical",
+        ),
     ],
 )
 def test_an_option_that_cannot_be_meant_is_one_clear_error(recorded_host, run_module, options, message):
@@ -503,7 +506,9 @@ def check_documented(documented, value, place):
 
 def test_every_returned_key_is_documented_and_nothing_else(recorded_host, run_module):
     documented = yaml.safe_load(conntrack_facts.RETURN)["ansible_facts"]["contains"]["conntrack"]
-    host = recorded_host("trixie-6.12-nat", {**NAMESPACES, "/dev/kmsg": FULL, "/etc/sysctl.d/a.conf": "net.nf_conntrack_max=5\n"})
+    host = recorded_host(
+        "trixie-6.12-nat", {**NAMESPACES, "/dev/kmsg": FULL, "/etc/sysctl.d/a.conf": "net.nf_conntrack_max=5\n"}
+    )
     host.wait = lambda seconds: None
     arguments = {"gather_subset": ["all", "namespaces"], "interval": 1}
     facts = run_module("conntrack_facts", host, arguments)["ansible_facts"]["conntrack"]

@@ -89,7 +89,11 @@ def test_one_that_cannot_be_read_is_null_and_does_not_hide_the_others(recorded_h
             return None
 
     told, _unseen = gather(host, attempt)
-    assert [(item["name"], item["entries"]) for item in told] == [(None, 5), ("lab", None), ("of process 8 (haproxy)", None)]
+    assert [(item["name"], item["entries"]) for item in told] == [
+        (None, 5),
+        ("lab", None),
+        ("of process 8 (haproxy)", None),
+    ]
     assert refused == ["/run/netns/lab"]
 
 
@@ -152,7 +156,7 @@ def test_on_this_machine_a_namespace_is_read_by_a_process_that_lives_there(lab):
     process = subprocess.Popen(["ip", "netns", "exec", lab, "sleep", "60"])
     try:
         # Until it has entered the namespace and become what it is to run.
-        while open(f"/proc/{process.pid}/comm", encoding="ascii").read() != "sleep\n":
+        while Host().read_value(f"/proc/{process.pid}/comm") != "sleep":
             assert process.poll() is None
         told = told_of_lab()
     finally:

@@ -14,7 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import InvalidInput
-from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import ON_DEMAND, SUBSETS, Request, gather, parse, select
+from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import (
+    ON_DEMAND,
+    SUBSETS,
+    Request,
+    gather,
+    parse,
+    select,
+)
 
 EVERY = set(SUBSETS) - ON_DEMAND
 
@@ -170,7 +177,9 @@ def test_options_that_cannot_be_meant_are_refused_with_what_is_allowed(changes, 
     assert refused.value.message == message
 
 
-@pytest.mark.parametrize("changes", [{"interval": 60.0}, {"usage_warning": 1}, {"usage_warning": 90}, {"usage_critical": 100}])
+@pytest.mark.parametrize(
+    "changes", [{"interval": 60.0}, {"usage_warning": 1}, {"usage_warning": 90}, {"usage_critical": 100}]
+)
 def test_options_at_their_limits_are_taken(changes):
     request = parse(parameters(**changes))
     assert all(getattr(request, name) == value for name, value in changes.items())

@@ -153,7 +153,9 @@ def test_the_limits_are_those_that_were_asked_for():
 
 def test_a_container_is_told_to_have_the_limit_raised_on_the_host():
     remedy = only(judge(entries=240000, initial_namespace=False))["remedy"]
-    assert remedy.startswith("See who fills it by conntrack_entries_info, and have max: 524288 set on the host itself by")
+    assert remedy.startswith(
+        "See who fills it by conntrack_entries_info, and have max: 524288 set on the host itself by"
+    )
 
 
 def test_where_a_larger_table_would_take_too_much_memory_shorter_timeouts_are_advised():
@@ -258,7 +260,10 @@ def test_long_chains_of_a_table_with_too_few_buckets_are_a_warning_until_it_has_
     crowded = {"statistics": counters(chain_too_long=7), "entries_per_bucket": 16.0}
     reason = only(judge(**crowded))
     assert reason["severity"] == "warning"
-    assert reason["message"] == f"7 connections were refused {SINCE}: a full table has 16 entries per bucket, which is too many."
+    assert (
+        reason["message"]
+        == f"7 connections were refused {SINCE}: a full table has 16 entries per bucket, which is too many."
+    )
     assert reason["remedy"] == "Set hashsize: auto by conntrack_settings, which makes it one entry per bucket."
     assert judge(**crowded, rates={})["status"] == "ok"
 
@@ -305,7 +310,7 @@ def test_messages_of_containers_are_told_on_the_host_and_not_in_another_containe
 
 
 def test_one_message_was_said_once():
-    assert "dropping packet\" once, last 1 second ago." in only(judge(kernel_log=log(1, 1)))["message"]
+    assert 'dropping packet" once, last 1 second ago.' in only(judge(kernel_log=log(1, 1)))["message"]
 
 
 def test_a_table_without_limit_is_a_warning():
@@ -373,7 +378,10 @@ def test_a_boot_that_is_not_known_is_told_with_the_reason_and_is_no_alarm():
     reason = only(judge(persistent=None, drift=None, persistent_problem=problem))
     assert (reason["reason"], reason["severity"]) == ("boot", "note")
     assert reason["message"] == f"What the next boot sets is not known: {problem}."
-    assert reason["remedy"] == "Run this as root (-b, become: true), which reads every file, or see what is wrong with that one."
+    assert (
+        reason["remedy"]
+        == "Run this as root (-b, become: true), which reads every file, or see what is wrong with that one."
+    )
     assert "root" not in only(judge(persistent_problem="no program is known"))["remedy"]
 
 
@@ -393,12 +401,22 @@ FREE = {"pins": 0, "holders": []}
     [
         ({"nf_conntrack": FREE}, 0, "loaded", True),
         ({"nf_conntrack": {"pins": 0, "holders": ["nf_nat"]}, "nf_nat": FREE}, 0, "loaded", True),
-        ({"nf_conntrack": {"pins": 0, "holders": ["nf_nat"]}, "nf_nat": {"pins": 2, "holders": []}}, 0, "loaded", False),
+        (
+            {"nf_conntrack": {"pins": 0, "holders": ["nf_nat"]}, "nf_nat": {"pins": 2, "holders": []}},
+            0,
+            "loaded",
+            False,
+        ),
         ({"nf_conntrack": {"pins": None, "holders": []}}, 0, "loaded", False),
         ({"nf_conntrack": FREE}, 5, "loaded", False),
         ({"nf_conntrack": FREE}, None, "loaded", False),
         ({}, 0, "built_in", False),
-        ({"a": {"pins": 0, "holders": ["nf_conntrack"]}, "nf_conntrack": {"pins": 0, "holders": ["a"]}}, 0, "loaded", True),
+        (
+            {"a": {"pins": 0, "holders": ["nf_conntrack"]}, "nf_conntrack": {"pins": 0, "holders": ["a"]}},
+            0,
+            "loaded",
+            True,
+        ),
     ],
 )
 def test_tracking_that_nothing_uses_is_a_note(modules, entries, state, is_unused):
@@ -422,7 +440,10 @@ def test_the_table_of_another_namespace_is_judged_by_the_same_limits():
     ]
     found = judge(namespaces=namespaces)["reasons"]
     assert [(entry["severity"], entry["message"]) for entry in found] == [
-        ("critical", "The table of network namespace of process 8 (haproxy) is 99 % full (262,000 of 262,144 entries)."),
+        (
+            "critical",
+            "The table of network namespace of process 8 (haproxy) is 99 % full (262,000 of 262,144 entries).",
+        ),
         ("warning", "The table of network namespace lab is 76 % full (200,000 of 262,144 entries)."),
     ]
 
@@ -454,9 +475,12 @@ FACTS = st.fixed_dictionaries(
         "timeouts": st.none() | st.dictionaries(NAMES, NUMBER),
         "statistics": some({name: st.integers(0, 2**40) for name in counters() if name != "per_cpu"}),
         "rates": some(
-            {**{name: REAL for name in RATES if name != "seconds_to_full"}, "entries_per_second": st.none() | st.floats(-1e9, 1e9)}
+            {
+                **{name: REAL for name in RATES if name != "seconds_to_full"},
+                "entries_per_second": st.none() | st.floats(-1e9, 1e9),
+            }
         ),
-        "memory": some({name: NUMBER for name in ("entry_bytes", "buckets_bytes", "host_bytes")}),
+        "memory": some(dict.fromkeys(("entry_bytes", "buckets_bytes", "host_bytes"), NUMBER)),
         "kernel_log": some({name: st.none() | st.integers(0, 10**9) for name in WELL["kernel_log"]}),
         "modules": st.none()
         | st.dictionaries(NAMES, st.fixed_dictionaries({"pins": NUMBER, "holders": st.lists(NAMES, max_size=2)})),
@@ -464,10 +488,14 @@ FACTS = st.fixed_dictionaries(
         "persistent_problem": st.none() | st.text(),
         "load_problem": st.none() | st.text(),
         "drift": st.none()
-        | st.lists(st.builds(item, st.sampled_from(["runtime", "not_read", "former_name", "new"]), st.text()), max_size=3),
+        | st.lists(
+            st.builds(item, st.sampled_from(["runtime", "not_read", "former_name", "new"]), st.text()), max_size=3
+        ),
         "namespaces": st.none()
         | st.lists(
-            st.fixed_dictionaries({"name": st.none() | st.text(), "here": st.booleans(), "entries": st.none() | st.integers(0, 2**31)}),
+            st.fixed_dictionaries(
+                {"name": st.none() | st.text(), "here": st.booleans(), "entries": st.none() | st.integers(0, 2**31)}
+            ),
             max_size=3,
         ),
     },

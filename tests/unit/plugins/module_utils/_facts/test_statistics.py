@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.netops.conntrack.plugins.module_utils._facts.statistics import counters, entries, parse_columns, sums
+from ansible_collections.netops.conntrack.plugins.module_utils._facts.statistics import (
+    counters,
+    entries,
+    parse_columns,
+    sums,
+)
 
 
 def parse_statistics(lines):
