@@ -164,3 +164,10 @@ def test_on_this_machine_a_namespace_is_read_by_a_process_that_lives_there(lab):
         process.wait()
     assert told["entries"] == 3
     assert told["process"] == {"pid": process.pid, "command": "sleep"}
+
+
+@pytest.mark.parametrize(("timeout", "entries"), [("30", 4), ("0", 3), ("-1", 3)])
+def test_on_this_machine_a_timeout_of_0_or_less_forgets_entries_at_once(lab, timeout, entries):
+    script = f"echo {timeout} > /proc/sys/net/netfilter/nf_conntrack_udp_timeout && echo > /dev/udp/127.0.0.1/9099"
+    subprocess.run(["ip", "netns", "exec", lab, "bash", "-c", script], check=True)
+    assert told_of_lab()["entries"] == entries
