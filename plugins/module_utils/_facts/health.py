@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import INT_MAX
+
 OK, NOTE, WARNING, CRITICAL = "ok", "note", "warning", "critical"
 
 #: The worst first.
@@ -112,7 +114,9 @@ def _usage(facts: Facts) -> float | None:
 def _more_room(facts: Facts) -> str:
     """How to make the table larger."""
     limit = facts.get("max") or 0
-    larger = 1 << (2 * limit - 1).bit_length() if limit else 0
+    larger = min(1 << (2 * limit - 1).bit_length(), INT_MAX) if limit else 0
+    if limit and larger <= limit:
+        return "lower timeouts by conntrack_settings, since max cannot be larger"
     memory = facts.get("memory") or {}
     cost = ""
     if larger and memory.get("entry_bytes") and memory.get("host_bytes"):
@@ -243,9 +247,7 @@ def _look_at_chains(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]
         remedy += ", on the host itself." if facts.get("initial_namespace") is False else "."
     else:
         # The hash leaves out the zone of a direction that a zone is not for (hash_zone_id()).
-        cause = (
-            "too many entries fell into one bucket of buckets enough, as the same addresses and ports in many zones do"
-        )
+        cause = "too many entries share one bucket though there are enough, as the same addresses and ports in many zones do"
         remedy = "See by conntrack_entries_info which addresses and zones are the busiest, and have them open fewer connections."
     if rate:
         message = f"The kernel refuses {_counted(rate, 'connection', 'connections')} a second: {cause}."

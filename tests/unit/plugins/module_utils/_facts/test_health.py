@@ -145,6 +145,15 @@ def test_the_usage_is_judged_with_how_fast_it_fills_and_when_it_is_full(entries,
         assert only(verdict)["remedy"] == f"{ROOM}{more}."
 
 
+def test_no_limit_is_advised_that_the_kernel_would_not_take():
+    memory = {**WELL["memory"], "host_bytes": 2**60}
+    for limit, words in (
+        (2**30, "set max: 2147483647 by"),
+        (2**31 - 1, "lower timeouts by conntrack_settings, since max cannot be larger"),
+    ):
+        assert words in only(judge(entries=limit, max=limit, memory=memory))["remedy"]
+
+
 def test_the_limits_are_those_that_were_asked_for():
     assert judge(health.Limits(10, 20), entries=30000)["status"] == "warning"
     assert judge(health.Limits(10, 20), entries=60000)["status"] == "critical"
@@ -237,8 +246,8 @@ def test_what_the_counters_say_of_the_past_is_a_note_and_no_alarm(counter, total
             1000,
             "chains",
             "warning",
-            "The kernel refuses 40 connections a second: too many entries fell into one bucket of buckets enough, as the same"
-            " addresses and ports in many zones do.",
+            "The kernel refuses 40 connections a second: too many entries share one bucket though there are enough, as the"
+            " same addresses and ports in many zones do.",
         ),
     ],
 )
