@@ -445,7 +445,8 @@ ansible_facts:
             kind:
               description:
                 - V(runtime) if the live value is not what the boot sets. V(not_read) if the line is in a file that the
-                  boot does not read, such as C(/etc/sysctl.conf) on Debian 13. V(not_at_load) if the line is lost when
+                  boot does not read, such as C(/etc/sysctl.conf) on Debian 13, and all where systemd-sysctl is masked.
+                  V(not_at_load) if the line is lost when
                   C(nf_conntrack) is loaded after the boot applied it. V(former_name) and V(unknown_key) if no kernel of
                   today, or not this one, has the key. V(invalid_value) if the kernel will refuse the value.
               returned: always
@@ -499,7 +500,7 @@ ansible_facts:
             entry_bytes_from:
               description:
                 - V(slab) if the kernel told the size of the object, which only root can read; V(estimate) if it is taken to be
-                  256 bytes, which it is on 64-bit kernels.
+                  256 bytes, as on Linux 6.18. On Linux 5.10 it is 320.
               returned: always
               type: str
               sample: slab

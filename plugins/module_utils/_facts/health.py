@@ -340,14 +340,17 @@ def _look_at_drift(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
 
 def _look_at_boot(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
     problem = facts.get("persistent_problem")
-    if problem:
-        if facts.get("persistent") is None:
-            remedy = "Run this as root (-b, become: true), which reads every file, or see what is wrong with that one."
-        else:
-            remedy = (
-                "Find out what sets net.netfilter keys when this host boots, and compare it with timeouts and settings."
-            )
-        yield _reason("boot", NOTE, f"What the next boot sets is not known: {problem}.", remedy)
+    if not problem:
+        return
+    if facts.get("persistent") is None:
+        message = "What the next boot sets is not known"
+        remedy = "Run this as root (-b, become: true), which reads every file, or see what is wrong with that one."
+    else:
+        message = "No sysctl line is known to be set by the next boot"
+        remedy = (
+            "Find out what sets net.netfilter keys when this host boots, and compare it with timeouts and settings."
+        )
+    yield _reason("boot", NOTE, f"{message}: {problem}.", remedy)
 
 
 def _look_at_load(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:

@@ -309,14 +309,24 @@ def _without_effect(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
 
 def _not_read(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
     """Lines for connection tracking in files that the boot does not read."""
-    # Where it is not known what applies such files, neither is which of them it reads.
-    for conf in [] if _problem_of_boot(observed) else observed.unread[systemd_sysctl.KIND]:
+    for conf, words in _unread_sysctl_files(observed):
         for entry, name in _conntrack_entries(conf):
-            yield _line(NOT_READ, conf, entry, name, "this host's boot does not read this file")
+            yield _line(NOT_READ, conf, entry, name, words)
     for conf in observed.unread[modprobe_d.KIND]:
         for origin in modprobe_d.parameter_lines(conf, _kernel.MODULE, "hashsize"):
             message = f"{conf.place}:{origin.number} (hashsize={origin.value}): modprobe does not read this file"
             yield _item(NOT_READ, BUCKETS, _hashsize(origin), None, conf.target, origin.number, message)
+
+
+def _unread_sysctl_files(observed: Observed) -> t.Iterator[tuple[ConfFile, str]]:
+    """The sysctl files that the boot does not read, and why."""
+    program, is_unset = observed.files.program, _problem_of_boot(observed)
+    if is_unset and program.masked:
+        for conf in observed.files.sysctl_d.files:
+            yield conf, f"systemd-sysctl, which would set it at boot, is masked by {program.masked}"
+    # Where it is not known what applies such files, neither is which of them it reads.
+    for conf in [] if is_unset else observed.unread[systemd_sysctl.KIND]:
+        yield conf, "this host's boot does not read this file"
 
 
 def _conntrack_entries(conf: ConfFile) -> t.Iterator[tuple[systemd_sysctl.Entry, str]]:

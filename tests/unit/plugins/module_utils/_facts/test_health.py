@@ -391,7 +391,9 @@ def test_a_boot_that_is_not_known_is_told_with_the_reason_and_is_no_alarm():
         reason["remedy"]
         == "Run this as root (-b, become: true), which reads every file, or see what is wrong with that one."
     )
-    assert "root" not in only(judge(persistent_problem="no program is known"))["remedy"]
+    reason = only(judge(persistent_problem="no program is known"))
+    assert reason["message"] == "No sysctl line is known to be set by the next boot: no program is known."
+    assert "root" not in reason["remedy"]
 
 
 def test_a_load_that_cannot_work_is_a_warning_with_its_line():

@@ -348,7 +348,12 @@ def observed_host(host, files):
 )
 def test_where_systemd_sysctl_is_masked_nothing_is_set_and_the_reason_is_told(recorded_host, mask):
     found = observed_host(recorded_host("trixie-6.12-nat"), {**LINE, **mask})
-    assert (found["persistent"], found["drift"]) == ({}, [])
+    assert found["persistent"] == {}
+    assert kinds(found) == [("not_read", "nf_conntrack_max", "/etc/sysctl.d/50-a.conf", 1)]
+    assert found["drift"][0]["message"] == (
+        "/etc/sysctl.d/50-a.conf:1 (net.netfilter.nf_conntrack_max = 5): systemd-sysctl, which would set it at boot, is masked"
+        f" by {MASK}"
+    )
     assert found["persistent_problem"] == (
         f"systemd-sysctl, which sets sysctl lines at boot, is masked by {next(iter(mask))}, and no udev rule runs it when"
         " nf_conntrack is loaded, so no line of sysctl.d is set"
