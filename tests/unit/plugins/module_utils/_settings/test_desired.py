@@ -197,9 +197,9 @@ GUARDS = [
 def test_what_would_lose_connections_or_take_too_much_memory_needs_force(guard):
     if guard.words:
         with pytest.raises(Refused, match=guard.words + ".*force: true"):
-            desire(guard.host, wish(**guard.params))
+            judge(guard.host, wish(**guard.params))
     else:
-        desire(guard.host, wish(**guard.params))
+        judge(guard.host, wish(**guard.params))
 
 
 def test_all_missing_keys_are_named_at_once_where_that_can_be_told():
