@@ -247,8 +247,14 @@ def _look_at_chains(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]
         remedy += ", on the host itself." if facts.get("initial_namespace") is False else "."
     else:
         # The hash leaves out the zone of a direction that a zone is not for (hash_zone_id()).
-        cause = "too many entries share one bucket though there are enough, as the same addresses and ports in many zones do"
-        remedy = "See by conntrack_entries_info which addresses and zones are the busiest, and have them open fewer connections."
+        cause = (
+            "too many entries share one bucket, those of all network namespaces together, or the same addresses and ports in"
+            " many zones"
+        )
+        remedy = (
+            "Gather namespaces as well: where all of them hold several entries for each bucket, set a larger hashsize by"
+            " conntrack_settings; else see by conntrack_entries_info which zones are the busiest."
+        )
     if rate:
         message = f"The kernel refuses {_counted(rate, 'connection', 'connections')} a second: {cause}."
         yield _reason("chains", WARNING, message, remedy)

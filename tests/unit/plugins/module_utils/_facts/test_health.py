@@ -246,8 +246,8 @@ def test_what_the_counters_say_of_the_past_is_a_note_and_no_alarm(counter, total
             1000,
             "chains",
             "warning",
-            "The kernel refuses 40 connections a second: too many entries share one bucket though there are enough, as the"
-            " same addresses and ports in many zones do.",
+            "The kernel refuses 40 connections a second: too many entries share one bucket, those of all network namespaces"
+            " together, or the same addresses and ports in many zones.",
         ),
     ],
 )
