@@ -21,7 +21,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import TEMPORARY, Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import KERNEL_LOG, TEMPORARY, Host
 
 RECORDED = Path(__file__).resolve().parent / "fixtures" / "hosts"
 
@@ -176,6 +176,21 @@ class FakeKernel(Host):
         if content is None and target in self.tree:
             raise _error("read", path, errno.EISDIR)
         return t.cast("bytes | None", content)
+
+    def link(self, path: str) -> str | None:
+        above, name = posixpath.split(path)
+        entry = self.tree.get(posixpath.join(self.resolve(above), name))
+        return entry if isinstance(entry, str) else None
+
+    def kernel_log(self, wanted: bytes) -> list[bytes] | None:
+        records = self.read(KERNEL_LOG)
+        return None if records is None else [record for record in records.splitlines(True) if wanted in record]
+
+    def clock(self) -> float:
+        return 0.0
+
+    def inside(self, namespace: str, function: t.Callable[[], t.Any]) -> t.Any:
+        raise NotImplementedError(f"the double has no network namespaces to enter, and so not {namespace}")
 
     def lines(self, path: str) -> t.Iterator[bytes]:
         return iter((self.read(path) or b"").splitlines(True))
