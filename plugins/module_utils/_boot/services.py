@@ -179,7 +179,7 @@ def _module(look: Look, name: str) -> Evidences:
     lines = look.files.attempt(lambda: list(look.files.host.lines(path))) or []
     marker = f"/{name}.ko".encode()
     for number, raw in enumerate(lines, 1):
-        if marker in raw.partition(b":")[0]:
+        if marker in raw and marker in raw.partition(b":")[0]:
             needed = _modules_dep.needs([raw], [name]).get(name, frozenset())
             for stack, roots in ((NAT, NAT_ROOTS), (CONNTRACK, CONNTRACK_ROOTS)):
                 if not needed.isdisjoint(roots):
