@@ -87,6 +87,8 @@ def enable() -> None:
     must("for archive in /srv/*.deb; do dpkg-deb --extract $archive /; done")
     # Not by way of init scripts too, which takes an emulated machine two minutes.
     must("SYSTEMCTL_SKIP_SYSV=1 systemctl --quiet enable " + " ".join(UNITS))
+    # ufw tried what its iptables can, which loaded tracking.
+    must("nft flush ruleset && modprobe --remove xt_conntrack nf_conntrack")
 
 
 def shell(command: str) -> subprocess.CompletedProcess[bytes]:
