@@ -1,6 +1,5 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Private to the collection: names and behaviour may change in any release.
 
 """The changes a plan is made of, and the one flow that carries a plan out.
 
@@ -16,8 +15,14 @@ import posixpath
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _modules_load
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError, HostError, Refused
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod
+from ansible_collections.netops.conntrack.plugins.module_utils._config import modules_load_d
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
+    ApplyError,
+    ConntrackError,
+    HostError,
+    Refused,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, encode
 
 #: What to do about what the system says.
@@ -60,7 +65,7 @@ class Change:
         """Bring back what was there before, from whatever state a failed :meth:`apply` left."""
         raise NotImplementedError
 
-    def result(self) -> t.Dict[str, t.Any]:
+    def result(self) -> dict[str, t.Any]:
         """The change as users see it in ``changes``."""
         return {
             "subject": self.subject,
@@ -79,7 +84,7 @@ class RuntimeValue(Change):
 
     subject: str
     path: str
-    before: t.Optional[int]
+    before: int | None
     after: int
     layer: str = RUNTIME
 
@@ -104,11 +109,11 @@ class FileContent(Change):
     """
 
     subject: str
-    before: t.Optional[str]
-    after: t.Optional[str]
+    before: str | None
+    after: str | None
     reload: t.Sequence[str] = ()
     layer: str = BOOT
-    _made: t.List[str] = field(default_factory=list)
+    _made: list[str] = field(default_factory=list)
 
     def apply(self, host: Host) -> None:
         self._made += host.make_directory(posixpath.dirname(host.resolve(self.subject)))
@@ -124,7 +129,7 @@ class FileContent(Change):
         if differs:
             self._tell(host)
 
-    def _put(self, host: Host, text: t.Optional[str]) -> None:
+    def _put(self, host: Host, text: str | None) -> None:
         if text is None:
             host.remove(self.subject)
         else:
@@ -143,7 +148,7 @@ class ModuleLoaded(Change):
     layer: str = RUNTIME
     before: str = "not loaded"
     after: str = "loaded"
-    _brings: t.FrozenSet[str] = frozenset()
+    _brings: frozenset[str] = frozenset()
 
     def apply(self, host: Host) -> None:
         self._brings = _missing(host, self.subject)
@@ -176,14 +181,14 @@ class ModuleUnloaded(Change):
             _load(host, self.subject, "--ignore-install")
 
 
-def _loaded(host: Host) -> t.Dict[str, _kmod.Module]:
+def _loaded(host: Host) -> dict[str, _kmod.Module]:
     return _kmod.parse_modules(host.lines(_kmod.PATH))
 
 
-def _missing(host: Host, name: str) -> t.FrozenSet[str]:
+def _missing(host: Host, name: str) -> frozenset[str]:
     """The module and what it depends on, without what is loaded already."""
     modules_dep = host.lines(_kernel.modules_dep(_kernel.release(host)))
-    return _modules_load.brought(modules_dep, [name])[name].difference(_loaded(host))
+    return modules_load_d.brought(modules_dep, [name])[name].difference(_loaded(host))
 
 
 def _load(host: Host, name: str, *options: str) -> None:
@@ -205,8 +210,8 @@ class Plan:
     :ivar results: keys of the module's result that describe the state this plan leads to.
     """
 
-    changes: t.List[Change]
-    results: t.Dict[str, t.Any]
+    changes: list[Change]
+    results: dict[str, t.Any]
 
 
 def check_writable(changes: t.Sequence[Change], unwritable: t.Container[str], advice: str = "") -> None:
@@ -217,14 +222,12 @@ def check_writable(changes: t.Sequence[Change], unwritable: t.Container[str], ad
     for change in changes:
         if change.subject in unwritable:
             raise Refused(
-                "{0} must be changed but cannot be written: its file system is read-only, it or its directory is immutable"
-                " (lsattr), or it is no regular file, as a directory or a link to /dev/null. Nothing was changed{1}".format(
-                    change.subject, advice
-                )
+                f"{change.subject} must be changed but cannot be written: its file system is read-only, it or its directory is immutable"
+                f" (lsattr), or it is no regular file, as a directory or a link to /dev/null. Nothing was changed{advice}"
             )
 
 
-def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool) -> t.Dict[str, t.Any]:
+def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool) -> dict[str, t.Any]:
     """The one flow of every change; the module's result.
 
     :param make_plan: observes the host and plans; called again after the changes.
@@ -244,11 +247,9 @@ def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool) -> 
     )
 
 
-def _apply(
-    host: Host, changes: t.List[Change], make_plan: t.Callable[[], Plan]
-) -> t.Tuple[t.List[Change], Plan]:
+def _apply(host: Host, changes: list[Change], make_plan: t.Callable[[], Plan]) -> tuple[list[Change], Plan]:
     """Make the changes; all that were made, and the empty plan that shows that nothing is left to do."""
-    begun: t.List[Change] = []
+    begun: list[Change] = []
     try:
         while True:
             for change in changes:
@@ -268,9 +269,9 @@ def _apply(
         raise _apply_error(error, begun, kept) from error
 
 
-def _net(host: Host, begun: t.Sequence[Change]) -> t.List[Change]:
+def _net(host: Host, begun: t.Sequence[Change]) -> list[Change]:
     """What was changed, each once: without keys that a loaded module turned out not to have."""
-    net: t.List[Change] = []
+    net: list[Change] = []
     for change in begun:
         if isinstance(change, RuntimeValue) and not host.exists(change.path):
             continue
@@ -286,7 +287,7 @@ def _loads(changes: t.Sequence[Change]) -> bool:
     return any(isinstance(change, ModuleLoaded) for change in changes)
 
 
-def _revert(host: Host, begun: t.Sequence[Change]) -> t.List[t.Tuple[Change, HostError]]:
+def _revert(host: Host, begun: t.Sequence[Change]) -> list[tuple[Change, HostError]]:
     """Revert in reverse order; what could not be reverted, and why."""
     kept = []
     for change in reversed(begun):
@@ -298,9 +299,9 @@ def _revert(host: Host, begun: t.Sequence[Change]) -> t.List[t.Tuple[Change, Hos
 
 
 def _apply_error(
-    error: ConntrackError, begun: t.Sequence[Change], kept: t.Sequence[t.Tuple[Change, HostError]]
+    error: ConntrackError, begun: t.Sequence[Change], kept: t.Sequence[tuple[Change, HostError]]
 ) -> ApplyError:
-    not_reverted = ["{0} ({1}): {2}".format(change.subject, change.layer, why.message) for change, why in kept]
+    not_reverted = [f"{change.subject} ({change.layer}): {why.message}" for change, why in kept]
     reverted = [change.subject for change in reversed(begun) if all(change is not other for other, _why in kept)]
     if not_reverted:
         ending = "Could not be reverted: {0}. Check these by hand.".format("; ".join(not_reverted))
@@ -315,13 +316,13 @@ def _describe(changes: t.Sequence[Change]) -> str:
     parts = []
     for change in changes:
         if isinstance(change, FileContent):
-            parts.append("{0} does not have the content it was given".format(change.subject))
+            parts.append(f"{change.subject} does not have the content it was given")
         else:
-            parts.append("{0} is {1} instead of {2}".format(change.subject, change.before, change.after))
+            parts.append(f"{change.subject} is {change.before} instead of {change.after}")
     return "; ".join(parts)
 
 
-def _diff(changes: t.Sequence[Change]) -> t.List[t.Dict[str, str]]:
+def _diff(changes: t.Sequence[Change]) -> list[dict[str, str]]:
     """What ``--diff`` prints: one block for all that is live, then one for each file."""
     live = [change for change in changes if not isinstance(change, FileContent)]
     blocks = []
@@ -330,8 +331,8 @@ def _diff(changes: t.Sequence[Change]) -> t.List[t.Dict[str, str]]:
             {
                 "before_header": "live kernel",
                 "after_header": "live kernel",
-                "before": "".join("{0} = {1}\n".format(change.subject, _word(change.before)) for change in live),
-                "after": "".join("{0} = {1}\n".format(change.subject, _word(change.after)) for change in live),
+                "before": "".join(f"{change.subject} = {_word(change.before)}\n" for change in live),
+                "after": "".join(f"{change.subject} = {_word(change.after)}\n" for change in live),
             }
         )
     for change in changes:

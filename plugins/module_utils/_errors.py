@@ -1,6 +1,5 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Private to the collection: names and behaviour may change in any release.
 
 """The exception family of the collection. Front doors turn it into a failed module, once."""
 
@@ -38,8 +37,8 @@ class HostError(ConntrackError):
     :param code: errno, or None where a program failed.
     """
 
-    def __init__(self, action: str, path: str, reason: str, code: t.Optional[int] = None) -> None:
-        super().__init__("cannot {0} {1}: {2}".format(action, path, reason))
+    def __init__(self, action: str, path: str, reason: str, code: int | None = None) -> None:
+        super().__init__(f"cannot {action} {path}: {reason}")
         self.path = path
         self.reason = reason
         self.code = code

@@ -1,6 +1,5 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Private to the collection: names and behaviour may change in any release.
 
 """The only door to the machine.
 
@@ -71,9 +70,7 @@ class Host:
     :param pointer_bytes: bytes of a kernel pointer; by default this machine's.
     """
 
-    def __init__(
-        self, root: str = "/", page_size: t.Optional[int] = None, pointer_bytes: t.Optional[int] = None
-    ) -> None:
+    def __init__(self, root: str = "/", page_size: int | None = None, pointer_bytes: int | None = None) -> None:
         self._root = root.rstrip("/")
         self.is_root = os.geteuid() == 0
         self.page_size = page_size or os.sysconf("SC_PAGE_SIZE")
@@ -114,7 +111,7 @@ class Host:
         """What to open for a path. Without a root the kernel follows the links itself."""
         return self._at(self.resolve(path)) if self._root else path
 
-    def read(self, path: str) -> t.Optional[bytes]:
+    def read(self, path: str) -> bytes | None:
         """The content of a file, or None when there is no such file.
 
         :raises HostError: the file is there but cannot be read.
@@ -127,12 +124,12 @@ class Host:
         except OSError as error:
             raise HostError("read", path, error.strerror, error.errno) from error
 
-    def read_value(self, path: str) -> t.Optional[str]:
+    def read_value(self, path: str) -> str | None:
         """The content of a kernel file as text without white space around it, or None when there is no such file."""
         content = self.read(path)
         return None if content is None else content.decode("utf-8", "replace").strip()
 
-    def read_number(self, path: str) -> t.Optional[int]:
+    def read_number(self, path: str) -> int | None:
         """The whole number in a kernel file, or None when there is no such file.
 
         :raises HostError: the file cannot be read, or holds something else.
@@ -143,9 +140,9 @@ class Host:
         try:
             return int(value)
         except ValueError as error:
-            raise HostError("read", path, "not a number: {0!r}".format(value)) from error
+            raise HostError("read", path, f"not a number: {value!r}") from error
 
-    def read_text(self, path: str) -> t.Optional[str]:
+    def read_text(self, path: str) -> str | None:
         """The content of a file as text from which :func:`encode` makes the same bytes; None when there is none."""
         content = self.read(path)
         return None if content is None else decode(content)
@@ -163,7 +160,7 @@ class Host:
         except OSError as error:
             raise HostError("read", path, error.strerror, error.errno) from error
 
-    def names(self, path: str) -> t.List[str]:
+    def names(self, path: str) -> list[str]:
         """The sorted names in a directory; none when there is no such directory.
 
         :raises HostError: the directory is there but cannot be listed.
@@ -243,18 +240,18 @@ class Host:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise HostError("write {0} to".format(value), path, error.strerror, error.errno) from error
+            raise HostError(f"write {value} to", path, error.strerror, error.errno) from error
 
-    def make_directory(self, path: str) -> t.List[str]:
+    def make_directory(self, path: str) -> list[str]:
         """Create a directory with what is missing above it; the paths made, topmost first.
 
         :raises HostError: none was made.
         """
-        missing: t.List[str] = []
+        missing: list[str] = []
         while not self.is_directory(path):
             missing.insert(0, path)
             path = os.path.dirname(path)
-        made: t.List[str] = []
+        made: list[str] = []
         try:
             for directory in missing:
                 os.mkdir(self._at(self.resolve(directory)), 0o755)
@@ -317,7 +314,7 @@ class Host:
             reason = "it is in the way and is no regular file, so not of this collection: move it away"
             raise HostError("write", temporary, reason, error.errno) from error
 
-    def leftover(self, directory: str) -> t.Optional[str]:
+    def leftover(self, directory: str) -> str | None:
         """The temporary file that a stopped run left in a directory; None where it left none.
 
         A link, a directory or whatever else has that name is none.
@@ -364,8 +361,7 @@ class Host:
             result = subprocess.run(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                capture_output=True,
                 env=environment,
                 check=False,
             )
@@ -373,7 +369,7 @@ class Host:
             raise HostError("run", command[0], error.strerror, error.errno) from error
         if result.returncode != 0:
             said = (result.stderr or result.stdout).decode("utf-8", "replace").strip()
-            raise HostError("run", " ".join(command), said or "exit code {0}".format(result.returncode))
+            raise HostError("run", " ".join(command), said or f"exit code {result.returncode}")
         return result.stdout.decode("utf-8", "replace")
 
 
@@ -403,14 +399,14 @@ def _lock(descriptor: int) -> None:
         time.sleep(0.1)
     holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
     raise Refused(
-        "another run is changing this host: process {0} holds {1}, and did not end in {2} s. Nothing was changed. Run"
-        " this again when that process has ended; end it if it hangs".format(holder, LOCK_FILE, _LOCK_SECONDS)
+        f"another run is changing this host: process {holder} holds {LOCK_FILE}, and did not end in {_LOCK_SECONDS} s. Nothing was changed. Run"
+        " this again when that process has ended; end it if it hangs"
     )
 
 
 def _write_all(descriptor: int, content: bytes) -> None:
     while content:
-        content = content[os.write(descriptor, content):]
+        content = content[os.write(descriptor, content) :]
 
 
 def _copy_attributes(source: str, descriptor: int) -> None:

@@ -1,6 +1,5 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Private to the collection: names and behaviour may change in any release.
 
 """What the running kernel is, as far as connection tracking cares."""
 
@@ -10,8 +9,10 @@ import re
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import COUNT, DIRECTORY
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 MODULE = "nf_conntrack"
 
@@ -38,7 +39,7 @@ def presence(host: Host) -> str:
         return LOADED
     if any(line.startswith(b"nf_conntrack ") for line in host.lines("/proc/modules")):
         return LOADED
-    if host.exists("{0}/{1}".format(DIRECTORY, COUNT)) or host.exists("/sys/module/nf_conntrack"):
+    if host.exists(f"{DIRECTORY}/{COUNT}") or host.exists("/sys/module/nf_conntrack"):
         return BUILT_IN
     return ABSENT
 
@@ -70,16 +71,16 @@ def release(host: Host) -> str:
 
 def modules_dep(kernel_release: str) -> str:
     """The file that lists what each module of a kernel depends on."""
-    return "/lib/modules/{0}/modules.dep".format(kernel_release)
+    return f"/lib/modules/{kernel_release}/modules.dep"
 
 
-def version(kernel_release: str) -> t.Tuple[int, int]:
+def version(kernel_release: str) -> tuple[int, int]:
     """(major, minor) of a kernel release; (0, 0) when it has none."""
     match = re.match(r"(\d+)\.(\d+)", kernel_release)
     return (int(match.group(1)), int(match.group(2))) if match else (0, 0)
 
 
-def parse_number(text: str) -> t.Optional[int]:
+def parse_number(text: str) -> int | None:
     """The number that the kernel reads from a value; None where it refuses it.
 
     Octal with a leading 0, hexadecimal with 0x, and what follows white space is ignored, so ``5 # why`` is 5
@@ -92,7 +93,7 @@ def parse_number(text: str) -> t.Optional[int]:
     return int(match.group("sign") + digits, _base(digits))
 
 
-def parse_parameter(text: str) -> t.Optional[int]:
+def parse_parameter(text: str) -> int | None:
     """The number that the kernel reads from a parameter of a module, such as hashsize; None where it refuses it.
 
     Other than a sysctl it may have a plus, and nothing around it but one newline (kstrtouint() in lib/kstrtox.c).

@@ -1,6 +1,5 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Private to the collection: names and behaviour may change in any release.
 
 """The catalogue of connection tracking keys below ``net.netfilter``.
 
@@ -11,7 +10,6 @@ checked against the keys that Linux 5.10, 6.1, 6.12, 6.18 and 7.2 really have.
 from __future__ import annotations
 
 import re
-import typing as t
 from dataclasses import dataclass
 
 DIRECTORY = "/proc/sys/net/netfilter"
@@ -44,13 +42,13 @@ class Key:
     maximum: int
     unit: str
     scope: str = "namespace"
-    timeout: t.Optional[str] = None
+    timeout: str | None = None
     kernels: str = ""
 
     @property
     def path(self) -> str:
         """The file of the runtime value."""
-        return "{0}/{1}".format(DIRECTORY, self.name)
+        return f"{DIRECTORY}/{self.name}"
 
     @property
     def sysctl(self) -> str:
@@ -67,16 +65,16 @@ class Key:
         return (1 if self.name == BUCKETS else 0) <= number <= self.maximum
 
     @property
-    def aliases(self) -> t.Tuple[str, ...]:
+    def aliases(self) -> tuple[str, ...]:
         """Other names of the same variable that kernels of today have, with dots."""
         return ("net.nf_conntrack_max",) if self.name == MAX else ()
 
     @property
-    def former_names(self) -> t.Tuple[str, ...]:
+    def former_names(self) -> tuple[str, ...]:
         """Names that kernels before 4.9 had and none has since, with dots."""
         if not self.name.startswith("nf_conntrack_"):
             return ()
-        suffix = "ip_conntrack_" + self.name[len("nf_conntrack_"):]
+        suffix = "ip_conntrack_" + self.name[len("nf_conntrack_") :]
         former = ["net.ipv4.netfilter." + suffix]
         if self.name == MAX:
             former.append("net.ipv4." + suffix)
@@ -88,7 +86,7 @@ class Key:
 _TIMEOUT = re.compile(r"nf_(?P<table>conntrack|flowtable)_(?P<protocol>[a-z0-9]+)_timeout(?:_(?P<state>[a-z0-9_]+))?")
 
 
-def timeout_name(key: str) -> t.Optional[str]:
+def timeout_name(key: str) -> str | None:
     """The short name of a timeout key, also for keys this catalogue does not know; None when it is no timeout."""
     match = _TIMEOUT.fullmatch(key)
     if match is None or match.group("protocol") == "frag6":
@@ -105,15 +103,15 @@ def is_conntrack(name: str) -> bool:
     return name.startswith(("nf_conntrack_", "nf_flowtable_")) and not name.startswith("nf_conntrack_frag6_")
 
 
-def _timeouts(names: str, kernels: str = "") -> t.List[Key]:
+def _timeouts(names: str, kernels: str = "") -> list[Key]:
     return [Key(name, 1, TIMEOUT_MAX, "seconds", timeout=timeout_name(name), kernels=kernels) for name in names.split()]
 
 
-def _flags(names: str, kernels: str = "") -> t.List[Key]:
+def _flags(names: str, kernels: str = "") -> list[Key]:
     return [Key(name, 0, 1, "flag", kernels=kernels) for name in names.split()]
 
 
-_CATALOGUE: t.List[Key] = [
+_CATALOGUE: list[Key] = [
     Key(MAX, 1, INT_MAX, "entries", scope="host"),
     Key(BUCKETS, 1, INT_MAX, "buckets", scope="host"),
     Key("nf_conntrack_expect_max", 1, INT_MAX, "entries", scope="host"),
@@ -152,7 +150,7 @@ _CATALOGUE += _timeouts(
 _CATALOGUE += _timeouts("nf_flowtable_tcp_timeout nf_flowtable_udp_timeout", "with CONFIG_NF_FLOW_TABLE")
 
 #: Every key by its name.
-KEYS: t.Dict[str, Key] = {key.name: key for key in sorted(_CATALOGUE, key=lambda key: key.name)}
+KEYS: dict[str, Key] = {key.name: key for key in sorted(_CATALOGUE, key=lambda key: key.name)}
 
 #: Every timeout by its short name.
-TIMEOUTS: t.Dict[str, Key] = {key.timeout: key for key in KEYS.values() if key.timeout is not None}
+TIMEOUTS: dict[str, Key] = {key.timeout: key for key in KEYS.values() if key.timeout is not None}

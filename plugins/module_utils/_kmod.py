@@ -1,6 +1,5 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Private to the collection: names and behaviour may change in any release.
 
 """Loaded kernel modules and who holds whom, from one read of /proc/modules."""
 
@@ -10,8 +9,11 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_load
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel
+from ansible_collections.netops.conntrack.plugins.module_utils._config import modules_load_d
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 PATH = "/proc/modules"
 
@@ -42,8 +44,8 @@ class Module:
 
     name: str
     size: int
-    refcount: t.Optional[int]
-    holders: t.Tuple[str, ...]
+    refcount: int | None
+    holders: tuple[str, ...]
     is_permanent: bool = False
 
     @property
@@ -52,7 +54,7 @@ class Module:
         return max(0, (self.refcount or 0) - len(self.holders))
 
 
-def parse_modules(lines: t.Iterable[bytes]) -> t.Dict[str, Module]:
+def parse_modules(lines: t.Iterable[bytes]) -> dict[str, Module]:
     """Every loaded module by name. Lines that are not of the form of kernel/module/procfs.c are passed over.
 
     ``nf_nat 65536 2 nft_chain_nat,iptable_nat, Live 0x0000000000000000``
@@ -77,9 +79,9 @@ def parse_modules(lines: t.Iterable[bytes]) -> t.Dict[str, Module]:
     return modules
 
 
-def holders_of(modules: t.Mapping[str, Module], roots: t.Iterable[str]) -> t.Set[str]:
+def holders_of(modules: t.Mapping[str, Module], roots: t.Iterable[str]) -> set[str]:
     """The roots that are loaded, and every module that holds one of them, directly or through others."""
-    found: t.Set[str] = set()
+    found: set[str] = set()
     waiting = list(roots)
     while waiting:
         name = waiting.pop()
@@ -89,7 +91,7 @@ def holders_of(modules: t.Mapping[str, Module], roots: t.Iterable[str]) -> t.Set
     return found
 
 
-def related(modules: t.Mapping[str, Module]) -> t.Dict[str, Module]:
+def related(modules: t.Mapping[str, Module]) -> dict[str, Module]:
     """Those of connection tracking, NAT, iptables and nftables, and whatever holds connection tracking or NAT."""
     holders = holders_of(modules, CONNTRACK_ROOTS + NAT_ROOTS)
     return {name: modules[name] for name in sorted(modules) if name in holders or _FAMILY.fullmatch(name)}
@@ -103,13 +105,13 @@ def nat_is_built_in(host: Host, modules: t.Mapping[str, Module]) -> bool:
     """
     if "nf_nat" in modules:
         return False
-    lines = host.lines("/lib/modules/{0}/modules.builtin".format(_kernel.release(host)))
-    names = {_modules_load.module_name(line.decode("utf-8", "replace").strip()) for line in lines}
+    lines = host.lines(f"/lib/modules/{_kernel.release(host)}/modules.builtin")
+    names = {modules_load_d.module_name(line.decode("utf-8", "replace").strip()) for line in lines}
     # A kernel of one's own may have no such list, and then has everything in it.
-    return "nf_nat" in names or not names and _kernel.presence(host) == _kernel.BUILT_IN
+    return "nf_nat" in names or (not names and _kernel.presence(host) == _kernel.BUILT_IN)
 
 
-def unload_order(modules: t.Mapping[str, Module], names: t.Collection[str]) -> t.List[str]:
+def unload_order(modules: t.Mapping[str, Module], names: t.Collection[str]) -> list[str]:
     """The names in an order in which each can be unloaded: whatever holds a module comes before it.
 
     :param names: loaded modules, each with all its holders, as :func:`holders_of` gives them.

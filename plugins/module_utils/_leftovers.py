@@ -1,6 +1,5 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Private to the collection: names and behaviour may change in any release.
 
 """Temporary files that a run left which was stopped, by a power cut or by kill -9, while it wrote a file.
 
@@ -14,10 +13,12 @@ import posixpath
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 
-def find(host: Host, paths: t.Iterable[str]) -> t.Dict[str, str]:
+def find(host: Host, paths: t.Iterable[str]) -> dict[str, str]:
     """What stopped runs left beside these files, the content by path.
 
     None for who is not root, and so can remove nothing and perhaps read nothing; nor what cannot be removed.
@@ -29,6 +30,6 @@ def find(host: Host, paths: t.Iterable[str]) -> t.Dict[str, str]:
     return {path: host.read_text(path) or "" for path in found}
 
 
-def plan(found: t.Mapping[str, str]) -> t.List[FileContent]:
+def plan(found: t.Mapping[str, str]) -> list[FileContent]:
     """Remove them. These changes come before others, which use the same names."""
     return [FileContent(path, text, None) for path, text in sorted(found.items())]

@@ -1,12 +1,10 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Private to the collection: names and behaviour may change in any release.
 
 """Arithmetic of the table: rounding, memory cost, the kernel's own defaults, automatic sizes. Pure."""
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import INT_MAX
@@ -37,7 +35,7 @@ class Hardware:
     memory_bytes: int
     page_bytes: int
     bucket_bytes: int
-    kernel: t.Tuple[int, int]
+    kernel: tuple[int, int]
 
     @property
     def buckets_per_page(self) -> int:
@@ -64,7 +62,7 @@ def largest_hashsize(hardware: Hardware) -> int:
     return (2**31 - 1) // hardware.bucket_bytes // per_page * per_page
 
 
-def kernel_entries_per_bucket(kernel: t.Tuple[int, int]) -> int:
+def kernel_entries_per_bucket(kernel: tuple[int, int]) -> int:
     """Entries per bucket of the kernel's own default table."""
     return 1 if kernel >= _ONE_ENTRY_PER_BUCKET_SINCE else 4
 

@@ -422,8 +422,9 @@ ansible_facts:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
-from ansible_collections.netops.conntrack.plugins.module_utils._facts import gather, select
+from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import gather, select
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
 
 

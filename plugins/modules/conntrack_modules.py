@@ -213,22 +213,23 @@ not_reverted:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _stacks, _stacks_observed
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks import observed as stacks_observed
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "stack": {"type": "str", "choices": list(_stacks_observed.STACKS), "required": True},
-            "state": {"type": "str", "choices": list(_stacks_observed.STATES), "required": True},
+            "stack": {"type": "str", "choices": list(stacks_observed.STACKS), "required": True},
+            "state": {"type": "str", "choices": list(stacks_observed.STATES), "required": True},
         },
         supports_check_mode=True,
     )
-    request = _stacks_observed.Request(module.params["stack"], module.params["state"])
+    request = stacks_observed.Request(module.params["stack"], module.params["state"])
     try:
-        result = _stacks.run(Host(), request, module.check_mode)
+        result = stacks_plan.run(Host(), request, module.check_mode)
         for warning in result["notices"]:
             module.warn(warning)
     except ConntrackError as error:

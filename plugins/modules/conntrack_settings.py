@@ -290,10 +290,10 @@ not_reverted:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _settings
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
-from ansible_collections.netops.conntrack.plugins.module_utils._request import parse
+from ansible_collections.netops.conntrack.plugins.module_utils._settings import plan as settings_plan
+from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import parse
 
 
 def main() -> None:
@@ -316,7 +316,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = _settings.run(Host(), parse(module.params), module.check_mode)
+        result = settings_plan.run(Host(), parse(module.params), module.check_mode)
     except ConntrackError as error:
         module.fail_json(**printable(dict(error.details, msg=error.message)))
     module.exit_json(**printable(result))

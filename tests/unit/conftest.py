@@ -25,6 +25,7 @@ import collection_path
 collection_path.make_importable()
 
 from ansible.module_utils import basic
+
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import LOCK_FILE, Host
 
@@ -56,15 +57,15 @@ class RecordedHost(Host):
         super().__init__(str(root), page_size=page_size, pointer_bytes=pointer_bytes)
         self.root = root
         self.about = about
-        self.denied: t.Set[str] = set()
-        self.ran: t.List[str] = []
-        self.answers: t.Dict[str, t.Union[str, HostError]] = {}
+        self.denied: set[str] = set()
+        self.ran: list[str] = []
+        self.answers: dict[str, str | HostError] = {}
 
     def _check(self, path: str) -> None:
         if path in self.denied:
             raise HostError("read", path, os.strerror(errno.EACCES), errno.EACCES)
 
-    def read(self, path: str) -> t.Optional[bytes]:
+    def read(self, path: str) -> bytes | None:
         self._check(path)
         return super().read(path)
 
@@ -72,7 +73,7 @@ class RecordedHost(Host):
         self._check(path)
         return super().lines(path)
 
-    def names(self, path: str) -> t.List[str]:
+    def names(self, path: str) -> list[str]:
         self._check(path)
         return super().names(path)
 
@@ -103,7 +104,7 @@ class RecordedHost(Host):
         if "mode" in entry:
             place.chmod(int(entry["mode"], 8))
 
-    def snapshot(self) -> t.Dict[str, t.Tuple[int, bytes]]:
+    def snapshot(self) -> dict[str, tuple[int, bytes]]:
         """Every path with its mode and content (or link target), to compare; not the lock, which is of no lasting use."""
         found = {}
         for directory, folders, files in os.walk(str(self.root)):
@@ -121,11 +122,11 @@ class RecordedHost(Host):
 @pytest.fixture
 def recorded_host(tmp_path: Path) -> t.Callable[..., RecordedHost]:
     """``recorded_host(name, changes)``: a fresh copy of a recorded host, with paths changed as ``RecordedHost.put``."""
-    made: t.List[Path] = []
+    made: list[Path] = []
 
-    def make(name: str, changes: t.Optional[t.Mapping[str, Entry]] = None) -> RecordedHost:
+    def make(name: str, changes: t.Mapping[str, Entry] | None = None) -> RecordedHost:
         recorded = json.loads((RECORDED / (name + ".json")).read_text(encoding="utf-8"))
-        root = tmp_path / "host{0}".format(len(made))
+        root = tmp_path / f"host{len(made)}"
         root.mkdir()
         made.append(root)
         host = RecordedHost(root, recorded["about"], recorded["page_size"], recorded["pointer_bytes"])
@@ -141,7 +142,7 @@ def recorded_host(tmp_path: Path) -> t.Callable[..., RecordedHost]:
 
 
 @contextlib.contextmanager
-def _module_arguments(arguments: t.Dict[str, t.Any]) -> t.Iterator[None]:
+def _module_arguments(arguments: dict[str, t.Any]) -> t.Iterator[None]:
     try:
         from ansible.module_utils.testing import patch_module_args
     except ImportError:  # an early ansible-core 2.17 or 2.18
@@ -157,7 +158,7 @@ def _module_arguments(arguments: t.Dict[str, t.Any]) -> t.Iterator[None]:
 
 
 @pytest.fixture
-def run_module(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., t.Dict[str, t.Any]]:
+def run_module(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.Any]]:
     """``run_module(name, host, arguments, check=False, diff=False)``: the result as the controller would get it.
 
     A failure is a result with ``failed: True``. The module's ``main()`` calls ``Host()``; here that gives ``host``.
@@ -166,11 +167,11 @@ def run_module(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., t.Dict[str, t
     def run(
         name: str,
         host: Host,
-        arguments: t.Optional[t.Mapping[str, t.Any]] = None,
+        arguments: t.Mapping[str, t.Any] | None = None,
         check: bool = False,
         diff: bool = False,
-    ) -> t.Dict[str, t.Any]:
-        module = importlib.import_module("{0}.plugins.modules.{1}".format(collection_path.NAME, name))
+    ) -> dict[str, t.Any]:
+        module = importlib.import_module(f"{collection_path.NAME}.plugins.modules.{name}")
         monkeypatch.setattr(module, "Host", lambda: host)
         given = dict(arguments or {}, _ansible_check_mode=check, _ansible_diff=diff, _ansible_remote_tmp="/nonexistent")
         printed = io.StringIO()

@@ -51,9 +51,9 @@ def _error(action: str, path: str, code: int) -> HostError:
     return HostError(action, path, os.strerror(code), code)
 
 
-def _recorded(name: str) -> t.Tuple[t.Dict[str, t.Any], t.Dict[str, Entry]]:
+def _recorded(name: str) -> tuple[dict[str, t.Any], dict[str, Entry]]:
     recorded = json.loads((RECORDED / (name + ".json")).read_text(encoding="utf-8"))
-    tree: t.Dict[str, Entry] = {}
+    tree: dict[str, Entry] = {}
     for path, entry in recorded["tree"].items():
         if isinstance(entry, str):
             entry = {"content": entry}
@@ -65,7 +65,7 @@ def _recorded(name: str) -> t.Tuple[t.Dict[str, t.Any], t.Dict[str, Entry]]:
     return recorded, tree
 
 
-def _parameter(value: str) -> t.Optional[int]:
+def _parameter(value: str) -> int | None:
     """What the kernel reads from a hashsize; None where it refuses it."""
     if re.fullmatch(r"\+?(0[xX][0-9a-fA-F]+|[0-9]+)", value) is None:
         return None
@@ -89,26 +89,27 @@ class FakeKernel(Host):
     :ivar read_unlocked: every path that was read while no run had.
     """
 
-    def __init__(self, name: str, changes: t.Optional[t.Mapping[str, Entry]] = None) -> None:
+    def __init__(self, name: str, changes: t.Mapping[str, Entry] | None = None) -> None:
         recorded, self.tree = _recorded(name)
         super().__init__("/nonexistent", recorded["page_size"], recorded["pointer_bytes"])
         self.is_root = True
-        self.read_only: t.Set[str] = recorded.get("read_only", set())
-        self.writes: t.List[t.Tuple[str, str]] = []
-        self.ran: t.List[str] = []
+        self.read_only: set[str] = recorded.get("read_only", set())
+        self.writes: list[tuple[str, str]] = []
+        self.ran: list[str] = []
         self.steps = 0
-        self.fails: t.Dict[int, BaseException] = {}
+        self.fails: dict[int, BaseException] = {}
         self.fails_late = False
-        self.clamps: t.Dict[str, int] = {}
+        self.clamps: dict[str, int] = {}
         self.locked = False
-        self.read_unlocked: t.List[str] = []
+        self.read_unlocked: list[str] = []
         for path in ("/proc/sys/net", "/sys/module"):
             self.put(path, None)
         for path, entry in (changes or {}).items():
             self.put(path, entry)
         _about, loaded = _recorded(_LOADED.get(name, name))
         self._appears = {
-            path: entry for path, entry in loaded.items()
+            path: entry
+            for path, entry in loaded.items()
             if path.startswith((NETFILTER + "nf_conntrack_", "/sys/module/nf_conntrack")) or path == ALIAS
         }
         self._appears[COUNT] = b"0\n"
@@ -126,16 +127,16 @@ class FakeKernel(Host):
             above = posixpath.dirname(above)
         self.tree[path] = entry
 
-    def state(self) -> t.Dict[str, Entry]:
+    def state(self) -> dict[str, Entry]:
         """All that is there, to compare."""
         return copy.copy(self.tree)
 
-    def value(self, name: str) -> t.Optional[int]:
+    def value(self, name: str) -> int | None:
         """The live value of a key by its file name."""
         content = self.tree.get(NETFILTER + name)
         return int(content) if isinstance(content, bytes) else None
 
-    def text(self, path: str) -> t.Optional[str]:
+    def text(self, path: str) -> str | None:
         content = self.read(path)
         return None if content is None else content.decode("utf-8", "surrogateescape")
 
@@ -154,7 +155,7 @@ class FakeKernel(Host):
                 done = here
         return done
 
-    def read(self, path: str) -> t.Optional[bytes]:
+    def read(self, path: str) -> bytes | None:
         if not self.locked:
             self.read_unlocked.append(path)
         target = self.resolve(path)
@@ -163,12 +164,12 @@ class FakeKernel(Host):
         content = self.tree.get(target)
         if content is None and target in self.tree:
             raise _error("read", path, errno.EISDIR)
-        return t.cast(t.Optional[bytes], content)
+        return t.cast("bytes | None", content)
 
     def lines(self, path: str) -> t.Iterator[bytes]:
         return iter((self.read(path) or b"").splitlines(True))
 
-    def names(self, path: str) -> t.List[str]:
+    def names(self, path: str) -> list[str]:
         above = self.resolve(path)
         return sorted(posixpath.basename(found) for found in self.tree if posixpath.dirname(found) == above != found)
 
@@ -177,7 +178,7 @@ class FakeKernel(Host):
 
     def is_directory(self, path: str) -> bool:
         target = self.resolve(path)
-        return target == "/" or target in self.tree and self.tree[target] is None
+        return target == "/" or (target in self.tree and self.tree[target] is None)
 
     def is_file(self, path: str) -> bool:
         return isinstance(self.tree.get(self.resolve(path)), bytes)
@@ -194,7 +195,7 @@ class FakeKernel(Host):
             return False
         return self.writable(path)
 
-    def leftover(self, directory: str) -> t.Optional[str]:
+    def leftover(self, directory: str) -> str | None:
         path = posixpath.join(self.resolve(directory), TEMPORARY)
         return path if isinstance(self.tree.get(path), bytes) else None
 
@@ -238,8 +239,8 @@ class FakeKernel(Host):
             raise _error("remove", path, errno.ENOENT)
         self._step(lambda: self.tree.pop(target))
 
-    def make_directory(self, path: str) -> t.List[str]:
-        missing: t.List[str] = []
+    def make_directory(self, path: str) -> list[str]:
+        missing: list[str] = []
         while not self.is_directory(path):
             missing.insert(0, path)
             path = posixpath.dirname(path)
@@ -258,7 +259,7 @@ class FakeKernel(Host):
         self._step(lambda: self.tree.pop(path))
 
     def write_value(self, path: str, value: str) -> None:
-        action = "write {0} to".format(value)
+        action = f"write {value} to"
         target = self.resolve(path)
         if target not in self.tree:
             raise _error(action, path, errno.ENOENT)
@@ -324,7 +325,8 @@ class FakeKernel(Host):
         """The first command that is run in place of a load; empty where there is none."""
         lines = [line.split(None, 2) for _path, text in self._files("modprobe.d") for line in text.split("\n")]
         found = [
-            line[2] for line in lines
+            line[2]
+            for line in lines
             if line[:1] == ["install"] and len(line) == 3 and fnmatch.fnmatch("nf_conntrack", line[1].replace("-", "_"))
         ]
         return found[0] if found else ""
@@ -387,7 +389,7 @@ class FakeKernel(Host):
                 self._modprobe()
 
     def _procps(self, pattern: str) -> None:
-        files = self._files("sysctl.d") + [("", self.text("/etc/sysctl.conf") or "")]
+        files = [*self._files("sysctl.d"), ("", self.text("/etc/sysctl.conf") or "")]
         lines = [line.strip() for _path, text in files for line in text.split("\n") if re.search(pattern, line.strip())]
         pairs = [line.partition("=") for line in lines if line[:1] not in ("", "#", ";")]
         keys = ["/proc/sys/" + key.strip().lstrip("-").replace(".", "/") for key, _equals, _value in pairs]
@@ -398,27 +400,31 @@ class FakeKernel(Host):
                     with contextlib.suppress(HostError):
                         self._kernel_write("write", target, value.strip())
 
-    def _files(self, kind: str) -> t.List[t.Tuple[str, str]]:
-        found: t.Dict[str, str] = {}
+    def _files(self, kind: str) -> list[tuple[str, str]]:
+        found: dict[str, str] = {}
         for base in ("/usr/lib", "/usr/local/lib", "/run", "/etc"):
             for name in self.names(posixpath.join(base, kind)):
                 if name.endswith(".conf"):
                     found[name] = posixpath.join(base, kind, name)
         return [(found[name], self.text(found[name]) or "") for name in sorted(found)]
 
-    def _hashsizes(self) -> t.List[str]:
+    def _hashsizes(self) -> list[str]:
         """Every hashsize that the kernel is given; one alone that it cannot read ends the load."""
         lines = [line for _path, text in self._files("modprobe.d") for line in text.split("\n")]
         options = [re.findall(r'(?:"[^"]*"|[^\s"])+', line) for line in lines]
-        words = [word for line in options if line[:1] == ["options"] and line[1:2] in (["nf_conntrack"], ["nf-conntrack"])
-                 for word in line[2:]]
+        words = [
+            word
+            for line in options
+            if line[:1] == ["options"] and line[1:2] in (["nf_conntrack"], ["nf-conntrack"])
+            for word in line[2:]
+        ]
         words += re.findall(r"\bnf[-_]conntrack\.(\S+)", self.text("/proc/cmdline") or "")
         before, _options, after = self._installs().rpartition("$CMDLINE_OPTS")
         words = before.split() + words + after.split()
         return [word.partition("=")[2].strip('"') for word in words if word.partition("=")[0] == "hashsize"]
 
     def _systemd_sysctl(self, prefix: str) -> None:
-        settings: t.Dict[str, t.Optional[str]] = {}
+        settings: dict[str, str | None] = {}
         for _path, text in self._files("sysctl.d"):
             for line in text.split("\n"):
                 line = line.strip()

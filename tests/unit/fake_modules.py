@@ -12,8 +12,9 @@ from __future__ import annotations
 import fnmatch
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from fake_kernel import Entry, FakeKernel
+
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 
 #: What a load brings along, where the host was recorded without them.
 DEPENDS = {
@@ -43,19 +44,21 @@ class FakeModules(FakeKernel):
     def __init__(
         self,
         name: str,
-        changes: t.Optional[t.Mapping[str, Entry]] = None,
-        pins: t.Optional[t.Mapping[str, int]] = None,
+        changes: t.Mapping[str, Entry] | None = None,
+        pins: t.Mapping[str, int] | None = None,
         also: t.Sequence[str] = (),
     ) -> None:
         super().__init__(name, changes)
-        self.modules_dep = self.resolve("/lib/modules/{0}/modules.dep".format(self.read_value("/proc/sys/kernel/osrelease")))
-        self.answers: t.Dict[str, t.Union[str, HostError]] = {}
+        self.modules_dep = self.resolve(
+            "/lib/modules/{0}/modules.dep".format(self.read_value("/proc/sys/kernel/osrelease"))
+        )
+        self.answers: dict[str, str | HostError] = {}
         self.pins = dict(pins or {})
-        self.momentary: t.Set[str] = set()
+        self.momentary: set[str] = set()
         self._depends = {module: list(needed) for module, needed in DEPENDS.items()}
-        self._loaded: t.List[str] = []
+        self._loaded: list[str] = []
         lines = [line.split() for line in (self.text("/proc/modules") or "").splitlines()]
-        recorded: t.Dict[str, t.List[str]] = {fields[0]: [] for fields in lines}
+        recorded: dict[str, list[str]] = {fields[0]: [] for fields in lines}
         for fields in lines:
             for holder in fields[3].split(","):
                 if holder in recorded:
@@ -67,21 +70,21 @@ class FakeModules(FakeKernel):
             self._insert_all(module)
         self._show()
 
-    def _needed(self, module: str) -> t.Set[str]:
+    def _needed(self, module: str) -> set[str]:
         direct = self._depends.get(module, [])
         return set(direct).union(*map(self._needed, direct))
 
     def _modules_dep_line(self, module: str) -> str:
-        return "net/{0}.ko:{1}\n".format(module, "".join(" net/{0}.ko".format(name) for name in self._needed(module)))
+        return "net/{0}.ko:{1}\n".format(module, "".join(f" net/{name}.ko" for name in self._needed(module)))
 
     # --- modules
 
     @property
-    def loaded(self) -> t.FrozenSet[str]:
+    def loaded(self) -> frozenset[str]:
         """The names of all loaded modules."""
         return frozenset(self._loaded)
 
-    def loaded_of(self, *names: str) -> t.List[str]:
+    def loaded_of(self, *names: str) -> list[str]:
         return sorted(self.loaded.intersection(names))
 
     def _insert_all(self, module: str) -> None:
@@ -111,14 +114,14 @@ class FakeModules(FakeKernel):
             if path.split("/")[3] in gone:
                 del self.tree[path]
         for module in self._loaded:
-            self.put("/sys/module/{0}/refcnt".format(module), b"0\n")
+            self.put(f"/sys/module/{module}/refcnt", b"0\n")
 
     def rmmod(self, module: str) -> None:
         if module not in self._loaded:
-            raise HostError("run", "rmmod " + module, "Module {0} is not currently loaded".format(module))
+            raise HostError("run", "rmmod " + module, f"Module {module} is not currently loaded")
         line = next(line for line in self.text("/proc/modules").splitlines() if line.startswith(module + " "))
         if line.split()[2] != "0":
-            raise HostError("run", "rmmod " + module, "Module {0} is in use".format(module))
+            raise HostError("run", "rmmod " + module, f"Module {module} is in use")
         self._loaded.remove(module)
         self._show()
 
@@ -142,7 +145,7 @@ class FakeModules(FakeKernel):
             self._loaded.append(module)
         self._show()
 
-    def _install(self, module: str) -> t.Optional[str]:
+    def _install(self, module: str) -> str | None:
         for _path, text in self._files("modprobe.d"):
             for line in text.split("\n"):
                 words = line.split(None, 2)
@@ -150,7 +153,7 @@ class FakeModules(FakeKernel):
                     return words[2]
         return None
 
-    def trigger(self) -> t.List[str]:
+    def trigger(self) -> list[str]:
         """What all the known triggers together load."""
         before = self.loaded
         for module in TRIGGERS:
@@ -169,7 +172,7 @@ class FakeModules(FakeKernel):
     def run(self, command: t.Sequence[str]) -> str:
         words = " ".join(command)
         self.ran.append(words)
-        effects: t.Dict[str, t.Callable[[], t.Any]] = {
+        effects: dict[str, t.Callable[[], t.Any]] = {
             "rmmod": lambda: self.rmmod(command[-1]),
             "modprobe": lambda: self.modprobe_by_name(command[-1], "--ignore-install" in command),
         }

@@ -11,8 +11,8 @@ from random import Random
 
 import pytest
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _modprobe_conf, _procps_sysctl, _sysctl_conf
-from ansible_collections.netops.conntrack.plugins.module_utils._drop_ins import ConfFile, DropIns
+from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, procps_sysctl, systemd_sysctl
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns
 from ansible_collections.netops.conntrack.plugins.module_utils._host import decode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "extensions" / "molecule" / "boot" / "module_utils"))
@@ -23,7 +23,7 @@ KINDS = [conf_trees.sysctl_tree, conf_trees.modprobe_tree]
 
 
 def trees(kind):
-    return [kind(Random("seed {0}".format(number))) for number in range(500)]
+    return [kind(Random(f"seed {number}")) for number in range(500)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -43,7 +43,16 @@ def test_five_hundred_trees_have_all_that_a_host_may_have(kind):
         assert piece in text
     if kind is conf_trees.sysctl_tree:
         assert "/nowhere" in links
-        for piece in [b"\n-net", b"net/netfilter", b"ip_conntrack_max", b"net.nf_conntrack_max", b"; ", b"=\n", b"0x", b"\xff"]:
+        for piece in [
+            b"\n-net",
+            b"net/netfilter",
+            b"ip_conntrack_max",
+            b"net.nf_conntrack_max",
+            b"; ",
+            b"=\n",
+            b"0x",
+            b"\xff",
+        ]:
             assert piece in text
     else:
         for piece in [b"\\\n", b"nf-conntrack", b'"', b"install", b"blacklist", b"nf_conntrack.hashsize=", b"a b="]:
@@ -54,7 +63,7 @@ def test_five_hundred_trees_have_all_that_a_host_may_have(kind):
 def test_no_tree_is_a_crash(kind):
     for tree in trees(kind)[:200]:
         files = tuple(ConfFile(path, path, decode(text)) for path, text in tree.items() if isinstance(text, bytes))
-        for values in (_sysctl_conf.BootValues, _procps_sysctl.BootValues):
+        for values in (systemd_sysctl.BootValues, procps_sysctl.BootValues):
             values(DropIns("sysctl.d", files)).origin("net.netfilter.nf_conntrack_max", "net.nf_conntrack_max")
-        _modprobe_conf.parameter_origins(DropIns("modprobe.d", files), "nf_conntrack", "hashsize")
-        _modprobe_conf.blocked(DropIns("modprobe.d", files))
+        modprobe_d.parameter_origins(DropIns("modprobe.d", files), "nf_conntrack", "hashsize")
+        modprobe_d.blocked(DropIns("modprobe.d", files))

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from conftest import Entry, RecordedHost
 
 from ansible_collections.netops.conntrack.plugins.module_utils._host import TEMPORARY
-from conftest import Entry, RecordedHost
 
 _STOPS = Path(__file__).resolve().parents[2] / "extensions/molecule/faults/files/stops.py"
 _spec = importlib.util.spec_from_file_location("stops", str(_STOPS))
@@ -31,14 +31,17 @@ _spec.loader.exec_module(stops)
 SETTINGS, MODULES = "conntrack_settings", "conntrack_modules"
 
 WHOLE = {
-    "max": 60000, "hashsize": 16384, "timeouts": {"udp": 20, "tcp_established": 500000},
-    "sysctls": {"nf_conntrack_acct": 1}, "load": True,
+    "max": 60000,
+    "hashsize": 16384,
+    "timeouts": {"udp": 20, "tcp_established": 500000},
+    "sysctls": {"nf_conntrack_acct": 1},
+    "load": True,
 }
 OTHER = {"max": 70001, "hashsize": 20000, "timeouts": {"udp": 50}, "sysctl_file": "/etc/sysctl.d/zzz-mine.conf"}
 NO_TRACKING = {"stack": "conntrack", "state": "absent"}
 
 #: What others left: lines that would win, former names, files that end with the last line taken out.
-STALE: t.Dict[str, Entry] = {
+STALE: dict[str, Entry] = {
     "/run/udev/control": "",
     "/etc/sysctl.conf": "# long ago\nnet.ipv4.ip_conntrack_max = 1\nnet.ipv4.ip_forward = 1\n",
     "/etc/sysctl.d/99-sysctl.conf": {"link": "../sysctl.conf"},
@@ -61,10 +64,10 @@ class Case:
 
     host: str
     module: str
-    arguments: t.Dict[str, t.Any]
+    arguments: dict[str, t.Any]
     at_least: int
-    entries: t.Dict[str, Entry] = field(default_factory=dict)
-    first: t.Sequence[t.Tuple[str, t.Dict[str, t.Any]]] = ()
+    entries: dict[str, Entry] = field(default_factory=dict)
+    first: t.Sequence[tuple[str, dict[str, t.Any]]] = ()
 
 
 CASES = {
@@ -72,7 +75,9 @@ CASES = {
     "from what others left": Case("bookworm-6.1-nat", SETTINGS, WHOLE, 110, STALE),
     "from others' and own values": Case("bookworm-6.1-nat", SETTINGS, OTHER, 35, STALE, [(SETTINGS, WHOLE)]),
     "to nothing": Case("bookworm-6.1-nat", SETTINGS, {"state": "absent"}, 20, STALE, [(SETTINGS, WHOLE)]),
-    "to no tracking": Case("trixie-6.12-absent", MODULES, NO_TRACKING, 40, STALE, [(SETTINGS, dict(WHOLE, load=False))]),
+    "to no tracking": Case(
+        "trixie-6.12-absent", MODULES, NO_TRACKING, 40, STALE, [(SETTINGS, dict(WHOLE, load=False))]
+    ),
     "to tracking again": Case(
         "trixie-6.12-absent", MODULES, dict(NO_TRACKING, state="unmanaged"), 10, {}, [(MODULES, NO_TRACKING)]
     ),
@@ -138,12 +143,12 @@ class Bench:
         made.is_root = True
         return made
 
-    def run(self, host: KernelHost, module: str, arguments: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
+    def run(self, host: KernelHost, module: str, arguments: dict[str, t.Any]) -> dict[str, t.Any]:
         result = self._run_module(module, host, arguments)
         assert not result.get("failed"), result
-        return t.cast(t.Dict[str, t.Any], result)
+        return t.cast("t.Dict[str, t.Any]", result)
 
-    def killed(self, host: KernelHost, case: Case, at: int) -> t.Optional[str]:
+    def killed(self, host: KernelHost, case: Case, at: int) -> str | None:
         """Run the case in a process of its own, killed at this stop; what it was doing, or None where it came through."""
         reading, writing = os.pipe()
         child = os.fork()
@@ -205,7 +210,7 @@ def test_a_run_killed_at_any_step_leaves_files_whole_and_the_next_run_completes_
         assert host.snapshot() == new, what
         assert not bench.run(host, case.module, case.arguments)["changed"], what
 
-    print("{0}: {1} stops, {2} of them with a temporary file left".format(name, at, leftovers))
+    print(f"{name}: {at} stops, {leftovers} of them with a temporary file left")
     assert at >= case.at_least
     assert leftovers or name in ("to nothing", "to tracking again")
 

@@ -17,20 +17,41 @@ CONTEXT = b"system_u:object_r:etc_t:s0\0"
 WANTED = {"max": 70001, "timeouts": {"tcp_established": 86400}, "scope": "boot"}
 
 # Both parts of a file: what goes, and what must stay to the byte, whatever stands around it.
-MANAGED = st.sampled_from([
-    MAX, MAX.replace(".", "/"), ESTABLISHED, "net.nf_conntrack_max", "net.ipv4.ip_conntrack_max",
-    "net.ipv4.netfilter.ip_conntrack_tcp_timeout_established",
-]).flatmap(lambda key: st.sampled_from([key + "=5", "-" + key + " = 5", "  " + key + "\t=  5 ", "-" + key])).map(str.encode)
+MANAGED = (
+    st.sampled_from(
+        [
+            MAX,
+            MAX.replace(".", "/"),
+            ESTABLISHED,
+            "net.nf_conntrack_max",
+            "net.ipv4.ip_conntrack_max",
+            "net.ipv4.netfilter.ip_conntrack_tcp_timeout_established",
+        ]
+    )
+    .flatmap(lambda key: st.sampled_from([key + "=5", "-" + key + " = 5", "  " + key + "\t=  5 ", "-" + key]))
+    .map(str.encode)
+)
 OTHERS = st.one_of(
-    st.sampled_from([
-        b"", b"   ", b"# " + MAX.encode() + b" = 5", b";" + MAX.encode() + b"=5", b"kernel.panic=1", b"kernel.panic = 2",
-        b"\tvm.swappiness\t=\t1 # why", b"net.netfilter.nf_conntrack_maximum = 5", b"net.netfilter.nf_conntrack_acct = 1",
-        b"no assignment", b"=",
-    ]),
+    st.sampled_from(
+        [
+            b"",
+            b"   ",
+            b"# " + MAX.encode() + b" = 5",
+            b";" + MAX.encode() + b"=5",
+            b"kernel.panic=1",
+            b"kernel.panic = 2",
+            b"\tvm.swappiness\t=\t1 # why",
+            b"net.netfilter.nf_conntrack_maximum = 5",
+            b"net.netfilter.nf_conntrack_acct = 1",
+            b"no assignment",
+            b"=",
+        ]
+    ),
     st.binary(max_size=12).map(lambda content: b"#" + content.replace(b"\n", b"").replace(b"\r", b"")),
 )
 LINES = st.lists(
-    st.tuples(st.one_of(OTHERS, MANAGED.map(lambda line: (line,))), st.sampled_from([b"\n", b"\n", b"\r\n"])), max_size=10
+    st.tuples(st.one_of(OTHERS, MANAGED.map(lambda line: (line,))), st.sampled_from([b"\n", b"\n", b"\r\n"])),
+    max_size=10,
 )
 
 
@@ -71,11 +92,15 @@ def test_all_but_the_managed_entries_stays(recorded_host, run_module, lines, end
 
 # What ansible.posix.sysctl 2.x makes of these three: it keeps the first of the duplicates, though the last is in force;
 # it strips the layout; and it appends a line beside those it does not recognise.
-@pytest.mark.parametrize("before, after", [
-    (MAX + " = 1\n# between\n" + MAX + " = 2\n", "# between\n" + MAX + " = 70001\n"),
-    ("\t" + MAX + "   =\t1   \n  kernel.panic   =   1\n", "\t" + MAX + "   =\t70001   \n  kernel.panic   =   1\n"),
-    ("-net/netfilter/nf_conntrack_max = 1\n", "-net/netfilter/nf_conntrack_max = 70001\n"),
-], ids=["duplicate entries", "layout", "other spellings"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (MAX + " = 1\n# between\n" + MAX + " = 2\n", "# between\n" + MAX + " = 70001\n"),
+        ("\t" + MAX + "   =\t1   \n  kernel.panic   =   1\n", "\t" + MAX + "   =\t70001   \n  kernel.panic   =   1\n"),
+        ("-net/netfilter/nf_conntrack_max = 1\n", "-net/netfilter/nf_conntrack_max = 70001\n"),
+    ],
+    ids=["duplicate entries", "layout", "other spellings"],
+)
 def test_a_file_of_ones_own_that_another_module_would_break(recorded_host, run_module, before, after):
     mine = "/etc/sysctl.d/90-mine.conf"
     host = recorded_host("bookworm-6.1-nat", {mine: before})
@@ -88,10 +113,13 @@ def test_a_file_of_ones_own_that_another_module_would_break(recorded_host, run_m
 
 
 def test_sysctl_conf_is_edited_through_debians_link_which_stays_a_link(recorded_host, run_module):
-    host = recorded_host("bookworm-6.1-nat", {
-        "/etc/sysctl.conf": "# mine\n" + MAX + " = 5\nkernel.panic = 1\n",
-        "/etc/sysctl.d/99-sysctl.conf": {"link": "../sysctl.conf"},
-    })
+    host = recorded_host(
+        "bookworm-6.1-nat",
+        {
+            "/etc/sysctl.conf": "# mine\n" + MAX + " = 5\nkernel.panic = 1\n",
+            "/etc/sysctl.d/99-sysctl.conf": {"link": "../sysctl.conf"},
+        },
+    )
     host.is_root = True
     run_module("conntrack_settings", host, WANTED)
     assert host.read_text("/etc/sysctl.conf") == "# mine\nkernel.panic = 1\n"

@@ -9,7 +9,6 @@ import typing as t
 import jinja2
 import pytest
 import yaml
-
 from collection_path import ROOT
 
 PLAYBOOKS = sorted(
@@ -31,7 +30,7 @@ def expressions(node: t.Any, is_condition: bool = False) -> t.Iterator[str]:
         for item in node:
             yield from expressions(item, is_condition)
     elif isinstance(node, str):
-        yield "{{{{ {0} }}}}".format(node) if is_condition else node
+        yield f"{{{{ {node} }}}}" if is_condition else node
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=str)
@@ -40,4 +39,4 @@ def test_every_expression_can_be_parsed(path):
         try:
             jinja2.Environment().parse(expression)
         except jinja2.TemplateSyntaxError as error:
-            pytest.fail("{0}: {1}".format(expression, error))
+            pytest.fail(f"{expression}: {error}")

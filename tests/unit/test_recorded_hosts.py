@@ -7,7 +7,6 @@ import importlib.util
 import json
 
 import pytest
-
 from collection_path import ROOT
 from conftest import HOST_NAMES, RECORDED
 
@@ -34,11 +33,14 @@ def test_a_recorded_host_is_what_its_file_says(recorded_host, name):
 
 
 def test_paths_of_a_recorded_host_can_be_changed_for_one_test(recorded_host):
-    host = recorded_host("linux-6.18-built-in", {
-        "/proc/sys/net/netfilter/nf_conntrack_max": "8\n",
-        "/proc/net/tcp6": None,
-        "/etc/sysctl.d/90-x.conf": {"link": "../sysctl.conf"},
-    })
+    host = recorded_host(
+        "linux-6.18-built-in",
+        {
+            "/proc/sys/net/netfilter/nf_conntrack_max": "8\n",
+            "/proc/net/tcp6": None,
+            "/etc/sysctl.d/90-x.conf": {"link": "../sysctl.conf"},
+        },
+    )
     assert host.read_value("/proc/sys/net/netfilter/nf_conntrack_max") == "8"
     assert host.read("/proc/net/tcp6") is None
     assert host.resolve("/etc/sysctl.d/90-x.conf") == "/etc/sysctl.conf"

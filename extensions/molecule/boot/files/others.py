@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The configuration that a host has from elsewhere: what a blog post said, what a package brings, what nobody remembers.
 
-    others.py make                           writes it
-    others.py check                          fails unless just the lines that would win, or that no kernel knows, are gone
-    others.py said SETTINGS                  fails unless what the collection said of a boot is in that file and line, and live
-    others.py link                           makes the link by which the boot reads /etc/sysctl.conf, or removes it
-    others.py restore                        takes everything back
+others.py make                           writes it
+others.py check                          fails unless just the lines that would win, or that no kernel knows, are gone
+others.py said SETTINGS                  fails unless what the collection said of a boot is in that file and line, and live
+others.py link                           makes the link by which the boot reads /etc/sysctl.conf, or removes it
+others.py restore                        takes everything back
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ FILES = {
         b"# old\noptions nf_conntrack acct=1",
     ),
 }
-BLOG = b"\n# From the blog\nnet.netfilter.nf_conntrack_max = 1048576\nnet.ipv4.netfilter.ip_conntrack_max=655360\n# End\n"
+BLOG = (
+    b"\n# From the blog\nnet.netfilter.nf_conntrack_max = 1048576\nnet.ipv4.netfilter.ip_conntrack_max=655360\n# End\n"
+)
 BLOG_AFTER = b"\n# From the blog\n# End\n"
 
 
@@ -55,9 +57,9 @@ def make() -> None:
 def check() -> None:
     wanted = {path: after for path, (_before, after) in FILES.items()}
     wanted[SYSCTL_CONF] = (read(SAVED) or b"") + BLOG_AFTER
-    wrong = ["{0} holds {1!r}".format(path, read(path)) for path, after in wanted.items() if read(path) != after]
+    wrong = [f"{path} holds {read(path)!r}" for path, after in wanted.items() if read(path) != after]
     # Debian 12 has the link, Debian 13 has not.
-    if os.path.lexists(LINK) != os.path.exists(SAVED) or os.path.lexists(LINK) and not os.path.islink(LINK):
+    if os.path.lexists(LINK) != os.path.exists(SAVED) or (os.path.lexists(LINK) and not os.path.islink(LINK)):
         wrong.append(LINK + " is not as it was")
     report(wrong)
 
@@ -68,7 +70,7 @@ def said(settings: str) -> None:
         line = (read(place["file"]) or b"").decode("utf-8", "replace").split("\n")[place["line"] - 1]
         key = "hashsize" if name == "nf_conntrack_buckets" else name
         if not re.search(r"\b{0} ?= ?{1}\b".format(key, place["boot"]), line):
-            wrong.append("{0} is said to be set by {1}".format(name, line))
+            wrong.append(f"{name} is said to be set by {line}")
         if int(read("/proc/sys/net/netfilter/" + name) or 0) != place["boot"]:
             wrong.append("{0} is not {1}".format(name, place["boot"]))
     report(wrong)

@@ -55,17 +55,18 @@ from random import Random
 
 from ansible.module_utils import conf_trees, real_programs
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.netops.conntrack.plugins.module_utils import (
-    _boot,
-    _drop_ins,
-    _modprobe_conf,
-    _procps_sysctl,
-    _sysctl_conf,
-    _wildcards,
+
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
+from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import SysctlProgram
+from ansible_collections.netops.conntrack.plugins.module_utils._config import (
+    drop_ins,
+    modprobe_d,
+    procps_sysctl,
+    systemd_sysctl,
+    wildcards,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import DIRECTORY, KEYS
-from ansible_collections.netops.conntrack.plugins.module_utils._sysctl_program import SysctlProgram
 
 #: So many differences are told; the rest would say the same.
 _ENOUGH = 3
@@ -88,14 +89,14 @@ _BEFORE["nf_conntrack_log_invalid"] = 0
 
 _PROGRAMS = {
     "systemd-sysctl": (
-        SysctlProgram(_drop_ins.Reading(), _sysctl_conf.BootValues),
+        SysctlProgram(drop_ins.Reading(), systemd_sysctl.BootValues),
         [_SYSTEMD_SYSCTL],
         [_SYSTEMD_SYSCTL, "--prefix=/net/netfilter"],
     ),
     "procps": (
-        SysctlProgram(_procps_sysctl.READING, _procps_sysctl.BootValues),
+        SysctlProgram(procps_sysctl.READING, procps_sysctl.BootValues),
         [_SYSCTL, "--quiet", "--system"],
-        [_SYSCTL, "--quiet", "--pattern", _procps_sysctl.PATTERN, "--system"],
+        [_SYSCTL, "--quiet", "--pattern", procps_sysctl.PATTERN, "--system"],
     ),
 }
 
@@ -111,13 +112,13 @@ class Sysctl:
         return conf_trees.sysctl_tree(random)
 
     def said(self, number: int) -> Answers:
-        files = _drop_ins.read(self._host, _sysctl_conf.KIND, self._rules.reading)
+        files = drop_ins.read(self._host, systemd_sysctl.KIND, self._rules.reading)
         answers = {}
         for at_load in self._times(number):
             values = self._rules.values(files, at_load)
             for name in conf_trees.VARIABLES:
-                origin = _boot.in_force(values, KEYS[name])
-                answers[_question(name, at_load)] = _BEFORE[name] if origin is None else _boot.number(origin)
+                origin = outcome.in_force(values, KEYS[name])
+                answers[_question(name, at_load)] = _BEFORE[name] if origin is None else outcome.number(origin)
         return answers
 
     def seen(self, number: int) -> Answers:
@@ -133,7 +134,7 @@ class Sysctl:
         return answers
 
     @staticmethod
-    def _times(number: int) -> t.Tuple[bool, ...]:
+    def _times(number: int) -> tuple[bool, ...]:
         return (False,) if number % _AT_LOAD else (False, True)
 
 
@@ -142,7 +143,7 @@ def _question(name: str, at_load: bool) -> str:
 
 
 def _write(name: str, value: int) -> None:
-    descriptor = os.open("{0}/{1}".format(DIRECTORY, name), os.O_WRONLY)
+    descriptor = os.open(f"{DIRECTORY}/{name}", os.O_WRONLY)
     try:
         os.write(descriptor, b"%d\n" % value)
     finally:
@@ -150,7 +151,7 @@ def _write(name: str, value: int) -> None:
 
 
 def _read(name: str) -> int:
-    with open("{0}/{1}".format(DIRECTORY, name), "rb", buffering=0) as stream:
+    with open(f"{DIRECTORY}/{name}", "rb", buffering=0) as stream:
         return int(stream.read())
 
 
@@ -164,17 +165,17 @@ class Modprobe:
         return conf_trees.modprobe_tree(random)
 
     def said(self, _number: int) -> Answers:
-        files = _drop_ins.read(self._host, _modprobe_conf.KIND, _modprobe_conf.READING)
+        files = drop_ins.read(self._host, modprobe_d.KIND, modprobe_d.READING)
         command_line = self._host.read_value("/proc/cmdline") or ""
         answers: Answers = {}
         for module, parameter in conf_trees.PARAMETERS:
-            origins = _modprobe_conf.parameter_origins(files, module, parameter)
-            words = _modprobe_conf.command_line_values(command_line, module, parameter)
+            origins = modprobe_d.parameter_origins(files, module, parameter)
+            words = modprobe_d.command_line_values(command_line, module, parameter)
             answers[module + " " + parameter] = [origin.value for origin in origins] + words
         for module in conf_trees.MODULES:
-            origin = _modprobe_conf.install_origin(files, module)
+            origin = modprobe_d.install_origin(files, module)
             answers["install " + module] = origin and " ".join(origin.value.split())
-            blacklist = _modprobe_conf.blacklist_origin(files, module)
+            blacklist = modprobe_d.blacklist_origin(files, module)
             answers["blacklist " + module] = blacklist is not None
         return answers
 
@@ -193,14 +194,14 @@ class Modprobe:
             elif verb == "install":
                 for one in conf_trees.MODULES:
                     question = "install " + one
-                    if answers[question] is None and _wildcards.matches(module, one):
+                    if answers[question] is None and wildcards.matches(module, one):
                         answers[question] = " ".join(rest.split())
             elif verb == "blacklist" and "blacklist " + module in answers:
                 answers["blacklist " + module] = True
         return answers
 
 
-def _kernel_parameters(options: str) -> t.Iterator[t.Tuple[str, str]]:
+def _kernel_parameters(options: str) -> t.Iterator[tuple[str, str]]:
     """Names and values as the kernel takes them apart: next_arg() in lib/cmdline.c, character by character."""
     index = 0
     while index < len(options):
@@ -217,7 +218,7 @@ def _kernel_parameters(options: str) -> t.Iterator[t.Tuple[str, str]]:
         yield name.replace("-", "_"), value.strip('"')
 
 
-def compare(root: real_programs.Root, params: t.Mapping[str, t.Any]) -> t.Iterator[t.Dict[str, t.Any]]:
+def compare(root: real_programs.Root, params: t.Mapping[str, t.Any]) -> t.Iterator[dict[str, t.Any]]:
     """For each tree, its number, what was said and seen, where they differ, and then the tree."""
     program = params["program"]
     bench = Modprobe(root, program) if program == "modprobe" else Sysctl(root, program)
@@ -225,19 +226,29 @@ def compare(root: real_programs.Root, params: t.Mapping[str, t.Any]) -> t.Iterat
         tree = bench.tree(Random("{0} {1} {2}".format(program, params["seed"], number)))
         root.lay(tree)
         said, seen = bench.said(number), bench.seen(number)
-        wrong = {question: {"said": repr(said[question]), "seen": repr(seen[question])} for question in said if said[question] != seen[question]}
+        wrong = {
+            question: {"said": repr(said[question]), "seen": repr(seen[question])}
+            for question in said
+            if said[question] != seen[question]
+        }
         if wrong:
-            wrong = {"tree": number, "wrong": wrong, "files": {path: repr(entry) for path, entry in sorted(tree.items())}}
+            wrong = {
+                "tree": number,
+                "wrong": wrong,
+                "files": {path: repr(entry) for path, entry in sorted(tree.items())},
+            }
         yield wrong
 
 
 def main() -> None:
-    module = AnsibleModule({
-        "program": {"type": "str", "required": True, "choices": ["systemd-sysctl", "procps", "modprobe"]},
-        "seed": {"type": "str", "required": True},
-        "first": {"type": "int", "default": 0},
-        "trees": {"type": "int", "default": 500},
-    })
+    module = AnsibleModule(
+        {
+            "program": {"type": "str", "required": True, "choices": ["systemd-sysctl", "procps", "modprobe"]},
+            "seed": {"type": "str", "required": True},
+            "first": {"type": "int", "default": 0},
+            "trees": {"type": "int", "default": 500},
+        }
+    )
     began = time.time()
     differences, compared = [], 0
     root = real_programs.Root()
@@ -256,7 +267,8 @@ def main() -> None:
             msg="{0}: the collection and the program differ, seed {1}, tree {2}".format(
                 module.params["program"], module.params["seed"], differences[0]["tree"]
             ),
-            differences=differences, **result
+            differences=differences,
+            **result,
         )
     module.exit_json(changed=False, **result)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import posixpath
 import typing as t
-from random import Random
+
+if t.TYPE_CHECKING:
+    from random import Random
 
 Entry = t.Union[bytes, str, None]
 Tree = t.Dict[str, Entry]
@@ -17,13 +19,27 @@ BASES = ("/etc", "/run", "/usr/local/lib", "/usr/lib")
 
 # Some sort last, some are hidden or no .conf, some are those that Debian and the collection have.
 _NAMES = (
-    "10-a.conf", "50-b.conf", "99-sysctl.conf", "99-zz.conf", "Z.conf", "a.conf", "zz-netops-conntrack.conf",
-    "zzz-old.conf", "sp ace.conf", "\u00e9.conf", ".hidden.conf", ".conf", "README", "a.conf~", "b.conf.bak", "c.CONF",
+    "10-a.conf",
+    "50-b.conf",
+    "99-sysctl.conf",
+    "99-zz.conf",
+    "Z.conf",
+    "a.conf",
+    "zz-netops-conntrack.conf",
+    "zzz-old.conf",
+    "sp ace.conf",
+    "\u00e9.conf",
+    ".hidden.conf",
+    ".conf",
+    "README",
+    "a.conf~",
+    "b.conf.bak",
+    "c.CONF",
 )
 
 #: Every variable of a tree: its names with dots, and from which numbers its values are drawn, all of which the kernel
 #: takes as they are.
-VARIABLES: t.Dict[str, t.Tuple[t.Tuple[str, ...], range]] = {
+VARIABLES: dict[str, tuple[tuple[str, ...], range]] = {
     "nf_conntrack_max": (("net.netfilter.nf_conntrack_max", "net.nf_conntrack_max"), range(70000, 200000)),
     "nf_conntrack_buckets": (("net.netfilter.nf_conntrack_buckets",), range(1024, 32768, 512)),
     "nf_conntrack_udp_timeout": (("net.netfilter.nf_conntrack_udp_timeout",), range(1, 50000)),
@@ -49,11 +65,27 @@ _GLOBS = (
 )
 
 _NOISE = (
-    b"", b" ", b"\t", b"# net.netfilter.nf_conntrack_max = 77777", b"; net.netfilter.nf_conntrack_udp_timeout = 7",
-    b"   # net.nf_conntrack_max=77777", b"net.netfilter.nf_conntrack_max", b"net.netfilter.nf_conntrack_max 77777",
-    b"no assignment", b"=", b"= 5", b"-", b"x", b"\xff\xfe = \xff", b"# \xff \xc3\xa9", b"kernel.no_such_key = 5",
-    b"net.ipv4.ip_conntrack_max = 77777", b"net.ipv4.netfilter.ip_conntrack_max=77777",
-    b"-net.ipv4.netfilter.ip_conntrack_udp_timeout = 7", b"net.netfilter.nf_conntrack_no_such = 5", b"net.netfilter = 5",
+    b"",
+    b" ",
+    b"\t",
+    b"# net.netfilter.nf_conntrack_max = 77777",
+    b"; net.netfilter.nf_conntrack_udp_timeout = 7",
+    b"   # net.nf_conntrack_max=77777",
+    b"net.netfilter.nf_conntrack_max",
+    b"net.netfilter.nf_conntrack_max 77777",
+    b"no assignment",
+    b"=",
+    b"= 5",
+    b"-",
+    b"x",
+    b"\xff\xfe = \xff",
+    b"# \xff \xc3\xa9",
+    b"kernel.no_such_key = 5",
+    b"net.ipv4.ip_conntrack_max = 77777",
+    b"net.ipv4.netfilter.ip_conntrack_max=77777",
+    b"-net.ipv4.netfilter.ip_conntrack_udp_timeout = 7",
+    b"net.netfilter.nf_conntrack_no_such = 5",
+    b"net.netfilter = 5",
     b"net.ipv4.netfilter.ip_conntrack_tcp_timeout_established = 7",
 )
 
@@ -63,7 +95,7 @@ _REFUSED = ("", "abc", "5;", "'5'", "0x", "08", "99999999999999999999", "+5", "1
 
 def sysctl_tree(random: Random) -> Tree:
     """A tree of sysctl.d files, and /etc/sysctl.conf."""
-    values: t.Dict[str, t.List[int]] = {}
+    values: dict[str, list[int]] = {}
     # The kernel takes its time to change the number of buckets, so most trees do without.
     variables = [name for name in VARIABLES if name != "nf_conntrack_buckets" or random.random() < 0.1]
     return _tree(random, "sysctl.d", lambda: _text(random, lambda: _sysctl_line(random, variables, values)))
@@ -78,17 +110,17 @@ def _tree(random: Random, kind: str, text: t.Callable[[], bytes]) -> Tree:
     for base in BASES:
         if random.random() < 0.15:
             continue
-        directory = "{0}/{1}".format(base, kind)
+        directory = f"{base}/{kind}"
         tree[directory] = None
         for name in names:
             if random.random() < 0.6:
-                tree["{0}/{1}".format(directory, name)] = _entry(random, directory, odd, text)
+                tree[f"{directory}/{name}"] = _entry(random, directory, odd, text)
     if odd is not None and random.random() < 0.5:
         del tree["/etc/sysctl.conf"]
     return tree
 
 
-def _entry(random: Random, directory: str, odd: t.Optional[str], text: t.Callable[[], bytes]) -> Entry:
+def _entry(random: Random, directory: str, odd: str | None, text: t.Callable[[], bytes]) -> Entry:
     chance = random.random()
     if chance < 0.07:
         return random.choice(("/dev/null", posixpath.relpath("/dev/null", directory)))
@@ -106,10 +138,10 @@ def _entry(random: Random, directory: str, odd: t.Optional[str], text: t.Callabl
 def _text(random: Random, line: t.Callable[[], bytes]) -> bytes:
     end = random.choices((b"\n", b"\r\n", b"\r", b"\n\n", b"\0"), (80, 10, 3, 5, 2))[0]
     text = b"".join(line() + end for _number in range(random.randint(0, 6)))
-    return text[:-len(end)] if random.random() < 0.2 else text
+    return text[: -len(end)] if random.random() < 0.2 else text
 
 
-def _sysctl_line(random: Random, variables: t.Sequence[str], values: t.Dict[str, t.List[int]]) -> bytes:
+def _sysctl_line(random: Random, variables: t.Sequence[str], values: dict[str, list[int]]) -> bytes:
     chance = random.random()
     if chance < 0.15:
         return random.choice(_NOISE)
@@ -120,11 +152,11 @@ def _sysctl_line(random: Random, variables: t.Sequence[str], values: t.Dict[str,
         key = random.choice(VARIABLES[variable][0])
     key = _spelled(random, key)
     if random.random() < 0.12:
-        return "{0}-{1}{2}".format(_blank(random), key, _blank(random)).encode()
+        return f"{_blank(random)}-{key}{_blank(random)}".encode()
     before = random.choices(("", "-", " ", "\t", "  -", "- ", "--", "\v", "\f"), (60, 15, 5, 5, 5, 3, 2, 2, 2))[0]
     equals = random.choice(("=", " = ", "=", " = ", " =", "= ", "\t=\t", "  ="))
     value = _value(random, variable, values)
-    return "{0}{1}{2}{3}{4}".format(before, key, equals, value, _blank(random)).encode()
+    return f"{before}{key}{equals}{value}{_blank(random)}".encode()
 
 
 def _blank(random: Random) -> str:
@@ -156,7 +188,7 @@ def _spelled(random: Random, key: str) -> str:
     return key
 
 
-def _value(random: Random, variable: str, values: t.Dict[str, t.List[int]]) -> str:
+def _value(random: Random, variable: str, values: dict[str, list[int]]) -> str:
     given = values.setdefault(variable, [])
     if given and random.random() < 0.15:
         return str(random.choice(given))
@@ -178,11 +210,29 @@ PARAMETERS = (("nf_conntrack", "hashsize"), ("nf_conntrack", "acct"), ("nf_connt
 MODULES = ("nf_conntrack", "nf_nat", "nf_conntrack_ftp")
 
 _MODPROBE_NOISE = (
-    "", " ", "# options nf_conntrack hashsize=1", "#options nf_conntrack hashsize=1", " # options nf_conntrack hashsize=1",
-    "options", "options nf_conntrack", "options hashsize=1", "install nf_conntrack", "install", "blacklist nf_conntrack",
-    "alias nf_conntrack off", "softdep nf_conntrack pre: nf_nat", "remove nf_conntrack /bin/true",
-    "include /etc/apart.conf", "Options nf_conntrack hashsize=1", "option nf_conntrack hashsize=1", "# comment \\",
-    "options snd x=1 \\", "options nf_conntrack hashsize 1", "options nf_conntrack_x hashsize=1", "\\", "\\\\",
+    "",
+    " ",
+    "# options nf_conntrack hashsize=1",
+    "#options nf_conntrack hashsize=1",
+    " # options nf_conntrack hashsize=1",
+    "options",
+    "options nf_conntrack",
+    "options hashsize=1",
+    "install nf_conntrack",
+    "install",
+    "blacklist nf_conntrack",
+    "alias nf_conntrack off",
+    "softdep nf_conntrack pre: nf_nat",
+    "remove nf_conntrack /bin/true",
+    "include /etc/apart.conf",
+    "Options nf_conntrack hashsize=1",
+    "option nf_conntrack hashsize=1",
+    "# comment \\",
+    "options snd x=1 \\",
+    "options nf_conntrack hashsize 1",
+    "options nf_conntrack_x hashsize=1",
+    "\\",
+    "\\\\",
 )
 
 
@@ -191,11 +241,23 @@ def modprobe_tree(random: Random) -> Tree:
     tree = _tree(random, "modprobe.d", lambda: _modprobe_text(random))
     words = ["BOOT_IMAGE=/vmlinuz", "root=/dev/vda", "quiet"]
     for _number in range(random.choice((0, 0, 1, 2))):
-        words.insert(random.randint(0, len(words)), random.choice((
-            "nf_conntrack.hashsize={0}", "nf-conntrack.hashsize={0}", "nf_conntrack.acct={0}", "nf_conntrack_ftp.ports={0}",
-            "nf_conntrack.hashsize", "hashsize={0}", "x.nf_conntrack.hashsize={0}", "nf_conntrack.x={0}",
-            "nf_conntrack.hash-size={0}", "systemd.nf_conntrack.acct={0}",
-        )).format(random.randint(1, 99999)))
+        words.insert(
+            random.randint(0, len(words)),
+            random.choice(
+                (
+                    "nf_conntrack.hashsize={0}",
+                    "nf-conntrack.hashsize={0}",
+                    "nf_conntrack.acct={0}",
+                    "nf_conntrack_ftp.ports={0}",
+                    "nf_conntrack.hashsize",
+                    "hashsize={0}",
+                    "x.nf_conntrack.hashsize={0}",
+                    "nf_conntrack.x={0}",
+                    "nf_conntrack.hash-size={0}",
+                    "systemd.nf_conntrack.acct={0}",
+                )
+            ).format(random.randint(1, 99999)),
+        )
     tree["/proc/cmdline"] = random.choice((" ", " ", " ", "  ")).join(words).encode() + b"\n"
     return tree
 
@@ -211,9 +273,9 @@ def _modprobe_line(random: Random) -> bytes:
     if chance < 0.2:
         line = random.choice(_MODPROBE_NOISE)
     elif chance < 0.4:
-        module = random.choice(MODULES + ("nf_*", "nf?nat", "nf[_-]nat", "nf[^x]conntrack", "*", "nf_natx"))
+        module = random.choice((*MODULES, "nf_*", "nf?nat", "nf[_-]nat", "nf[^x]conntrack", "*", "nf_natx"))
         command = random.choice(("/bin/false", "/bin/true", "/sbin/modprobe --ignore-install nf_nat", "echo 'a  b'"))
-        line = "install {0} {1} {2}".format(_hyphens(random, module), command, random.randint(1, 99999))
+        line = f"install {_hyphens(random, module)} {command} {random.randint(1, 99999)}"
     else:
         module, _parameter = random.choice(PARAMETERS)
         line = "options {0} {1}".format(
@@ -231,7 +293,17 @@ def _given(random: Random, module: str) -> str:
     parameter = random.choice([name for owner, name in PARAMETERS if owner == module] + ["hashsize", "x"])
     value = random.randint(1, 99999)
     shape = random.choices(
-        ("{0}={1}", "{0}={1},2", '{0}="{1}"', '"{0}={1}"', "{0}", "{0}=", '{0}="a b={1}"', "{0} = {1}", "\u00e9{0}={1}"),
+        (
+            "{0}={1}",
+            "{0}={1},2",
+            '{0}="{1}"',
+            '"{0}={1}"',
+            "{0}",
+            "{0}=",
+            '{0}="a b={1}"',
+            "{0} = {1}",
+            "\u00e9{0}={1}",
+        ),
         (80, 3, 3, 3, 2, 2, 3, 2, 2),
     )[0]
     return shape.format(parameter, value)

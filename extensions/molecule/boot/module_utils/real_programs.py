@@ -58,9 +58,9 @@ class Root:
         _call("umount2", self._path.encode(), _MNT_DETACH)
         os.rmdir(self._path)
 
-    def lay(self, tree: t.Mapping[str, t.Union[bytes, str, None]]) -> None:
+    def lay(self, tree: t.Mapping[str, bytes | str | None]) -> None:
         """Replace the tree of configuration files."""
-        for directory in ("/etc", "/run") + _COVERED:
+        for directory in ("/etc", "/run", *_COVERED):
             _empty(directory)
         for path, entry in tree.items():
             if entry is None:
@@ -85,14 +85,14 @@ class Root:
         ]
         status = os.waitpid(os.posix_spawn(command[0], command, _ENVIRONMENT, file_actions=actions), 0)[1]
         if os.WIFSIGNALED(status):
-            raise OSError("{0} was killed by signal {1}".format(command[0], os.WTERMSIG(status)))
+            raise OSError(f"{command[0]} was killed by signal {os.WTERMSIG(status)}")
         with open(_PRINTED, "rb", buffering=0) as stream:
             return stream.read()
 
 
 def _empty(directory: str) -> None:
     if os.stat(directory).st_dev == os.stat("/usr/bin").st_dev:
-        raise OSError("{0} is the host's own".format(directory))
+        raise OSError(f"{directory} is the host's own")
     for entry in os.scandir(directory):
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)
@@ -106,10 +106,10 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 def _call(name: str, *arguments: t.Any) -> None:
     if getattr(_LIBC, name)(*arguments) != 0:
         code = ctypes.get_errno()
-        raise OSError(code, "{0}{1}: {2}".format(name, arguments, os.strerror(code)))
+        raise OSError(code, f"{name}{arguments}: {os.strerror(code)}")
 
 
-def _mount(source: str, target: str, kind: t.Optional[str], flags: int = 0) -> None:
+def _mount(source: str, target: str, kind: str | None, flags: int = 0) -> None:
     _call(
         "mount", source.encode(), target.encode(), None if kind is None else kind.encode(), ctypes.c_ulong(flags), None
     )

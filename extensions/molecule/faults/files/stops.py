@@ -33,7 +33,7 @@ class Stops:
         self._below = tuple(below)
         self._reach = reach
         self._number = 0
-        self._paths: t.Dict[int, str] = {}
+        self._paths: dict[int, str] = {}
         # What is stopped at uses these itself.
         self._real = {name: getattr(os, name) for name in (*_CALLS, "open", "write", "close")}
 
@@ -62,7 +62,7 @@ class Stops:
         self._number += 1
         self._reach(number, what)
 
-    def _counted(self, subject: t.Any) -> t.Optional[str]:
+    def _counted(self, subject: t.Any) -> str | None:
         path = self._paths.get(subject) if isinstance(subject, int) else os.fspath(subject)
         return path if path is not None and path.startswith(self._below) else None
 
@@ -73,29 +73,29 @@ class Stops:
             path = self._counted(subject)
             if path is None:
                 return real(subject, *arguments, **options)
-            return self.around("{0} {1}".format(name, path), real, subject, *arguments, **options)
+            return self.around(f"{name} {path}", real, subject, *arguments, **options)
 
         return call
 
     def _open_real(self, path: t.Any, flags: int, *arguments: t.Any, **options: t.Any) -> int:
         descriptor = self._real["open"](path, flags, *arguments, **options)
         self._paths[descriptor] = os.fspath(path)
-        return t.cast(int, descriptor)
+        return t.cast("int", descriptor)
 
     def _open(self, path: t.Any, flags: int, *arguments: t.Any, **options: t.Any) -> int:
         # A kernel file is not changed by being opened.
         if flags & os.O_CREAT and self._counted(path) is not None:
-            what = "open {0}".format(path)
-            return t.cast(int, self.around(what, self._open_real, path, flags, *arguments, **options))
+            what = f"open {path}"
+            return t.cast("int", self.around(what, self._open_real, path, flags, *arguments, **options))
         return self._open_real(path, flags, *arguments, **options)
 
     def _write(self, descriptor: int, data: bytes) -> int:
         path, write = self._counted(descriptor), self._real["write"]
         if path is None:
-            return t.cast(int, write(descriptor, data))
+            return t.cast("int", write(descriptor, data))
         if "/proc/" in path or "/sys/" in path:
             # The kernel takes a value whole.
-            return t.cast(int, self.around("write " + path, write, descriptor, data))
+            return t.cast("int", self.around("write " + path, write, descriptor, data))
         half = len(data) // 2
         self._stop("before write " + path)
         write(descriptor, data[:half])

@@ -22,7 +22,7 @@ LEFT = ".netops-conntrack.tmp"
 
 def main() -> None:
     given = json.loads(sys.argv[1])
-    wrong = ["{} is {}".format(unit, state) for unit, state in unit_states() if state == "failed"]
+    wrong = [f"{unit} is {state}" for unit, state in unit_states() if state == "failed"]
     for change in given.get("changes", []):
         content = read(change["subject"])
         if content not in (change["before"], change["after"]):
@@ -61,7 +61,7 @@ def wrong_values(expected: dict[str, int]) -> list[str]:
         with open("/proc/sys/net/netfilter/" + key, encoding="ascii") as stream:
             live = int(stream.read())
         if live != value:
-            wrong.append("{} is {} instead of {}".format(key, live, value))
+            wrong.append(f"{key} is {live} instead of {value}")
     return wrong
 
 

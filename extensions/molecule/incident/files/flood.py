@@ -69,7 +69,7 @@ def send(flows: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for number in range(flows):
             try:
-                sender.sendto(b"", ("127.1.{}.{}".format(number // 256 % 256, number % 256), 9))
+                sender.sendto(b"", (f"127.1.{number // 256 % 256}.{number % 256}", 9))
             except PermissionError:
                 continue  # how a sender learns that conntrack dropped its packet
 

@@ -34,7 +34,7 @@ def main() -> None:
         with open("/proc/sys/net/netfilter/" + key) as stream:
             live = int(stream.read())
         if live != value:
-            wrong.append("{} is {} instead of {}".format(key, live, value))
+            wrong.append(f"{key} is {live} instead of {value}")
     if wrong:
         sys.exit("; ".join(wrong))
 

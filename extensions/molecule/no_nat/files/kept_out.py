@@ -51,10 +51,12 @@ def main() -> None:
     for trigger in TRIGGERS[stack]:
         if subprocess.run(trigger, shell=True, capture_output=True, check=False).returncode == 0:
             wrong.append("did not fail: " + trigger)
-        wrong += ["{} loaded {}".format(trigger, name) for name in loaded(pattern)]
+        wrong += [f"{trigger} loaded {name}" for name in loaded(pattern)]
     subprocess.run(["nft", "delete", "table", "ip", "t"], check=True)
     if stack == "nat":
-        subprocess.run(["nft", "-f", "-"], input=b"table inet keep\ndelete table inet keep\n" + RULE.encode(), check=True)
+        subprocess.run(
+            ["nft", "-f", "-"], input=b"table inet keep\ndelete table inet keep\n" + RULE.encode(), check=True
+        )
         talk()
         if matches() == 0:
             wrong.append("no packet of an established connection matched")

@@ -9,10 +9,10 @@ import errno
 import os
 
 import pytest
-
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from fake_kernel import FakeKernel
 from fake_modules import FakeModules
+
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 
 RUNS = [
     (FakeKernel, "conntrack_settings", {"max": 60000, "timeouts": {"udp": 20}}),
@@ -27,7 +27,7 @@ def host(kind):
     return made
 
 
-@pytest.mark.parametrize("kind, module, arguments", RUNS)
+@pytest.mark.parametrize(("kind", "module", "arguments"), RUNS)
 def test_a_run_looks_at_the_host_only_while_it_has_it_to_itself(run_module, kind, module, arguments):
     kernel = host(kind)
     run_module(module, kernel, arguments)
@@ -41,11 +41,14 @@ def test_a_run_that_fails_lets_the_next_one_in(run_module):
     assert kernel.read_unlocked == [] and not kernel.locked
 
 
-@pytest.mark.parametrize("code, words", [
-    (errno.ENOSPC, "Free some space there, then run this again"),
-    (errno.EROFS, "has to be writable"),
-    (errno.EPERM, "immutable file (lsattr), SELinux"),
-])
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.ENOSPC, "Free some space there, then run this again"),
+        (errno.EROFS, "has to be writable"),
+        (errno.EPERM, "immutable file (lsattr), SELinux"),
+    ],
+)
 def test_the_error_says_what_was_reverted_and_what_to_do(run_module, code, words):
     kernel = host(FakeKernel)
     before = kernel.state()
@@ -56,7 +59,7 @@ def test_the_error_says_what_was_reverted_and_what_to_do(run_module, code, words
     assert "reverted " + ", ".join(result["reverted"]) in result["msg"] and words in result["msg"]
 
 
-@pytest.mark.parametrize("kind, module, arguments", RUNS)
+@pytest.mark.parametrize(("kind", "module", "arguments"), RUNS)
 def test_check_mode_neither_waits_nor_has_others_wait(run_module, kind, module, arguments):
     kernel = host(kind)
     with kernel.alone():  # which fails when it is asked for twice

@@ -14,7 +14,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils import _host
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
-
 ACL = "system.posix_acl_access"
 
 #: Where an entry of an access list is about no user or group by number.
@@ -40,14 +39,18 @@ def fail(code):
 
 # --- paths
 
-@pytest.mark.parametrize("link, resolved", [
-    ("b", "/etc/b"),
-    ("/b", "/b"),
-    ("../b", "/b"),
-    ("../../../../b", "/b"),
-    ("./x/../b", "/etc/b"),
-    ("/proc/self/root/b", "/proc/self/root/b"),
-])
+
+@pytest.mark.parametrize(
+    ("link", "resolved"),
+    [
+        ("b", "/etc/b"),
+        ("/b", "/b"),
+        ("../b", "/b"),
+        ("../../../../b", "/b"),
+        ("./x/../b", "/etc/b"),
+        ("/proc/self/root/b", "/proc/self/root/b"),
+    ],
+)
 def test_links_are_followed_inside_the_root(host, tmp_path, link, resolved):
     (tmp_path / "etc" / "a").symlink_to(link)
     assert host.resolve("/etc/a") == resolved
@@ -69,6 +72,7 @@ def test_a_loop_of_links_is_an_error(host, tmp_path):
 
 
 # --- reading
+
 
 @pytest.mark.parametrize("path", ["/etc/none", "/none/none", "/etc/file/none"])
 def test_what_is_not_there_reads_as_nothing(host, tmp_path, path):
@@ -93,6 +97,7 @@ def test_a_value_is_text_without_white_space_around_it(host, tmp_path):
 
 
 # --- replacing
+
 
 def test_a_new_file_can_be_read_by_all_whatever_the_umask(host, tmp_path):
     before = os.umask(0o077)
@@ -152,8 +157,10 @@ def test_what_is_no_regular_file_is_never_replaced(host, tmp_path):
     assert stat.S_ISFIFO((tmp_path / "null").stat().st_mode)
 
 
-@pytest.mark.parametrize("denied, replaceable", [("none", True), ("etc/a.conf", False), ("etc", False)])
-def test_a_file_can_be_replaced_where_its_directory_can_be_written_too(host, tmp_path, monkeypatch, denied, replaceable):
+@pytest.mark.parametrize(("denied", "replaceable"), [("none", True), ("etc/a.conf", False), ("etc", False)])
+def test_a_file_can_be_replaced_where_its_directory_can_be_written_too(
+    host, tmp_path, monkeypatch, denied, replaceable
+):
     (tmp_path / "etc" / "a.conf").write_bytes(b"")
     # As an immutable file or directory answers root.
     monkeypatch.setattr(_host.os, "access", lambda path, _mode: path != str(tmp_path / denied))
@@ -189,10 +196,20 @@ def test_a_file_without_an_access_list_does_not_take_over_that_of_its_directory(
     assert ACL not in os.listxattr(str(place)) and stat.S_IMODE(place.stat().st_mode) == 0o644
 
 
-@pytest.mark.parametrize("call, code", [
-    ("open", errno.ENOSPC), ("open", errno.EROFS), ("write", errno.ENOSPC), ("fsync", errno.ENOSPC), ("fsync", errno.EIO),
-    ("fchmod", errno.EPERM), ("fchown", errno.EPERM), ("rename", errno.EIO), ("rename", errno.EXDEV),
-])
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        ("open", errno.ENOSPC),
+        ("open", errno.EROFS),
+        ("write", errno.ENOSPC),
+        ("fsync", errno.ENOSPC),
+        ("fsync", errno.EIO),
+        ("fchmod", errno.EPERM),
+        ("fchown", errno.EPERM),
+        ("rename", errno.EIO),
+        ("rename", errno.EXDEV),
+    ],
+)
 def test_a_failure_leaves_the_old_file_and_no_other(host, tmp_path, monkeypatch, call, code):
     place = tmp_path / "etc" / "a.conf"
     place.write_bytes(b"old")
@@ -285,10 +302,11 @@ def test_what_no_run_left_is_not_removed_whatever_its_name(host, tmp_path, kind)
 def test_a_name_as_long_as_names_can_be_is_replaced(host, tmp_path):
     path = "/etc/" + "a" * 250 + ".conf"
     host.replace(path, b"new")
-    assert names(tmp_path) == [path[len("/etc/"):]]
+    assert names(tmp_path) == [path[len("/etc/") :]]
 
 
 # --- one run at a time
+
 
 @pytest.fixture
 def lock(host, tmp_path, monkeypatch):
@@ -298,11 +316,9 @@ def lock(host, tmp_path, monkeypatch):
 
 
 def test_a_second_run_is_told_who_is_at_it_and_what_to_do(host, lock, tmp_path):
-    with host.alone():
-        with pytest.raises(Refused) as raised:
-            with Host(str(tmp_path)).alone():
-                pytest.fail("two runs at once")
-    for words in ("process {0} holds /run/netops-conntrack.lock".format(os.getpid()), "Nothing was changed", "again"):
+    with host.alone(), pytest.raises(Refused) as raised, Host(str(tmp_path)).alone():
+        pytest.fail("two runs at once")
+    for words in (f"process {os.getpid()} holds /run/netops-conntrack.lock", "Nothing was changed", "again"):
         assert words in raised.value.message
     with host.alone():
         pass
@@ -337,18 +353,15 @@ def test_only_root_can_keep_others_from_changing_the_host(host, lock):
 def test_a_link_in_the_place_of_the_lock_is_not_followed(host, lock, tmp_path):
     (tmp_path / "etc" / "precious").write_bytes(b"precious")
     lock.symlink_to("../etc/precious")
-    with pytest.raises(HostError, match="cannot lock /run/netops-conntrack.lock: "):
-        with host.alone():
-            pytest.fail("locked what somebody else chose")
+    with pytest.raises(HostError, match="cannot lock /run/netops-conntrack.lock: "), host.alone():
+        pytest.fail("locked what somebody else chose")
     assert (tmp_path / "etc" / "precious").read_bytes() == b"precious"
 
 
 def test_a_full_run_directory_keeps_no_run_from_being_the_only_one(host, lock, tmp_path, monkeypatch):
     monkeypatch.setattr(_host.os, "pwrite", fail(errno.ENOSPC))
-    with host.alone():
-        with pytest.raises(Refused, match="process unknown holds"):
-            with Host(str(tmp_path)).alone():
-                pytest.fail("two runs at once")
+    with host.alone(), pytest.raises(Refused, match="process unknown holds"), Host(str(tmp_path)).alone():
+        pytest.fail("two runs at once")
 
 
 def test_without_a_run_directory_nothing_is_changed_and_the_error_says_why(host, tmp_path):
@@ -359,6 +372,7 @@ def test_without_a_run_directory_nothing_is_changed_and_the_error_says_why(host,
 
 
 # --- kernel files, directories, removing
+
 
 def test_a_value_is_written_with_one_write(host, tmp_path, monkeypatch):
     (tmp_path / "etc" / "key").write_bytes(b"a longer value\n")
@@ -428,6 +442,7 @@ def test_only_an_empty_directory_is_removed(host, tmp_path):
 
 # --- programs
 
+
 def test_a_program_that_fails_is_named_with_what_it_said(host):
     with pytest.raises(HostError, match="cannot run sh -c echo no >&2; exit 3: no"):
         host.run(["sh", "-c", "echo no >&2; exit 3"])
@@ -441,9 +456,23 @@ def test_a_program_runs_in_the_c_locale_and_cannot_ask(host):
     assert host.run(["sh", "-c", "cat; echo $LC_ALL"]) == "C\n"
 
 
-@pytest.mark.parametrize("machine, size", [
-    ("x86_64", 8), ("aarch64", 8), ("ppc64le", 8), ("s390x", 8), ("riscv64", 8), ("mips64", 8), ("loongarch64", 8),
-    ("i686", 4), ("armv7l", 4), ("armv8l", 4), ("ppc", 4), ("mips", 4), ("riscv32", 4),
-])
+@pytest.mark.parametrize(
+    ("machine", "size"),
+    [
+        ("x86_64", 8),
+        ("aarch64", 8),
+        ("ppc64le", 8),
+        ("s390x", 8),
+        ("riscv64", 8),
+        ("mips64", 8),
+        ("loongarch64", 8),
+        ("i686", 4),
+        ("armv7l", 4),
+        ("armv8l", 4),
+        ("ppc", 4),
+        ("mips", 4),
+        ("riscv32", 4),
+    ],
+)
 def test_the_size_of_a_bucket_by_machine(machine, size):
     assert _host._pointer_bytes(machine) == size

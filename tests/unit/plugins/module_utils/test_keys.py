@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from conftest import HOST_NAMES, RECORDED
 
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
@@ -22,22 +21,25 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
 @pytest.mark.parametrize("name", HOST_NAMES)
 def test_the_catalogue_has_every_key_of_every_recorded_kernel(name):
     tree = json.loads((RECORDED / (name + ".json")).read_text(encoding="utf-8"))["tree"]
-    names = {path[len(DIRECTORY) + 1:] for path in tree if path.startswith(DIRECTORY + "/")}
+    names = {path[len(DIRECTORY) + 1 :] for path in tree if path.startswith(DIRECTORY + "/")}
     assert {name for name in names if is_conntrack(name)} <= set(KEYS) | {COUNT}
 
 
-@pytest.mark.parametrize("key, short", [
-    ("nf_conntrack_tcp_timeout_established", "tcp_established"),
-    ("nf_conntrack_tcp_timeout_syn_sent", "tcp_syn_sent"),
-    ("nf_conntrack_udp_timeout", "udp"),
-    ("nf_conntrack_udp_timeout_stream", "udp_stream"),
-    ("nf_conntrack_generic_timeout", "generic"),
-    ("nf_conntrack_icmpv6_timeout", "icmpv6"),
-    ("nf_conntrack_sctp_timeout_shutdown_ack_sent", "sctp_shutdown_ack_sent"),
-    ("nf_flowtable_tcp_timeout", "flowtable_tcp"),
-    ("nf_conntrack_frag6_timeout", None),
-    ("nf_conntrack_max", None),
-])
+@pytest.mark.parametrize(
+    ("key", "short"),
+    [
+        ("nf_conntrack_tcp_timeout_established", "tcp_established"),
+        ("nf_conntrack_tcp_timeout_syn_sent", "tcp_syn_sent"),
+        ("nf_conntrack_udp_timeout", "udp"),
+        ("nf_conntrack_udp_timeout_stream", "udp_stream"),
+        ("nf_conntrack_generic_timeout", "generic"),
+        ("nf_conntrack_icmpv6_timeout", "icmpv6"),
+        ("nf_conntrack_sctp_timeout_shutdown_ack_sent", "sctp_shutdown_ack_sent"),
+        ("nf_flowtable_tcp_timeout", "flowtable_tcp"),
+        ("nf_conntrack_frag6_timeout", None),
+        ("nf_conntrack_max", None),
+    ],
+)
 def test_short_names_of_timeouts(key, short):
     assert timeout_name(key) == short
     assert (short in TIMEOUTS) == (short is not None)

@@ -26,14 +26,18 @@ def test_a_line_gives_size_references_and_holders():
     assert parse_modules([line]) == {"nf_nat": Module("nf_nat", 65536, 3, ("iptable_nat", "xt_MASQUERADE"))}
 
 
-@pytest.mark.parametrize("line, expected", [
-    (b"ip_tables 28672 0 - Live 0x0\n", Module("ip_tables", 28672, 0, ())),
-    (b"x 4096 1 [permanent], Live 0x0\n", Module("x", 4096, 1, (), True)),
-    (b"x 4096 2 y,[permanent], Live 0x0\n", Module("x", 4096, 2, ("y",), True)),
-    (b"x 4096 - - Live 0x0\n", Module("x", 4096, None, ())),
-    (b"x 4096 0 - Live 0x0 (OE)\n", Module("x", 4096, 0, ())),
-    (b"x 4096 -1 - Unloading 0x0\n", Module("x", 4096, -1, ())),
-], ids=["nobody", "permanent", "held and permanent", "kernel cannot unload", "tainted", "being unloaded"])
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"ip_tables 28672 0 - Live 0x0\n", Module("ip_tables", 28672, 0, ())),
+        (b"x 4096 1 [permanent], Live 0x0\n", Module("x", 4096, 1, (), True)),
+        (b"x 4096 2 y,[permanent], Live 0x0\n", Module("x", 4096, 2, ("y",), True)),
+        (b"x 4096 - - Live 0x0\n", Module("x", 4096, None, ())),
+        (b"x 4096 0 - Live 0x0 (OE)\n", Module("x", 4096, 0, ())),
+        (b"x 4096 -1 - Unloading 0x0\n", Module("x", 4096, -1, ())),
+    ],
+    ids=["nobody", "permanent", "held and permanent", "kernel cannot unload", "tainted", "being unloaded"],
+)
 def test_a_module_that_is_used_by(line, expected):
     assert parse_modules([line]) == {expected.name: expected}
 
@@ -42,12 +46,33 @@ def test_lines_of_another_form_are_passed_over():
     assert parse_modules([b"\n", b"x\n", b"x big 0 - Live 0x0\n", b"y 4096 many - Live 0x0\n"]) == {}
 
 
-@pytest.mark.parametrize("name", [
-    "nf_conntrack", "nf_conntrack_ftp", "nf_conntrack_netlink", "nf_conntrack_ipv4", "nf_nat", "nf_nat_ipv4",
-    "nf_defrag_ipv6", "iptable_nat", "ip6table_nat", "iptable_filter", "ip6table_mangle", "ip_tables", "ip6_tables",
-    "x_tables", "xt_conntrack", "xt_CT", "ipt_MASQUERADE", "ip6t_REJECT", "nft_chain_nat", "nft_ct", "nf_tables",
-    "act_nat",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nf_conntrack",
+        "nf_conntrack_ftp",
+        "nf_conntrack_netlink",
+        "nf_conntrack_ipv4",
+        "nf_nat",
+        "nf_nat_ipv4",
+        "nf_defrag_ipv6",
+        "iptable_nat",
+        "ip6table_nat",
+        "iptable_filter",
+        "ip6table_mangle",
+        "ip_tables",
+        "ip6_tables",
+        "x_tables",
+        "xt_conntrack",
+        "xt_CT",
+        "ipt_MASQUERADE",
+        "ip6t_REJECT",
+        "nft_chain_nat",
+        "nft_ct",
+        "nf_tables",
+        "act_nat",
+    ],
+)
 def test_a_module_of_the_stack_is_reported(name):
     assert set(related(loaded(**{name: ""}))) == {name}
 
@@ -59,8 +84,13 @@ def test_any_other_module_is_not(name):
 
 def test_whatever_holds_connection_tracking_is_reported_through_any_number_of_steps():
     modules = loaded(
-        nf_conntrack="openvswitch ip_vs", openvswitch="vport_vxlan", vport_vxlan="", ip_vs="ip_vs_rr", ip_vs_rr="",
-        libcrc32c="nf_conntrack xfs", xfs="",
+        nf_conntrack="openvswitch ip_vs",
+        openvswitch="vport_vxlan",
+        vport_vxlan="",
+        ip_vs="ip_vs_rr",
+        ip_vs_rr="",
+        libcrc32c="nf_conntrack xfs",
+        xfs="",
     )
     assert list(related(modules)) == ["ip_vs", "ip_vs_rr", "nf_conntrack", "openvswitch", "vport_vxlan"]
 
@@ -106,16 +136,18 @@ def test_references_beyond_holders_pin():
 
 #: Graphs in which a module is held only by others that come later, as every loaded one is.
 ACYCLIC = st.dictionaries(st.integers(0, 12), st.sets(st.integers(0, 12), max_size=4), max_size=12).map(
-    lambda graph: loaded(**{
-        "m{0}".format(name): " ".join("m{0}".format(holder) for holder in holders if holder > name and holder in graph)
-        for name, holders in graph.items()
-    })
+    lambda graph: loaded(
+        **{
+            f"m{name}": " ".join(f"m{holder}" for holder in holders if holder > name and holder in graph)
+            for name, holders in graph.items()
+        }
+    )
 )
 
 
 @given(ACYCLIC, st.sets(st.integers(0, 12)))
 def test_no_module_is_unloaded_before_what_holds_it(modules, roots):
-    names = holders_of(modules, ["m{0}".format(root) for root in roots])
+    names = holders_of(modules, [f"m{root}" for root in roots])
     order = unload_order(modules, names)
     assert sorted(order) == sorted(names)
     gone = set()

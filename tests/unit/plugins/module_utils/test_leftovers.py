@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import pytest
+from fake_kernel import FakeKernel
+from fake_modules import FakeModules
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import TEMPORARY
-from fake_kernel import FakeKernel
-from fake_modules import FakeModules
 
 WANTED = {"max": 60000, "hashsize": 16384}
 BESIDE_SYSCTL_FILES = "/etc/sysctl.d/" + TEMPORARY
@@ -21,7 +21,7 @@ def left(result):
     return [change for change in result["changes"] if change["subject"].endswith(TEMPORARY)]
 
 
-@pytest.mark.parametrize("place", PLACES + ["/etc/" + TEMPORARY, "/etc/modules-load.d/" + TEMPORARY])
+@pytest.mark.parametrize("place", [*PLACES, "/etc/" + TEMPORARY, "/etc/modules-load.d/" + TEMPORARY])
 def test_what_is_left_beside_any_file_goes_also_when_nothing_else_has_to_change(run_module, place):
     kernel = FakeKernel("bookworm-6.1-nat", {"/etc": None})
     run_module("conntrack_settings", kernel, WANTED)
@@ -39,7 +39,7 @@ def test_what_is_left_beside_any_file_goes_also_when_nothing_else_has_to_change(
 
 @pytest.mark.parametrize("arguments", [WANTED, {"state": "absent"}])
 def test_what_is_left_is_no_obstacle_to_any_change(run_module, arguments):
-    kernel = FakeKernel("trixie-6.12-nat", {place: b"half" for place in PLACES})
+    kernel = FakeKernel("trixie-6.12-nat", dict.fromkeys(PLACES, b"half"))
     result = run_module("conntrack_settings", kernel, arguments)
     assert len(left(result)) == len(PLACES)
     assert not any(path.endswith(TEMPORARY) for path in kernel.tree)
@@ -75,7 +75,7 @@ def test_without_root_it_is_nobodys_business(run_module):
 
 
 def test_a_failure_brings_back_even_that(run_module):
-    kernel = FakeKernel("trixie-6.12-nat", {place: b"half" for place in PLACES})
+    kernel = FakeKernel("trixie-6.12-nat", dict.fromkeys(PLACES, b"half"))
     before = kernel.state()
     kernel.fails = {7: HostError("write", "/some/thing", "Input/output error")}
     assert run_module("conntrack_settings", kernel, WANTED)["failed"]

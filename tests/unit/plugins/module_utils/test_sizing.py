@@ -12,9 +12,9 @@ from ansible_collections.netops.conntrack.plugins.module_utils._sizing import (
     Hardware,
     automatic_max,
     hashsize_for,
-    largest_hashsize,
     kernel_hashsize,
     kernel_max,
+    largest_hashsize,
     round_hashsize,
     table_bytes,
 )
@@ -35,14 +35,25 @@ HARDWARE = st.builds(
 )
 
 
-@pytest.mark.parametrize("buckets, rounded", [
-    (1, 512), (511, 512), (512, 512), (513, 1024), (1000, 1024), (100000, 100352), (262144, 262144),
-])
+@pytest.mark.parametrize(
+    ("buckets", "rounded"),
+    [
+        (1, 512),
+        (511, 512),
+        (512, 512),
+        (513, 1024),
+        (1000, 1024),
+        (100000, 100352),
+        (262144, 262144),
+    ],
+)
 def test_a_hashsize_is_rounded_up_to_whole_pages_of_buckets(buckets, rounded):
     assert round_hashsize(buckets, hardware()) == rounded
 
 
-@pytest.mark.parametrize("page_bytes, bucket_bytes, rounded", [(65536, 8, 8192), (16384, 8, 2048), (4096, 4, 1024)])
+@pytest.mark.parametrize(
+    ("page_bytes", "bucket_bytes", "rounded"), [(65536, 8, 8192), (16384, 8, 2048), (4096, 4, 1024)]
+)
 def test_larger_pages_and_smaller_pointers_round_to_more_buckets(page_bytes, bucket_bytes, rounded):
     assert round_hashsize(1000, hardware(page_bytes=page_bytes, bucket_bytes=bucket_bytes)) == rounded
 
@@ -54,21 +65,24 @@ def test_a_rounded_hashsize_stays_as_it_is(buckets, machine):
     assert round_hashsize(rounded, machine) == rounded
 
 
-@pytest.mark.parametrize("kernel, memory_bytes, buckets, entries", [
-    # Seen on virtual machines and on the one with 24 GiB; at the edges, as nf_conntrack_init_start has them.
-    ((6, 1), 481040 * 1024, 4096, 4096),
-    ((6, 12), 475572 * 1024, 4096, 4096),
-    ((6, 18), 24684084 * 1024, 262144, 262144),
-    ((5, 15), 16 * MIB, 1024, 1024),
-    ((5, 15), GIB, 8192, 8192),
-    ((5, 15), GIB + 4096, 65536, 65536),
-    ((5, 15), 4 * GIB, 65536, 65536),
-    ((5, 15), 4 * GIB + 4096, 262144, 262144),
-    ((5, 14), GIB, 8192, 32768),
-    ((5, 10), GIB + 4096, 16384, 65536),
-    ((4, 18), 4 * GIB + 4096, 65536, 262144),
-    ((4, 18), 2 * MIB, 512, 2048),
-])
+@pytest.mark.parametrize(
+    ("kernel", "memory_bytes", "buckets", "entries"),
+    [
+        # Seen on virtual machines and on the one with 24 GiB; at the edges, as nf_conntrack_init_start has them.
+        ((6, 1), 481040 * 1024, 4096, 4096),
+        ((6, 12), 475572 * 1024, 4096, 4096),
+        ((6, 18), 24684084 * 1024, 262144, 262144),
+        ((5, 15), 16 * MIB, 1024, 1024),
+        ((5, 15), GIB, 8192, 8192),
+        ((5, 15), GIB + 4096, 65536, 65536),
+        ((5, 15), 4 * GIB, 65536, 65536),
+        ((5, 15), 4 * GIB + 4096, 262144, 262144),
+        ((5, 14), GIB, 8192, 32768),
+        ((5, 10), GIB + 4096, 16384, 65536),
+        ((4, 18), 4 * GIB + 4096, 65536, 262144),
+        ((4, 18), 2 * MIB, 512, 2048),
+    ],
+)
 def test_the_kernels_own_default_by_version_and_memory(kernel, memory_bytes, buckets, entries):
     machine = hardware(memory_bytes, kernel=kernel)
     assert (kernel_hashsize(machine), kernel_max(machine)) == (buckets, entries)
@@ -78,13 +92,16 @@ def test_a_32_bit_kernel_keeps_the_default_of_a_gigabyte_above_four():
     assert kernel_hashsize(hardware(8 * GIB, bucket_bytes=4)) == 65536
 
 
-@pytest.mark.parametrize("memory_bytes, percent, entries", [
-    (512 * MIB, 5, 65536),
-    (24684084 * 1024, 5, 2097152),
-    (GIB, 5, 131072),
-    (GIB, 100, 2097152),
-    (GIB, 1, 16384),
-])
+@pytest.mark.parametrize(
+    ("memory_bytes", "percent", "entries"),
+    [
+        (512 * MIB, 5, 65536),
+        (24684084 * 1024, 5, 2097152),
+        (GIB, 5, 131072),
+        (GIB, 100, 2097152),
+        (GIB, 1, 16384),
+    ],
+)
 def test_automatic_max_of_usual_hosts(memory_bytes, percent, entries):
     assert automatic_max(hardware(memory_bytes), 1, percent) == entries
 

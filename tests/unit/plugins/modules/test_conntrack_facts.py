@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 import yaml
-
 from conftest import HOST_NAMES
-from ansible_collections.netops.conntrack.plugins.module_utils._facts import SUBSETS
+
+from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import SUBSETS
 from ansible_collections.netops.conntrack.plugins.modules import conntrack_facts
 
 KEYS = "/proc/sys/net/netfilter/"
@@ -44,21 +44,24 @@ def facts_of(run_module):
     return run
 
 
-@pytest.mark.parametrize("name, state, initial_namespace, kernel", [
-    ("bookworm-6.1-absent", "absent", True, "6.1.0-"),
-    ("bookworm-6.1-nat", "loaded", True, "6.1.0-"),
-    ("bullseye-5.10-absent", "absent", True, "5.10.0-"),
-    ("bullseye-5.10-nat", "loaded", True, "5.10.0-"),
-    ("el8-4.18-by-hand", "loaded", True, "4.18.0-"),
-    ("buster-4.19-nft-by-hand", "loaded", True, "4.19.0-"),
-    ("linux-6.18-built-in", "built_in", True, "6.18."),
-    ("linux-6.18-netns", "built_in", False, "6.18."),
-    ("sid-7.2-absent", "absent", True, "7.2."),
-    ("sid-7.2-nat", "loaded", True, "7.2."),
-    ("trixie-6.12-absent", "absent", True, "6.12."),
-    ("trixie-6.12-full", "loaded", True, "6.12."),
-    ("trixie-6.12-nat", "loaded", True, "6.12."),
-])
+@pytest.mark.parametrize(
+    ("name", "state", "initial_namespace", "kernel"),
+    [
+        ("bookworm-6.1-absent", "absent", True, "6.1.0-"),
+        ("bookworm-6.1-nat", "loaded", True, "6.1.0-"),
+        ("bullseye-5.10-absent", "absent", True, "5.10.0-"),
+        ("bullseye-5.10-nat", "loaded", True, "5.10.0-"),
+        ("el8-4.18-by-hand", "loaded", True, "4.18.0-"),
+        ("buster-4.19-nft-by-hand", "loaded", True, "4.19.0-"),
+        ("linux-6.18-built-in", "built_in", True, "6.18."),
+        ("linux-6.18-netns", "built_in", False, "6.18."),
+        ("sid-7.2-absent", "absent", True, "7.2."),
+        ("sid-7.2-nat", "loaded", True, "7.2."),
+        ("trixie-6.12-absent", "absent", True, "6.12."),
+        ("trixie-6.12-full", "loaded", True, "6.12."),
+        ("trixie-6.12-nat", "loaded", True, "6.12."),
+    ],
+)
 def test_state_namespace_and_kernel_are_always_told(recorded_host, facts_of, name, state, initial_namespace, kernel):
     facts = facts_of(recorded_host(name), ["!all"])
     assert set(facts) == ALWAYS
@@ -99,7 +102,11 @@ def test_every_key_of_the_kernel_is_reported_exactly_once(recorded_host, facts_o
 def test_timeouts_have_short_names_and_are_seconds(recorded_host, facts_of, name):
     timeouts = facts_of(recorded_host(name))["timeouts"]
     assert {key: timeouts[key] for key in ("tcp_established", "tcp_time_wait", "udp", "udp_stream", "generic")} == {
-        "tcp_established": 432000, "tcp_time_wait": 120, "udp": 30, "udp_stream": 120, "generic": 600,
+        "tcp_established": 432000,
+        "tcp_time_wait": 120,
+        "udp": 30,
+        "udp_stream": 120,
+        "generic": 600,
     }
 
 
@@ -115,22 +122,31 @@ def test_a_full_table_shows_in_usage_and_drops(recorded_host, facts_of):
     assert facts["statistics"]["early_drop"] == 151
 
 
-@pytest.mark.parametrize("count, limit, buckets, usage, per_bucket", [
-    ("0", "262144", "262144", 0.0, 1.0),
-    ("1", "3", "65536", 33.33, 0.0),
-    ("51200", "262144", "65536", 19.53, 4.0),
-    ("7", "0", "1024", None, 0.0),
-    ("7", "8", "0", 87.5, None),
-    ("12", "8", "4", 150.0, 2.0),
-])
+@pytest.mark.parametrize(
+    ("count", "limit", "buckets", "usage", "per_bucket"),
+    [
+        ("0", "262144", "262144", 0.0, 1.0),
+        ("1", "3", "65536", 33.33, 0.0),
+        ("51200", "262144", "65536", 19.53, 4.0),
+        ("7", "0", "1024", None, 0.0),
+        ("7", "8", "0", 87.5, None),
+        ("12", "8", "4", 150.0, 2.0),
+    ],
+)
 def test_usage_and_entries_per_bucket_have_two_decimals_and_no_division_by_zero(
     recorded_host, facts_of, count, limit, buckets, usage, per_bucket
 ):
-    facts = facts_of(recorded_host("linux-6.18-built-in", {
-        KEYS + "nf_conntrack_count": count + "\n",
-        KEYS + "nf_conntrack_max": limit + "\n",
-        KEYS + "nf_conntrack_buckets": buckets + "\n",
-    }), ["table"])
+    facts = facts_of(
+        recorded_host(
+            "linux-6.18-built-in",
+            {
+                KEYS + "nf_conntrack_count": count + "\n",
+                KEYS + "nf_conntrack_max": limit + "\n",
+                KEYS + "nf_conntrack_buckets": buckets + "\n",
+            },
+        ),
+        ["table"],
+    )
     assert facts["usage_percent"] == usage
     assert facts["entries_per_bucket"] == per_bucket
 
@@ -150,7 +166,10 @@ def test_a_kernel_without_the_statistics_file_has_null_counters(recorded_host, f
 def test_sockets_are_counted_by_state_for_both_protocols(recorded_host, facts_of):
     sockets = facts_of(recorded_host("el8-4.18-by-hand"))["sockets"]
     assert {state: count for state, count in sockets["ipv4"].items() if count} == {
-        "listen": 2, "established": 3, "time_wait": 2, "close_wait": 1,
+        "listen": 2,
+        "established": 3,
+        "time_wait": 2,
+        "close_wait": 1,
     }
     assert (sockets["ipv6"]["listen"], sockets["ipv6"]["established"]) == (1, 1)
 
@@ -166,8 +185,13 @@ def test_loggers_are_told_by_protocol_family(recorded_host, facts_of):
     assert logging == {
         "log_invalid": 0,
         "loggers": {
-            "unspec": None, "inet": None, "ipv4": "nf_log_ipv4", "arp": "nf_log_arp", "netdev": "nf_log_netdev",
-            "bridge": "nf_log_bridge", "ipv6": "nf_log_ipv6",
+            "unspec": None,
+            "inet": None,
+            "ipv4": "nf_log_ipv4",
+            "arp": "nf_log_arp",
+            "netdev": "nf_log_netdev",
+            "bridge": "nf_log_bridge",
+            "ipv6": "nf_log_ipv6",
         },
     }
 
@@ -175,12 +199,27 @@ def test_loggers_are_told_by_protocol_family(recorded_host, facts_of):
 def test_modules_of_the_stack_are_told_with_who_holds_them(recorded_host, facts_of):
     modules = facts_of(recorded_host("trixie-6.12-nat"))["modules"]
     assert modules["nf_nat"] == {
-        "size": 65536, "refcount": 3, "holders": ["ip6table_nat", "iptable_nat", "xt_MASQUERADE"], "pins": 0,
+        "size": 65536,
+        "refcount": 3,
+        "holders": ["ip6table_nat", "iptable_nat", "xt_MASQUERADE"],
+        "pins": 0,
     }
     assert modules["xt_MASQUERADE"]["pins"] == 1
     assert set(modules) == {
-        "ip6_tables", "ip6table_nat", "ip_tables", "iptable_filter", "iptable_nat", "nf_conntrack", "nf_conntrack_ftp",
-        "nf_defrag_ipv4", "nf_defrag_ipv6", "nf_nat", "x_tables", "xt_LOG", "xt_MASQUERADE", "xt_conntrack",
+        "ip6_tables",
+        "ip6table_nat",
+        "ip_tables",
+        "iptable_filter",
+        "iptable_nat",
+        "nf_conntrack",
+        "nf_conntrack_ftp",
+        "nf_defrag_ipv4",
+        "nf_defrag_ipv6",
+        "nf_nat",
+        "x_tables",
+        "xt_LOG",
+        "xt_MASQUERADE",
+        "xt_conntrack",
         "xt_tcpudp",
     }
 
@@ -192,14 +231,25 @@ def test_a_kernel_without_modules_has_none(recorded_host, facts_of):
 BLOCK = "# \ninstall nf_nat /bin/false\n"
 
 
-@pytest.mark.parametrize("files, nat, conntrack", [
-    ({}, None, None),
-    ({"/etc/modprobe.d/b.conf": BLOCK}, ("/etc/modprobe.d/b.conf", 2), None),
-    ({"/usr/lib/modprobe.d/b.conf": "install nf-conntrack /bin/true\n"}, ("/usr/lib/modprobe.d/b.conf", 1),
-     ("/usr/lib/modprobe.d/b.conf", 1)),
-    ({"/etc/modprobe.d/a.conf": "install nf_* modprobe -i $CMDLINE_OPTS\n", "/etc/modprobe.d/b.conf": BLOCK}, None, None),
-    ({"/etc/modprobe.d/b.conf": "blacklist nf_nat\n"}, None, None),
-], ids=["nothing", "NAT", "another's, all", "outranked", "a blacklist is none"])
+@pytest.mark.parametrize(
+    ("files", "nat", "conntrack"),
+    [
+        ({}, None, None),
+        ({"/etc/modprobe.d/b.conf": BLOCK}, ("/etc/modprobe.d/b.conf", 2), None),
+        (
+            {"/usr/lib/modprobe.d/b.conf": "install nf-conntrack /bin/true\n"},
+            ("/usr/lib/modprobe.d/b.conf", 1),
+            ("/usr/lib/modprobe.d/b.conf", 1),
+        ),
+        (
+            {"/etc/modprobe.d/a.conf": "install nf_* modprobe -i $CMDLINE_OPTS\n", "/etc/modprobe.d/b.conf": BLOCK},
+            None,
+            None,
+        ),
+        ({"/etc/modprobe.d/b.conf": "blacklist nf_nat\n"}, None, None),
+    ],
+    ids=["nothing", "NAT", "another's, all", "outranked", "a blacklist is none"],
+)
 def test_what_keeps_a_stack_out_is_told_by_file_and_line(recorded_host, facts_of, files, nat, conntrack):
     facts = facts_of(recorded_host("trixie-6.12-absent", files), ["modules"])
     places = {"nat": nat, "conntrack": conntrack}
@@ -208,16 +258,27 @@ def test_what_keeps_a_stack_out_is_told_by_file_and_line(recorded_host, facts_of
     }
 
 
-@pytest.mark.parametrize("name, in_use", [
-    ("trixie-6.12-nat", True), ("buster-4.19-nft-by-hand", True), ("trixie-6.12-absent", False), ("linux-6.18-built-in", None),
-])
+@pytest.mark.parametrize(
+    ("name", "in_use"),
+    [
+        ("trixie-6.12-nat", True),
+        ("buster-4.19-nft-by-hand", True),
+        ("trixie-6.12-absent", False),
+        ("linux-6.18-built-in", None),
+    ],
+)
 def test_whether_nat_is_in_use_is_told_where_the_kernel_counts_it(recorded_host, facts_of, name, in_use):
     assert facts_of(recorded_host(name), ["modules"])["nat_in_use"] is in_use
 
 
-@pytest.mark.parametrize("listed, in_use", [
-    ("kernel/net/netfilter/nf_conntrack.ko\n", False), ("kernel/net/netfilter/nf_nat.ko\n", None),
-], ids=["a module", "built in"])
+@pytest.mark.parametrize(
+    ("listed", "in_use"),
+    [
+        ("kernel/net/netfilter/nf_conntrack.ko\n", False),
+        ("kernel/net/netfilter/nf_nat.ko\n", None),
+    ],
+    ids=["a module", "built in"],
+)
 def test_nat_that_is_no_part_of_the_kernel_and_not_loaded_is_not_in_use(recorded_host, facts_of, listed, in_use):
     host = recorded_host("linux-6.18-built-in")
     host.put("/lib/modules/{0}/modules.builtin".format(host.read_value("/proc/sys/kernel/osrelease")), listed)
@@ -233,10 +294,14 @@ def test_what_could_not_be_read_is_not_taken_for_no_block(recorded_host, facts_o
     assert [entry["path"] for entry in facts["unreadable"]] == ["/etc/modprobe.d/b.conf"]
 
 
-@pytest.mark.parametrize("rule, in_use", [
-    ("nft_chain_nat 1 0 - Live 0x0\n", None),
-    ("nft_chain_nat 1 1 - Live 0x0\n", True),
-], ids=["no rule", "a chain"])
+@pytest.mark.parametrize(
+    ("rule", "in_use"),
+    [
+        ("nft_chain_nat 1 0 - Live 0x0\n", None),
+        ("nft_chain_nat 1 1 - Live 0x0\n", True),
+    ],
+    ids=["no rule", "a chain"],
+)
 def test_open_vswitch_does_not_tell_whether_it_translates(recorded_host, facts_of, rule, in_use):
     modules = rule + "openvswitch 1 2 - Live 0x0\nnf_nat 1 2 openvswitch,nft_chain_nat, Live 0x0\n"
     host = recorded_host("trixie-6.12-absent", {"/proc/modules": modules})
@@ -263,8 +328,13 @@ def test_a_wrong_part_is_one_clear_error(recorded_host, run_module):
 def test_what_cannot_be_read_is_null_and_listed_with_the_reason(recorded_host, facts_of):
     host = recorded_host("trixie-6.12-nat")
     host.denied = {
-        KEYS + "nf_conntrack_count", KEYS + "nf_conntrack_udp_timeout", KEYS + "nf_conntrack_acct", KEYS + "nf_log/2",
-        "/proc/net/stat/nf_conntrack", "/proc/net/tcp", "/proc/modules",
+        KEYS + "nf_conntrack_count",
+        KEYS + "nf_conntrack_udp_timeout",
+        KEYS + "nf_conntrack_acct",
+        KEYS + "nf_log/2",
+        "/proc/net/stat/nf_conntrack",
+        "/proc/net/tcp",
+        "/proc/modules",
     }
     facts = facts_of(host)
     assert facts["unreadable"] == [{"path": path, "reason": "Permission denied"} for path in sorted(host.denied)]
@@ -331,7 +401,7 @@ def test_every_returned_key_is_documented_and_nothing_else(recorded_host, facts_
 def test_the_documentation_names_every_part():
     option = yaml.safe_load(conntrack_facts.DOCUMENTATION)["options"]["gather_subset"]
     for name in SUBSETS:
-        assert "V({0})".format(name) in " ".join(option["description"])
+        assert f"V({name})" in " ".join(option["description"])
 
 
 def test_files_of_any_bytes_can_be_told_of(recorded_host, facts_of):
@@ -342,7 +412,9 @@ def test_files_of_any_bytes_can_be_told_of(recorded_host, facts_of):
 
 
 def test_an_unreadable_file_that_no_boot_reads_hides_nothing_else(recorded_host, facts_of):
-    host = recorded_host("trixie-6.12-nat", {"/etc/sysctl.conf": "", "/etc/sysctl.d/50-a.conf": "net.nf_conntrack_max = 5\n"})
+    host = recorded_host(
+        "trixie-6.12-nat", {"/etc/sysctl.conf": "", "/etc/sysctl.d/50-a.conf": "net.nf_conntrack_max = 5\n"}
+    )
     # As its name without .conf: the boot passes over it.
     host.put("/etc/sysctl.d/secret", "net.netfilter.nf_conntrack_max = 5\n")
     host.denied.add("/etc/sysctl.d/secret")

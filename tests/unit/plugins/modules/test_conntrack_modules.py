@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import pytest
 import yaml
-
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import BLOCK_FILE
-from ansible_collections.netops.conntrack.plugins.module_utils._pins import Pin
-from ansible_collections.netops.conntrack.plugins.module_utils._stacks_observed import STACKS, STATES
-from ansible_collections.netops.conntrack.plugins.modules import conntrack_modules
 from fake_modules import FakeModules
+
+from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BLOCK_FILE
+from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import STACKS, STATES
+from ansible_collections.netops.conntrack.plugins.modules import conntrack_modules
 
 NAT_ABSENT = {"stack": "nat", "state": "absent"}
 
@@ -60,11 +60,14 @@ def test_what_pins_a_module_is_an_error_with_its_rule(run_module):
     assert host.state() == before
 
 
-@pytest.mark.parametrize("arguments, word", [
-    ({"stack": "nat;reboot", "state": "absent"}, "stack"),
-    ({"stack": "nat", "state": "gone"}, "state"),
-    ({"stack": "nat"}, "state"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"stack": "nat;reboot", "state": "absent"}, "stack"),
+        ({"stack": "nat", "state": "gone"}, "state"),
+        ({"stack": "nat"}, "state"),
+    ],
+)
 def test_a_wrong_request_is_one_clear_error(run_module, arguments, word):
     result = run_module("conntrack_modules", FakeModules("trixie-6.12-nat"), arguments)
     assert result["failed"] and word in result["msg"]

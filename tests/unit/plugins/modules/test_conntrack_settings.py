@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from fake_kernel import FakeKernel
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
@@ -47,16 +46,19 @@ def test_returned_keys_are_those_documented(run_module):
         assert set(value) == set(documented["settings"]["contains"]["NAME"]["contains"])
 
 
-@pytest.mark.parametrize("arguments, words", [
-    ({"max": 0}, "max is 0"),
-    ({"timeouts": {"udp": "30\n"}}, "timeouts.udp is '30\\n'"),
-    ({"sysctls": {"nf_conntrack_max": 5}}, "use max"),
-    ({"sysctl_file": "sysctl.conf"}, "absolute path"),
-    ({"sysctls": {"nf_conntrack_helper": 1}}, "this kernel"),
-    ({"scope": "now"}, "must be one of"),
-    ({"timeouts": "abc"}, "timeouts"),
-    ({"nonsense": 1}, "nonsense"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"max": 0}, "max is 0"),
+        ({"timeouts": {"udp": "30\n"}}, "timeouts.udp is '30\\n'"),
+        ({"sysctls": {"nf_conntrack_max": 5}}, "use max"),
+        ({"sysctl_file": "sysctl.conf"}, "absolute path"),
+        ({"sysctls": {"nf_conntrack_helper": 1}}, "this kernel"),
+        ({"scope": "now"}, "must be one of"),
+        ({"timeouts": "abc"}, "timeouts"),
+        ({"nonsense": 1}, "nonsense"),
+    ],
+)
 def test_a_bad_request_is_one_message_and_changes_nothing(run_module, arguments, words):
     kernel = FakeKernel("trixie-6.12-nat")
     before = kernel.state()
@@ -88,7 +90,9 @@ def test_files_of_any_bytes_can_be_returned(run_module):
 
 
 def test_a_conflicting_line_of_any_bytes_can_be_named(run_module):
-    kernel = FakeKernel("trixie-6.12-nat", {"/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_max = 5 # caf\xe9\n"})
+    kernel = FakeKernel(
+        "trixie-6.12-nat", {"/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_max = 5 # caf\xe9\n"}
+    )
     result = run_module("conntrack_settings", kernel, {"max": 100000, "conflicting_entries": "fail"})
     assert "/etc/sysctl.d/zzz.conf:1" in result["msg"]
     str(result).encode("utf-8")

@@ -1,0 +1,193 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What boots, and later loads of nf_conntrack, will set by the files of a host."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import sysctl_program
+from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, systemd_sysctl
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
+from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, Key
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_sysctl import BootValues
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import SysctlProgram
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+HEADER = "# Written by Ansible: netops.conntrack.conntrack_settings\n"
+
+#: Names that sort after the usual ones, because the last file read wins.
+SYSCTL_FILE = "/etc/sysctl.d/zz-netops-conntrack.conf"
+MODPROBE_FILE = "/etc/modprobe.d/zz-netops-conntrack.conf"
+UDEV_FILE = "/etc/udev/rules.d/99-netops-conntrack.rules"
+MODULES_LOAD_FILE = "/etc/modules-load.d/netops-conntrack.conf"
+
+#: What that last one holds.
+MODULES_LOAD_TEXT = HEADER + MODULE + "\n"
+
+#: What conntrack_modules keeps modules out by. Sorts before the usual names, because of several ``install`` commands for
+#: a module the first is run.
+BLOCK_FILE = "/etc/modprobe.d/00-netops-conntrack-modules.conf"
+
+SYSCTL_CONF = "/etc/sysctl.conf"
+
+COMMAND_LINE = "/proc/cmdline"
+
+#: Sockets of a running udevd: of systemd up to 257, and since.
+_UDEV_SOCKETS = ("/run/udev/control", "/run/udev/io.systemd.Udev")
+
+
+@dataclass(frozen=True)
+class BootFiles:
+    """The configuration that was observed.
+
+    :ivar program: what applies the sysctl files.
+    :ivar sysctl_d: the files that it reads.
+    :ivar modprobe_d: the files that modprobe reads.
+    :ivar command_line: the kernel's, which modprobe reads for parameters after all files.
+    :ivar own: text of the collection's udev rule and modules-load.d file; None where there is none.
+    :ivar sysctl_file: where sysctl lines shall go, by a name that the boot reads it by if there is one.
+    :ivar unread: the requested file where the boot does not read it; and /etc/sysctl.conf, which an operator's
+        ``sysctl -p`` then still does.
+    :ivar udev_runs: whether a udevd runs that has to be told of new rules; not so in an image that is being built.
+    :ivar unwritable: files in question that this process cannot write.
+    :ivar leftovers: what stopped runs left beside those files, the content by path.
+    """
+
+    program: SysctlProgram
+    sysctl_d: DropIns
+    modprobe_d: DropIns
+    command_line: str
+    own: t.Mapping[str, str | None]
+    sysctl_file: str
+    unread: t.Sequence[ConfFile]
+    udev_runs: bool
+    unwritable: frozenset[str]
+    leftovers: t.Mapping[str, str]
+
+
+def observe(host: Host, sysctl_file: str | None = None) -> BootFiles:
+    """Read the configuration files, once.
+
+    :param sysctl_file: where sysctl lines shall go; None where nothing will be changed.
+    :raises HostError: one cannot be read.
+    """
+    program = sysctl_program.find(host)
+    sysctl_d = drop_ins.read(host, systemd_sysctl.KIND, program.reading)
+    modprobe_files = drop_ins.read(host, modprobe_d.KIND, modprobe_d.READING)
+    own = {
+        path: None if host.resolve(path) == "/dev/null" else host.read_text(path)
+        for path in (UDEV_FILE, MODULES_LOAD_FILE)
+    }
+    candidates: set[str] = set()
+    if sysctl_file is not None:
+        candidates = {SYSCTL_CONF, SYSCTL_FILE, MODPROBE_FILE, UDEV_FILE, MODULES_LOAD_FILE}
+        candidates.update(conf.path for conf in sysctl_d.files + modprobe_files.files)
+        candidates = {path for path in candidates if below_etc(path)} | {sysctl_file}
+    return BootFiles(
+        program=program,
+        sysctl_d=sysctl_d,
+        modprobe_d=modprobe_files,
+        command_line=host.read_value(COMMAND_LINE) or "",
+        own=own,
+        sysctl_file=_read_name(host, sysctl_d, sysctl_file or SYSCTL_FILE),
+        unread=[
+            ConfFile(path, host.resolve(path), host.read_text(path) or "")
+            for path in sorted(candidates & {SYSCTL_CONF, sysctl_file})
+            if host.is_file(path) and not sysctl_d.reads(host.resolve(path))
+        ],
+        udev_runs=any(host.exists(path) for path in _UDEV_SOCKETS),
+        unwritable=frozenset(path for path in candidates if not host.replaceable(path)),
+        leftovers=_leftovers.find(host, candidates),
+    )
+
+
+def _read_name(host: Host, sysctl_d: DropIns, path: str) -> str:
+    """The name that the boot reads a file by, which may be a link to that; the path itself where it reads none."""
+    target = host.resolve(path)
+    return target if sysctl_d.reads(target) and not sysctl_d.reads(path) else path
+
+
+def below_etc(path: str) -> bool:
+    """Whether a file is the administrator's, and so may be changed."""
+    return path.startswith("/etc/")
+
+
+def value_origin(files: BootFiles, key: Key, at_load: bool = False) -> Origin | None:
+    """What sets a key at boot: of all lines that are written to it, the last one that the kernel takes.
+
+    :param at_load: what sets it when nf_conntrack is loaded after boot, by the udev rule.
+    """
+    return in_force(_values(files.program.values, files.sysctl_d, at_load), key)
+
+
+@functools.lru_cache(maxsize=4)
+def _values(rules: type[BootValues], sysctl_d: DropIns, at_load: bool) -> BootValues:
+    """What the files set, parsed once for all keys."""
+    return rules(sysctl_d, at_load)
+
+
+def in_force(values: BootValues, key: Key) -> Origin | None:
+    """The last of all that is written to a key that the kernel takes; None where it takes none."""
+    written = values.writes(key.sysctl, *key.aliases)
+    return next((origin for origin in reversed(written) if _is_taken(origin, key)), None)
+
+
+def _is_taken(origin: Origin, key: Key) -> bool:
+    value = number(origin)
+    return value is not None and key.takes(value)
+
+
+def number_set(files: BootFiles, key: Key) -> int | None:
+    """The number that the sysctl files set a key to; None when they set none, or one that the kernel refuses."""
+    return _within_limits(key, number(value_origin(files, key)))
+
+
+def number_given(files: BootFiles) -> int | None:
+    """The hashsize that nf_conntrack will be loaded with, before rounding; None when it is given none."""
+    return _within_limits(KEYS[BUCKETS], buckets(hashsize_origin(files)))
+
+
+def number(origin: Origin | None) -> int | None:
+    """The number that the kernel reads from a line; None where there is no line, or it sets no number."""
+    return None if origin is None else _kernel.parse_number(origin.value)
+
+
+def buckets(origin: Origin | None) -> int | None:
+    """The number that the kernel reads from a hashsize; None where there is none, or it refuses it."""
+    return None if origin is None else _kernel.parse_parameter(origin.value)
+
+
+def number_at_load(files: BootFiles, key: Key) -> int | None:
+    """The number that the udev rule sets a key to; None where no line sets it to what is allowed."""
+    return _within_limits(key, number(value_origin(files, key, at_load=True)))
+
+
+def _within_limits(key: Key, value: int | None) -> int | None:
+    return value if value is not None and key.minimum <= value <= key.maximum else None
+
+
+def hashsize_origins(files: BootFiles, built_in: bool = False) -> list[Origin]:
+    """All that gives nf_conntrack a hashsize when it is loaded, or started with the kernel that it is built into.
+
+    The kernel gets them all, in this order. The last is in force, but it loads no module with one that it refuses.
+    """
+    words = modprobe_d.command_line_values(files.command_line, MODULE, "hashsize")
+    on_command_line = [Origin(word, COMMAND_LINE, 1) for word in words]
+    if built_in:
+        return on_command_line
+    by_options = modprobe_d.parameter_origins(files.modprobe_d, MODULE, "hashsize")
+    before, after = modprobe_d.command_origins(files.modprobe_d, MODULE, "hashsize")
+    return before + by_options + on_command_line + after
+
+
+def hashsize_origin(files: BootFiles) -> Origin | None:
+    """What gives nf_conntrack its hashsize when it is loaded."""
+    return next(reversed(hashsize_origins(files)), None)

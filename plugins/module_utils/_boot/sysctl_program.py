@@ -1,0 +1,88 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which program sets sysctl lines when a host boots: systemd-sysctl, or ``sysctl --system`` of procps."""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl, systemd_sysctl
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import Reading
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+_SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
+_RUNNING_SYSTEMD = "/run/systemd/system"
+_INIT = "/sbin/init"
+_PROGRAM_DIRECTORIES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_INIT_SCRIPTS = ("/etc/init.d/procps", "/etc/init.d/procps.sh")
+
+
+@dataclass(frozen=True)
+class SysctlProgram:
+    """What sets sysctl lines at boot.
+
+    :ivar reading: how it reads the directories of sysctl.d.
+    :ivar values: what it writes, given the files.
+    :ivar at_load: the command that sets the keys below net.netfilter and no other, as a udev rule says it.
+    :ivar problem: why nothing can be said about the boot; empty where something can.
+    """
+
+    reading: Reading
+    values: type[systemd_sysctl.BootValues]
+    at_load: str = ""
+    problem: str = ""
+
+
+def find(host: Host) -> SysctlProgram:
+    """The program that sets sysctl lines when this host boots.
+
+    systemd-sysctl where it is installed and systemd boots the host. Else procps, where an init script runs its
+    ``sysctl --system`` and udev can run it at later loads.
+    """
+    program = _first(host, _SYSTEMD_SYSCTL)
+    if program is not None and _boots_by_systemd(host):
+        return SysctlProgram(Reading(), systemd_sysctl.BootValues, f"{program} --prefix=/net/netfilter")
+    sysctl, script = _program(host, "sysctl"), _first(host, _INIT_SCRIPTS)
+    if sysctl is None or script is None:
+        return _unknown(
+            "this host's boot runs neither systemd-sysctl nor an init script of procps ({0}), so nothing here is known"
+            " to apply it at boot".format(" or ".join(_INIT_SCRIPTS))
+        )
+    behind = host.resolve(sysctl)
+    if posixpath.basename(behind) != "sysctl":
+        return _unknown(
+            f"this host's boot runs no systemd-sysctl, and its {sysctl} is no program of procps but {behind}, so nothing here is"
+            " known to apply it at boot"
+        )
+    if _program(host, "udevadm") is None:
+        return _unknown(
+            f"this host has no udev, which would set the values whenever nf_conntrack is loaded after boot; {script} sets"
+            " them but once"
+        )
+    # sysctl 3.3.17 to 4.0.4 acts on --system where it stands, so what stands behind it is not seen.
+    at_load = f"{sysctl} --quiet --pattern '{procps_sysctl.PATTERN}' --system"
+    return SysctlProgram(procps_sysctl.READING, procps_sysctl.BootValues, at_load)
+
+
+def _boots_by_systemd(host: Host) -> bool:
+    """Whether systemd boots a host that has it installed; an image or a container may have nothing that says no."""
+    if host.exists(_RUNNING_SYSTEMD) or not host.exists(_INIT):
+        return True
+    return posixpath.basename(host.resolve(_INIT)) == "systemd"
+
+
+def _unknown(problem: str) -> SysctlProgram:
+    return SysctlProgram(Reading(), systemd_sysctl.BootValues, problem=problem)
+
+
+def _first(host: Host, paths: t.Iterable[str]) -> str | None:
+    return next((path for path in paths if host.exists(path)), None)
+
+
+def _program(host: Host, name: str) -> str | None:
+    return _first(host, (f"{directory}/{name}" for directory in _PROGRAM_DIRECTORIES))

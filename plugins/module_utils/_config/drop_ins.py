@@ -1,0 +1,205 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Directories of drop-in files, which sysctl.d, modprobe.d and modules-load.d read by the same rules.
+
+A file in an earlier directory hides those of the same name in later ones (a link to /dev/null masks them); what is
+left is read in the order of the file names, whatever the directory. Sources: sysctl.d(5), modprobe.d(5),
+modules-load.d(5). Where a program does otherwise, it has a :class:`Reading` of its own.
+"""
+
+from __future__ import annotations
+
+import errno
+import posixpath
+from dataclasses import dataclass
+
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, decode
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a program reads such directories; by default as systemd's programs do.
+
+    :ivar hidden: whether it reads files whose names start with a dot.
+    :ivar unreadable_hides: whether a directory, or a link to nowhere, hides the files of its name in later directories.
+    :ivar suffixes: how the names of the files end.
+    :ivar last: a file that it reads after all others, whatever its name; None for none.
+    """
+
+    hidden: bool = False
+    unreadable_hides: bool = True
+    suffixes: tuple[str, ...] = (".conf",)
+    last: str | None = None
+
+    def takes(self, name: str) -> bool:
+        """Whether files of this name are read at all."""
+        return name.endswith(self.suffixes) and (self.hidden or not name.startswith("."))
+
+    def rank(self, conf: ConfFile) -> tuple[bool, str]:
+        """What files are sorted by into the order in which they are read."""
+        return (conf.path == self.last, conf.name)
+
+
+def directories(kind: str) -> tuple[str, ...]:
+    """The directories of a kind (``sysctl.d``), the one that hides the others first.
+
+    ``/lib`` stands for hosts where it is not yet a link to ``/usr/lib``.
+    """
+    return tuple(f"{base}/{kind}" for base in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"))
+
+
+@dataclass(frozen=True)
+class ConfFile:
+    """One file that is read.
+
+    :ivar path: the name it is read by.
+    :ivar target: where its bytes are, links followed.
+    :ivar text: its content; bytes that are no UTF-8 are kept as surrogates.
+    :ivar is_dangling: whether it is a link to nowhere, which reads as an empty file.
+    """
+
+    path: str
+    target: str
+    text: str
+    is_dangling: bool = False
+
+    @property
+    def content(self) -> str | None:
+        """The text of the file that is there; None where none is, behind a mask neither."""
+        return None if self.is_dangling or self.target == "/dev/null" else self.text
+
+    @property
+    def name(self) -> str:
+        """The file name, which decides the order."""
+        return posixpath.basename(self.path)
+
+    @property
+    def place(self) -> str:
+        """The path as messages show it, with where it leads."""
+        return self.path if self.path == self.target else f"{self.path} -> {self.target}"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What sets something at boot or at a module's load: a value, by a line of a file."""
+
+    value: str
+    path: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.number} ({self.value})"
+
+
+@dataclass(frozen=True)
+class DropIns:
+    """All files of a kind that are read, in reading order.
+
+    :ivar kind: ``sysctl.d``, ``modprobe.d`` or ``modules-load.d``.
+    :ivar reading: how they are read.
+    """
+
+    kind: str
+    files: tuple[ConfFile, ...]
+    reading: Reading = Reading()
+
+    def with_text(self, path: str, text: str | None) -> DropIns:
+        """The same with another content at a path, or without the file; pure.
+
+        A new path must not be hidden by a file of the same name in an earlier directory: see :meth:`hidden_by`.
+        """
+        kept, changed, names = [], False, self.names_of(path)
+        for conf in self.files:
+            if conf.path in names:
+                changed = True
+                if text is None:
+                    continue
+                conf = ConfFile(conf.path, conf.target, text)
+            kept.append(conf)
+        if not changed and text is not None and self.reads(path):
+            kept.append(ConfFile(path, path, text))
+        return DropIns(self.kind, tuple(sorted(kept, key=self.reading.rank)), self.reading)
+
+    def reads(self, path: str) -> bool:
+        """Whether a file at this path is read, or would be if it were there."""
+        if path == self.reading.last or any(path in (conf.path, conf.target) for conf in self.files):
+            return True
+        return (
+            posixpath.dirname(path) in directories(self.kind)
+            and self.reading.takes(posixpath.basename(path))
+            and self.hidden_by(path) is None
+        )
+
+    def hidden_by(self, path: str) -> str | None:
+        """The file that hides this path by having the same name in an earlier directory; None when none does."""
+        order = directories(self.kind)
+        directory, name = posixpath.split(path)
+        if directory in order:
+            for conf in self.files:
+                if conf.name == name and posixpath.dirname(conf.path) in order[: order.index(directory)]:
+                    return conf.path
+        return None
+
+    def hides(self, path: str) -> str | None:
+        """The file that a new one at this path would hide, by having the same name in a later directory; None for none."""
+        if any(conf.path == path for conf in self.files):
+            return None
+        directory, name = posixpath.split(path)
+        order = directories(self.kind)
+        later = order[order.index(directory) + 1 :] if directory in order else ()
+        return next(
+            (conf.path for conf in self.files if conf.name == name and posixpath.dirname(conf.path) in later), None
+        )
+
+    def names_of(self, path: str) -> frozenset[str]:
+        """All paths that lead to the file at this path: a file may be read by more than one name."""
+        targets = {conf.target for conf in self.files if path in (conf.path, conf.target)} - {"/dev/null"}
+        return frozenset({path} | targets | {conf.path for conf in self.files if conf.target in targets})
+
+    def after(self, path: str) -> tuple[ConfFile, ...]:
+        """What is read after the file at this path, where that is read more than once after the last time."""
+        names = self.names_of(path)
+        last = max((index for index, conf in enumerate(self.files) if conf.path in names), default=-1)
+        return self.files[last + 1 :]
+
+
+def _target(host: Host, path: str) -> str | None:
+    """Where a path leads, which need not be there; None where its links lead round in a ring."""
+    try:
+        return host.resolve(path)
+    except HostError as error:
+        if error.code != errno.ELOOP:
+            raise
+        return None
+
+
+def _is_readable(host: Host, path: str) -> bool:
+    target = _target(host, path)
+    return target is not None and host.exists(target) and not host.is_directory(target)
+
+
+def read(host: Host, kind: str, reading: Reading = Reading()) -> DropIns:
+    """Read all files of a kind that the boot of a host reads.
+
+    :raises HostError: one of them cannot be read.
+    """
+    paths: dict[str, str] = {}
+    for directory in directories(kind):
+        for name in host.names(directory):
+            path = f"{directory}/{name}"
+            if reading.takes(name) and name not in paths and (reading.unreadable_hides or _is_readable(host, path)):
+                paths[name] = path
+    found = list(paths.values())
+    if reading.last is not None and host.exists(reading.last):
+        found.append(reading.last)
+    files = []
+    for path in found:
+        target = _target(host, path)
+        if target is None or host.is_directory(target):
+            continue
+        # A dangling link hides the others just as a mask does.
+        content = b"" if target == "/dev/null" else host.read(target)
+        files.append(ConfFile(path, target, decode(content or b""), content is None))
+    return DropIns(kind, tuple(sorted(files, key=reading.rank)), reading)

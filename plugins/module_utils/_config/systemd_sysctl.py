@@ -1,0 +1,156 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""sysctl.d: parse, tell who wins at boot, and edit without touching any other byte. Pure.
+
+The rules are those of systemd-sysctl: sysctl.d(5) and src/sysctl/sysctl.c. What another program does otherwise is in
+``_procps_sysctl``.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.netops.conntrack.plugins.module_utils._config import wildcards
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
+
+KIND = "sysctl.d"
+
+# A zero byte is only ever at a line's end.
+_BLANK = " \t\r\n\0"
+_COMMENT = ("#", ";")
+_ASSIGNMENT = re.compile(r"(?P<left>[^=]*=[ \t]*)(?P<value>.*?)(?P<right>[ \t\r\n\0]*)\Z", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line that names a key.
+
+    :ivar number: line number, from 1.
+    :ivar key: the key as a path below /proc/sys, such as ``net/netfilter/nf_conntrack_max``; may hold globs.
+    :ivar value: the value; None for ``-key``, which takes a key out of what globs set.
+    """
+
+    number: int
+    key: str
+    value: str | None
+
+
+def normalise(key: str) -> str:
+    """A key as a path below /proc/sys. The first separator decides which of ``.`` and ``/`` separates."""
+    first = next((char for char in key if char in "./"), "/")
+    path = key if first == "/" else key.translate({ord("."): "/", ord("/"): "."})
+    return "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines with their ends, so that joining them gives the text back.
+
+    A carriage return alone ends a line too, and so does a zero byte: read_line_full() in src/basic/fileio.c.
+    """
+    return re.findall(r"[^\r\n\0]*(?:\r\n?|\n|\0)|[^\r\n\0]+", text)
+
+
+def _parse_line(number: int, line: str) -> Entry | None:
+    stripped = line.strip(_BLANK)
+    if not stripped or stripped.startswith(_COMMENT):
+        return None
+    key, equals, value = stripped.partition("=")
+    ignores_errors = key.startswith("-")
+    key = key[1:] if ignores_errors else key
+    if not equals and not ignores_errors:
+        return None  # systemd-sysctl complains and goes on
+    return Entry(number, normalise(key.strip(_BLANK)), value.strip(_BLANK) if equals else None)
+
+
+def parse(text: str) -> list[Entry]:
+    """The entries of a file in the order of its lines."""
+    entries = []
+    for number, line in enumerate(split_lines(text), 1):
+        entry = _parse_line(number, line)
+        if entry is not None:
+            entries.append(entry)
+    return entries
+
+
+def lines_about(conf: ConfFile, names: t.Collection[str]) -> list[str]:
+    """The lines of a file that name one of these keys (with dots), as ``file:line (text)`` for messages."""
+    keys = {normalise(name) for name in names}
+    lines = split_lines(conf.text)
+    return [
+        f"{conf.place}:{entry.number} ({lines[entry.number - 1].strip(_BLANK)})"
+        for entry in parse(conf.text)
+        if entry.key in keys
+    ]
+
+
+class BootValues:
+    """What the boot writes, from all files that it reads.
+
+    :param at_load: only what ``systemd-sysctl --prefix=/net/netfilter`` writes.
+    """
+
+    def __init__(self, drop_ins: DropIns, at_load: bool = False) -> None:
+        self._prefix = "net/netfilter/" if at_load else ""
+        # As systemd-sysctl keeps it: a later line replaces an earlier one and moves to the end, unless it says
+        # the same; then the earlier one stays where it is.
+        self._entries: dict[str, tuple[str, Entry]] = {}
+        for conf in drop_ins.files:
+            for entry in parse(conf.text):
+                known = self._entries.get(entry.key)
+                if known is not None and known[1].value == entry.value:
+                    continue
+                self._entries.pop(entry.key, None)
+                self._entries[entry.key] = (conf.path, entry)
+
+    def writes(self, *names: str) -> list[Origin]:
+        """All that is written to a variable that has these names (with dots), in that order.
+
+        A glob never overrides a line that names the key, wherever that stands.
+        """
+        keys = [key for key in map(normalise, names) if key.startswith(self._prefix)]
+        found = []
+        for pattern, (path, entry) in self._entries.items():
+            if wildcards.is_pattern(pattern):
+                hit = any(key not in self._entries and wildcards.path_matches(pattern, key) for key in keys)
+            else:
+                hit = pattern in keys
+            if hit and entry.value is not None:
+                found.append(Origin(entry.value, path, entry.number))
+        return found
+
+    def origin(self, *names: str) -> Origin | None:
+        """What is written last to a variable that has these names; None when nothing is."""
+        return next(reversed(self.writes(*names)), None)
+
+
+def edit(text: str, wanted: t.Mapping[str, str], unwanted: t.Collection[str] = ()) -> str:
+    """Set some keys and drop others; every other byte stays as it was.
+
+    A key that stands several times keeps its last line, the one in force, with the value replaced in place.
+
+    :param wanted: values by key with dots.
+    :param unwanted: keys with dots whose lines go.
+    """
+    drop = {normalise(name) for name in unwanted}
+    names = {normalise(name): name for name in wanted}
+    lines = split_lines(text)
+    entries = parse(text)
+    last = {entry.key: entry.number for entry in entries if entry.key in names and entry.value is not None}
+    for entry in reversed(entries):
+        index = entry.number - 1
+        if last.get(entry.key) == entry.number:
+            match = _ASSIGNMENT.match(lines[index])
+            if match is not None:
+                lines[index] = match.group("left") + wanted[names[entry.key]] + match.group("right")
+        elif entry.key in names or entry.key in drop:
+            del lines[index]
+    missing = [key for key in names if key not in last]
+    if missing:
+        end = "\r\n" if lines and lines[-1].endswith("\r\n") else "\n"
+        if lines and not lines[-1].endswith("\n"):
+            lines[-1] += end
+        lines += [f"{names[key]} = {wanted[names[key]]}{end}" for key in missing]
+    return "".join(lines)

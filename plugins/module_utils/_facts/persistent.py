@@ -1,0 +1,316 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the next boot will set, and where the running kernel or a file says something else."""
+
+from __future__ import annotations
+
+import functools
+import re
+import typing as t
+from dataclasses import dataclass, replace
+
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _sizing
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
+from ansible_collections.netops.conntrack.plugins.module_utils._config import (
+    drop_ins,
+    modprobe_d,
+    modules_load_d,
+    systemd_sysctl,
+    udev_rules,
+    wildcards,
+)
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, Origin
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
+    BUCKETS,
+    COUNT,
+    DIRECTORY,
+    KEYS,
+    MAX,
+    is_conntrack,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+#: Calls a function that reads, as `_facts` does where one refusal shall not end it all: None then.
+Attempt = t.Callable[[t.Callable[[], t.Optional[str]]], t.Optional[str]]
+
+_LOST = "lost when nf_conntrack is loaded after the boot applied it, and no udev rule applies it then"
+
+RUNTIME = "runtime"
+FORMER_NAME = "former_name"
+UNKNOWN_KEY = "unknown_key"
+INVALID_VALUE = "invalid_value"
+NOT_READ = "not_read"
+NOT_AT_LOAD = "not_at_load"
+
+#: Keys of connection tracking under any name that some kernel had, as paths below /proc/sys.
+_NAME = re.compile(
+    r"net/(?:netfilter/(?P<name>.*)|(?P<alias>nf_conntrack_max)|ipv4/(?:netfilter/)?ip_conntrack_(?P<former>.*))"
+)
+
+#: Files that were read once, and are not by the boot of every host.
+_ONCE_READ = {systemd_sysctl.KIND: outcome.SYSCTL_CONF, modprobe_d.KIND: "/etc/modprobe.conf"}
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a host's boot reads, what it does not read, and what its kernel is.
+
+    :ivar presence: loaded, built_in or absent.
+    :ivar release: kernel release.
+    :ivar buckets_per_page: what the kernel rounds a hashsize to.
+    :ivar names: all keys of this kernel; None where they are not known because connection tracking is not loaded.
+    :ivar files: the configuration that is read.
+    :ivar unread: files below /etc that stand beside those and are not read, by kind.
+    :ivar is_initial: whether this is the initial network namespace, the one that the whole host's keys belong to.
+    :ivar is_there_first: whether nf_conntrack is there before the boot applies sysctl.d.
+    :ivar has_rule: whether, where it is not, a udev rule applies ``net.netfilter`` lines at every load.
+    """
+
+    presence: str
+    release: str
+    buckets_per_page: int
+    names: frozenset[str] | None
+    files: outcome.BootFiles
+    unread: t.Mapping[str, t.Sequence[ConfFile]]
+    is_initial: bool
+    is_there_first: bool
+    has_rule: bool
+
+
+def observe(host: Host, attempt: Attempt) -> Observed:
+    """Read it all, once.
+
+    :raises HostError: one of the files that the boot reads cannot be read.
+    """
+    presence, release = _kernel.presence(host), _kernel.release(host)
+    is_initial = _kernel.in_initial_namespace(host)
+    files = outcome.observe(host)
+    # What starts in a container finds the kernel of the host with its modules.
+    is_there_first = not is_initial or presence == _kernel.BUILT_IN or _is_loaded_first(host, release, files)
+    return Observed(
+        presence=presence,
+        release=release,
+        buckets_per_page=host.page_size // host.pointer_bytes,
+        names=None if presence == _kernel.ABSENT else frozenset(host.names(DIRECTORY)),
+        files=files,
+        unread={
+            kind: _unread(host, kind, found, attempt)
+            for kind, found in ((systemd_sysctl.KIND, files.sysctl_d), (modprobe_d.KIND, files.modprobe_d))
+        },
+        is_initial=is_initial,
+        is_there_first=is_there_first,
+        has_rule=not is_there_first and _has_rule(host),
+    )
+
+
+def _unread(host: Host, kind: str, read: drop_ins.DropIns, attempt: Attempt) -> list[ConfFile]:
+    """Files that look as if they were read: of the kind's directory in /etc, but for backups, and the one file of old."""
+    directory = "/etc/" + kind
+    paths = [f"{directory}/{name}" for name in host.names(directory) if ".conf" not in name and name[0] != "."]
+    found = []
+    for path in [*paths, _ONCE_READ[kind]]:
+        target = attempt(functools.partial(host.resolve, path))
+        if target is not None and host.is_file(target) and not read.reads(target):
+            text = attempt(functools.partial(host.read_text, target))
+            if text is not None:
+                found.append(ConfFile(path, target, text))
+    return found
+
+
+def _is_loaded_first(host: Host, release: str, files: outcome.BootFiles) -> bool:
+    """Whether a boot loads nf_conntrack before systemd-sysctl runs, which waits for systemd-modules-load."""
+    if modprobe_d.blocked(files.modprobe_d)["conntrack"] is not None:
+        return False
+    texts = [conf.text for conf in drop_ins.read(host, modules_load_d.KIND).files]
+    names = {line.name for text in texts for line in modules_load_d.parse(text)}
+    names.update(modules_load_d.command_line(host.read_value(outcome.COMMAND_LINE) or ""))
+    names = {name for name in names if modprobe_d.blacklist_origin(files.modprobe_d, name) is None}
+    brought = modules_load_d.brought(host.lines(_kernel.modules_dep(release)), names)
+    return any(_kernel.MODULE in modules for modules in brought.values())
+
+
+def _has_rule(host: Host) -> bool:
+    """Whether a udev rule runs a sysctl program when nf_conntrack is loaded."""
+    rules = drop_ins.read(host, udev_rules.KIND, udev_rules.READING)
+    return any(udev_rules.applies_sysctl(conf.text, _kernel.MODULE) for conf in rules.files)
+
+
+def _lines(observed: Observed) -> dict[str, Origin]:
+    """The sysctl line that sets each key, for those that one sets."""
+    if observed.files.program.problem:
+        return {}
+    # A rule applies lines after all others, and knows no names but those in net.netfilter.
+    lines = {
+        name: outcome.value_origin(observed.files, key, at_load=observed.has_rule)
+        for name, key in KEYS.items()
+        if observed.is_initial or key.scope == "namespace"
+    }
+    return {name: origin for name, origin in lines.items() if origin is not None}
+
+
+def _hashsizes(observed: Observed) -> list[Origin]:
+    """All that gives nf_conntrack a hashsize, the one in force last; a container's own files give it none."""
+    is_built_in = observed.presence == _kernel.BUILT_IN
+    return outcome.hashsize_origins(observed.files, built_in=is_built_in) if observed.is_initial else []
+
+
+def _by_option(observed: Observed) -> dict[str, Origin]:
+    """What the load sets by the hashsize that nf_conntrack is given: the buckets, and with them max."""
+    given = _hashsizes(observed)
+    numbers = [number for number in map(outcome.buckets, given) if number is not None]
+    # One alone that the kernel refuses ends the load.
+    if not numbers or len(numbers) < len(given) or not KEYS[BUCKETS].takes(numbers[-1]):
+        return {}
+    implied = _sizing.MAX_PER_GIVEN_BUCKET * _sizing.round_up(numbers[-1], observed.buckets_per_page)
+    return {BUCKETS: replace(given[-1], value=str(numbers[-1])), MAX: replace(given[-1], value=str(implied))}
+
+
+def gather(host: Host, attempt: Attempt = lambda read: read()) -> dict[str, t.Any]:
+    """``persistent`` and ``drift`` of the facts.
+
+    :param attempt: reads what the boot does not depend on; may give None where that cannot be read.
+    :raises HostError: what the boot depends on cannot be read.
+    """
+    observed = observe(host, attempt)
+    lines, by_option = _lines(observed), _by_option(observed)
+    if observed.is_there_first or observed.has_rule:
+        origins = {**by_option, **lines}
+        certain, lost = origins, {}
+    else:
+        # The load comes after the lines, and undoes them.
+        origins = {**lines, **by_option}
+        certain, lost = by_option, lines
+    live = {name: host.read_number(f"{DIRECTORY}/{name}") for name in origins}
+    persistent = {
+        name: {"boot": _number(observed, name, origin), "file": origin.path, "line": origin.number}
+        for name, origin in sorted(origins.items())
+    }
+    drift = [
+        *_differing(observed, certain, live),
+        *_lost(observed, lost, live),
+        *_without_effect(observed),
+        *_not_read(observed),
+    ]
+    return {"persistent": persistent, "drift": drift}
+
+
+def _number(observed: Observed, name: str, origin: Origin) -> int | None:
+    number = outcome.number(origin)
+    return _sizing.round_up(number, observed.buckets_per_page) if number is not None and name == BUCKETS else number
+
+
+def _item(
+    kind: str, key: str, value: t.Any, runtime: int | None, path: str, line: int, message: str
+) -> dict[str, t.Any]:
+    return {
+        "kind": kind,
+        "key": key,
+        "value": value,
+        "runtime": runtime,
+        "file": path,
+        "line": line,
+        "message": message,
+    }
+
+
+def _differing(
+    observed: Observed, origins: t.Mapping[str, Origin], live: t.Mapping[str, int | None]
+) -> t.Iterator[dict[str, t.Any]]:
+    """Keys whose live value is not that of the boot."""
+    for name, origin in sorted(origins.items()):
+        number, runtime = _number(observed, name, origin), live[name]
+        if runtime is not None and runtime != number:
+            message = f"{name} is {runtime}, but the boot sets {number} ({origin.path}:{origin.number})"
+            yield _item(RUNTIME, name, number, runtime, origin.path, origin.number, message)
+
+
+def _lost(
+    observed: Observed, lines: t.Mapping[str, Origin], live: t.Mapping[str, int | None]
+) -> t.Iterator[dict[str, t.Any]]:
+    """Lines that the boot may apply in vain."""
+    for name, origin in sorted(lines.items()):
+        message = f"{origin.path}:{origin.number} ({name} = {origin.value}): {_LOST}"
+        number = _number(observed, name, origin)
+        yield _item(NOT_AT_LOAD, name, number, live[name], origin.path, origin.number, message)
+
+
+def _without_effect(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
+    """Lines that are read and can never apply."""
+    given = _hashsizes(observed)
+    for position, origin in enumerate(given, 1):
+        buckets = outcome.buckets(origin)
+        # Of 0 the kernel makes a size of its own; a number that is too large matters only where it is in force.
+        is_too_large = buckets and not KEYS[BUCKETS].takes(buckets) and position == len(given)
+        if buckets is None or is_too_large:
+            message = f"{origin.path}:{origin.number} (hashsize={origin.value}): the kernel takes no such value, and refuses to load {_kernel.MODULE} with it"
+            yield _item(INVALID_VALUE, BUCKETS, _hashsize(origin), None, origin.path, origin.number, message)
+    if observed.files.program.problem:
+        return
+    for conf in observed.files.sysctl_d.files:
+        for entry, name in _conntrack_entries(conf):
+            problem = _problem(observed, entry, name)
+            if problem is not None:
+                kind, words = problem
+                yield _line(kind, conf, entry, name, words)
+
+
+def _not_read(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
+    """Lines for connection tracking in files that the boot does not read."""
+    # Where it is not known what applies such files, neither is which of them it reads.
+    for conf in [] if observed.files.program.problem else observed.unread[systemd_sysctl.KIND]:
+        for entry, name in _conntrack_entries(conf):
+            yield _line(NOT_READ, conf, entry, name, "this host's boot does not read this file")
+    for conf in observed.unread[modprobe_d.KIND]:
+        for origin in modprobe_d.parameter_lines(conf, _kernel.MODULE, "hashsize"):
+            message = f"{conf.place}:{origin.number} (hashsize={origin.value}): modprobe does not read this file"
+            yield _item(NOT_READ, BUCKETS, _hashsize(origin), None, conf.target, origin.number, message)
+
+
+def _conntrack_entries(conf: ConfFile) -> t.Iterator[tuple[systemd_sysctl.Entry, str]]:
+    """The lines of a file that set a key of connection tracking, with the key's name of today as far as there is one."""
+    for entry in systemd_sysctl.parse(conf.text):
+        match = _NAME.fullmatch(entry.key)
+        if match is None or entry.value is None:
+            continue
+        former = match.group("former")
+        name = match.group("name") or match.group("alias") or f"nf_conntrack_{former}"
+        if is_conntrack(name) and not wildcards.is_pattern(name):
+            yield entry, name
+
+
+def _problem(observed: Observed, entry: systemd_sysctl.Entry, name: str) -> tuple[str, str] | None:
+    """Why a line for a key, which is ``name`` today, never applies; None where it may."""
+    if entry.key.startswith("net/ipv4/"):
+        today = f"it is {KEYS[name].sysctl} today" if name in KEYS else "nothing took its place"
+        return FORMER_NAME, "no kernel since 4.9 has this key; " + today
+    number = _kernel.parse_number(entry.value or "")
+    if name in KEYS and (number is None or not KEYS[name].takes(number)):
+        return INVALID_VALUE, "the kernel takes no such value"
+    if entry.key == "net/nf_conntrack_max" and observed.has_rule:
+        return NOT_AT_LOAD, _LOST + f"; that of this host knows {KEYS[name].sysctl}"
+    if name == COUNT:
+        return UNKNOWN_KEY, "this is the number of entries in use, and cannot be set"
+    if observed.names is None:
+        return None if name in KEYS else (UNKNOWN_KEY, "no kernel is known to have this key")
+    return None if name in observed.names else (UNKNOWN_KEY, f"this kernel ({observed.release}) has no such key")
+
+
+def _line(kind: str, conf: ConfFile, entry: systemd_sysctl.Entry, name: str, words: str) -> dict[str, t.Any]:
+    key = entry.key.replace("/", ".")
+    message = f"{conf.place}:{entry.number} ({key} = {entry.value}): {words}"
+    return _item(kind, name, _value(entry.value or ""), None, conf.target, entry.number, message)
+
+
+def _value(text: str) -> int | str:
+    """What a line sets, as the kernel reads it; as it stands where that is no number."""
+    number = _kernel.parse_number(text)
+    return text if number is None else number
+
+
+def _hashsize(origin: Origin) -> int | str:
+    """The same for what gives a hashsize."""
+    buckets = outcome.buckets(origin)
+    return origin.value if buckets is None else buckets

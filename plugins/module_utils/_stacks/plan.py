@@ -1,0 +1,176 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plan for conntrack_modules."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.netops.conntrack.plugins.module_utils._change import (
+    Change,
+    ModuleLoaded,
+    ModuleUnloaded,
+    Plan,
+    carry_out,
+)
+from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._pins import find as find_pins
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks.files import loads, plan_files
+from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import (
+    ABSENT,
+    CONNTRACK,
+    NAT,
+    ROOT,
+    ROOTS,
+    UNMANAGED,
+    Observed,
+    Request,
+    members,
+    observe,
+    to_unload,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+_INSTEAD = (
+    "What can be done instead: take away the rules that need it, since without such a rule nothing is tracked; exempt"
+    " traffic with notrack rules; or size the table with conntrack_settings"
+)
+_RULES = "Rules are never flushed: take them away, or stop what makes them, then run this again"
+_UNKNOWN = (
+    "For what is unknown look at ipvsadm -Ln, ovs-vsctl show, tc filter show, and at network namespaces without a process,"
+    " then run this again"
+)
+
+
+def run(host: Host, request: Request, check_mode: bool) -> dict[str, t.Any]:
+    """Bring a host to what is requested; the module's result.
+
+    :raises ConntrackError: refused, or failed and reverted.
+    """
+    return carry_out(host, lambda: plan(observe(host, request), request), check_mode)
+
+
+def plan(observed: Observed, request: Request) -> Plan:
+    """The changes that bring an observed host to what is requested; pure.
+
+    :raises Refused: this host cannot or should not be brought there.
+    """
+    if request.state == ABSENT:
+        _check_can_go(observed, request.stack)
+    files, modprobe_files = plan_files(observed, request)
+    modules = _plan_modules(observed, request)
+    # The block comes first, so that nothing is loaded again in between. What loads is let in first, too.
+    changes: list[Change] = [*files, *modules]
+    _check_privileges(observed, request, changes, modules)
+    if request.state == ABSENT and observed.pins:
+        raise _pinned(observed, request)
+    after = members(observed.modules, request.stack) - {change.subject for change in modules}
+    added = {change.subject for change in modules if isinstance(change, ModuleLoaded)}
+    after |= added.intersection(ROOTS[request.stack])
+    return Plan(
+        changes,
+        {
+            "stack": request.stack,
+            "state": request.state,
+            "modules": sorted(after),
+            "blocked": modprobe_d.blocked(modprobe_files),
+            "pins": [],
+            "notices": _notices(observed, request),
+        },
+    )
+
+
+def _plan_modules(observed: Observed, request: Request) -> list[Change]:
+    if request.state == ABSENT:
+        return [ModuleUnloaded(name) for name in to_unload(observed.modules, request.stack, observed.kept)]
+    if request.state == UNMANAGED:
+        return []
+    wanted = [CONNTRACK, NAT] if request.stack == NAT else [CONNTRACK]
+    return [
+        # Connection tracking is loaded before NAT is, and by itself.
+        ModuleLoaded(ROOT[stack])
+        for stack in wanted
+        if ROOT[stack] not in observed.modules and stack not in observed.built_in
+    ]
+
+
+def _check_can_go(observed: Observed, stack: str) -> None:
+    if stack in observed.built_in:
+        raise Refused(
+            f"{ROOT[stack]} is a fixed part of this kernel ({observed.release}) and can be neither unloaded nor kept out. {_INSTEAD}"
+        )
+
+
+def _check_privileges(
+    observed: Observed, request: Request, changes: t.Sequence[Change], modules: t.Sequence[Change]
+) -> None:
+    if not changes:
+        return
+    subjects = ", ".join(change.subject for change in changes)
+    if not observed.initial_namespace:
+        raise Refused(
+            "modules belong to the whole host and cannot be changed in this network namespace (a container?): run this"
+            f" on the host itself. Changes would be needed ({subjects})"
+        )
+    if not observed.is_root:
+        raise Refused(f"changes are needed ({subjects}), which takes root: use become: true")
+    if not observed.may_change_modules:
+        # Files alone are of no use either: in a container they are its own, which the host's modprobe never reads.
+        raise Refused(
+            f"changes are needed ({subjects}), which takes CAP_SYS_MODULE, and root does not have it here (a container, or a"
+            " service with ProtectKernelModules=yes?): run this on the host itself"
+        )
+    undone = "{0} cannot be {1}".format(
+        ", ".join(change.subject for change in modules), "unloaded" if request.state == ABSENT else "loaded"
+    )
+    if modules and observed.modules_disabled:
+        raise Refused(
+            f"kernel.modules_disabled is 1, so {undone} until the next boot: reboot, and run this before that is set again."
+            " Where the boot sets it, by a line in sysctl.d, take that out first and put it back after"
+        )
+    if modules and not observed.has_kmod:
+        raise Refused(f"this host has no modprobe, so {undone}: install the package kmod")
+    if modules and not observed.has_files:
+        consequence = "a failure could not be undone" if request.state == ABSENT else "nothing can be loaded"
+        raise Refused(
+            f"the files of the running kernel {observed.release} are gone, likely with an upgrade, so {consequence}: reboot first"
+        )
+
+
+def _pinned(observed: Observed, request: Request) -> Refused:
+    running = ""
+    if observed.services:
+        running = " Running here, and known to use them: {0}.".format(", ".join(observed.services))
+    return Refused(
+        "{0} is in use and cannot be unloaded: {1}.{2} {3}. Nothing was changed".format(
+            "NAT" if request.stack == NAT else "connection tracking",
+            find_pins.describe(observed.pins),
+            running,
+            _advice(observed.pins),
+        ),
+        pins=[pin.result() for pin in observed.pins],
+    )
+
+
+def _advice(pins: t.Sequence[Pin]) -> str:
+    has_rules = any(pin.reason is None for pin in pins)
+    has_unknown = any(pin.is_unknown for pin in pins)
+    if any(pin.reason is not None and not pin.is_unknown for pin in pins):
+        return _INSTEAD  # this host cannot be without it, whatever rules go
+    return ". ".join(([_RULES] if has_rules else []) + ([_UNKNOWN] if has_unknown else []))
+
+
+def _notices(observed: Observed, request: Request) -> list[str]:
+    if request.state != ABSENT:
+        return []
+    return [
+        f"the kernel's command line has the boot load {name}, which will fail while it is kept out; take it out of"
+        " modules_load= in the boot loader's configuration"
+        for name in observed.at_boot
+        if loads(observed, name, request.stack)
+    ]

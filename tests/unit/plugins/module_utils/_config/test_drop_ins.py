@@ -1,0 +1,200 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, procps_sysctl
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Reading, read
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """``tree({path: text or {"link": target} or None for a directory})``: a host with these paths."""
+
+    def make(entries):
+        for path, entry in entries.items():
+            place = tmp_path / path.lstrip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if entry is None:
+                place.mkdir()
+            elif isinstance(entry, dict):
+                place.symlink_to(entry["link"])
+            else:
+                place.write_bytes(entry.encode("utf-8", "surrogateescape"))
+        return Host(str(tmp_path))
+
+    return make
+
+
+def paths(drop_ins):
+    return [conf.path for conf in drop_ins.files]
+
+
+@pytest.mark.parametrize("kind", ["sysctl.d", "modprobe.d", "modules-load.d"])
+def test_a_file_hides_those_of_the_same_name_in_later_directories(tree, kind):
+    for hidden, base in enumerate(["/lib", "/usr/lib", "/usr/local/lib", "/run", "/etc"]):
+        path = f"{base}/{kind}/a.conf"
+        drop_ins = read(tree({path: base}), kind)
+        assert [(conf.path, conf.text) for conf in drop_ins.files] == [(path, base)], hidden
+
+
+def test_files_are_read_in_the_order_of_their_names_whatever_the_directory(tree):
+    host = tree(
+        {
+            "/etc/sysctl.d/10-a.conf": "",
+            "/usr/lib/sysctl.d/99-zz.conf": "",
+            "/etc/sysctl.d/Z.conf": "",
+            "/run/sysctl.d/20-b.conf": "",
+            "/etc/sysctl.d/zz.conf": "",
+            "/usr/local/lib/sysctl.d/99-a.conf": "",
+        }
+    )
+    names = [conf.name for conf in read(host, "sysctl.d").files]
+    assert names == ["10-a.conf", "20-b.conf", "99-a.conf", "99-zz.conf", "Z.conf", "zz.conf"]
+
+
+@pytest.mark.parametrize("name", ["README", "a.conf~", "a.conf.bak", "a.CONF", ".a.conf", ".conf", "a"])
+def test_only_visible_conf_files_are_read(tree, name):
+    drop_ins = read(tree({"/etc/sysctl.d/" + name: "x"}), "sysctl.d")
+    assert drop_ins.files == ()
+    assert not drop_ins.reads("/etc/sysctl.d/" + name)
+
+
+@pytest.mark.parametrize("mask", ["/dev/null", "/nowhere", "../../dev/null"])
+def test_a_mask_or_a_dangling_link_hides_the_vendor_file(tree, mask):
+    drop_ins = read(tree({"/etc/sysctl.d/a.conf": {"link": mask}, "/usr/lib/sysctl.d/a.conf": "x"}), "sysctl.d")
+    assert [(conf.path, conf.text) for conf in drop_ins.files] == [("/etc/sysctl.d/a.conf", "")]
+    assert drop_ins.hidden_by("/usr/lib/sysctl.d/a.conf") == "/etc/sysctl.d/a.conf"
+
+
+def test_a_directory_with_a_files_name_is_passed_over(tree):
+    assert read(tree({"/etc/sysctl.d/a.conf": None}), "sysctl.d").files == ()
+
+
+def test_modprobe_looks_past_what_is_no_file_and_systemd_and_procps_do_not(tree):
+    host = tree(
+        {
+            "/etc/modprobe.d/a.conf": None,
+            "/lib/modprobe.d/a.conf": "x",
+            "/etc/modprobe.d/b.conf": {"link": "nowhere"},
+            "/lib/modprobe.d/b.conf": "x",
+            "/etc/modprobe.d/c.conf": {"link": "/dev/null"},
+            "/lib/modprobe.d/c.conf": "x",
+            "/dev/null": "",
+        }
+    )
+    found = read(host, "modprobe.d", modprobe_d.READING)
+    assert paths(found) == ["/lib/modprobe.d/a.conf", "/lib/modprobe.d/b.conf", "/etc/modprobe.d/c.conf"]
+    assert paths(read(host, "modprobe.d")) == ["/etc/modprobe.d/b.conf", "/etc/modprobe.d/c.conf"]
+
+
+def test_procps_reads_hidden_files_and_sysctl_conf_last_of_all(tree):
+    host = tree(
+        {
+            "/etc/sysctl.conf": "x",
+            "/etc/sysctl.d/99-sysctl.conf": {"link": "../sysctl.conf"},
+            "/run/sysctl.d/.a.conf": "",
+            "/etc/sysctl.d/zz.conf": "",
+            "/usr/lib/sysctl.d/zz.conf": "",
+        }
+    )
+    found = read(host, "sysctl.d", procps_sysctl.READING)
+    assert paths(found) == [
+        "/run/sysctl.d/.a.conf",
+        "/etc/sysctl.d/99-sysctl.conf",
+        "/etc/sysctl.d/zz.conf",
+        "/etc/sysctl.conf",
+    ]
+    assert found.reads("/etc/sysctl.conf") and found.reads("/etc/sysctl.d/.new.conf")
+    assert found.names_of("/etc/sysctl.conf") == {"/etc/sysctl.conf", "/etc/sysctl.d/99-sysctl.conf"}
+    assert found.after("/etc/sysctl.d/99-sysctl.conf") == ()
+    assert [conf.path for conf in found.after("/etc/sysctl.d/zz.conf")] == ["/etc/sysctl.conf"]
+    changed = found.with_text("/etc/sysctl.d/99-sysctl.conf", "y").with_text("/etc/sysctl.d/zzz.conf", "z")
+    assert [conf.text for conf in changed.files] == ["", "y", "", "z", "y"]
+    without = read(tree({}), "sysctl.d", procps_sysctl.READING).with_text("/etc/sysctl.conf", None)
+    assert without.reads("/etc/sysctl.conf")
+
+
+def test_sysctl_conf_is_read_through_debians_link_at_the_links_place(tree):
+    host = tree(
+        {
+            "/etc/sysctl.conf": "x",
+            "/etc/sysctl.d/99-sysctl.conf": {"link": "../sysctl.conf"},
+            "/etc/sysctl.d/zz.conf": "",
+        }
+    )
+    drop_ins = read(host, "sysctl.d")
+    assert [(conf.path, conf.target, conf.text) for conf in drop_ins.files] == [
+        ("/etc/sysctl.d/99-sysctl.conf", "/etc/sysctl.conf", "x"),
+        ("/etc/sysctl.d/zz.conf", "/etc/sysctl.d/zz.conf", ""),
+    ]
+    assert drop_ins.reads("/etc/sysctl.conf")
+
+
+def test_a_lib_that_is_a_link_to_usr_lib_is_not_read_twice(tree):
+    host = tree({"/usr/lib/sysctl.d/a.conf": "x", "/lib": {"link": "usr/lib"}})
+    assert paths(read(host, "sysctl.d")) == ["/usr/lib/sysctl.d/a.conf"]
+
+
+def test_no_directory_at_all_is_no_files(tree):
+    assert read(tree({}), "sysctl.d").files == ()
+
+
+def test_bytes_that_are_no_utf_8_are_kept(tree):
+    assert read(tree({"/etc/sysctl.d/a.conf": "# \udcff"}), "sysctl.d").files[0].text == "# \udcff"
+
+
+def test_a_ring_of_links_is_passed_over_as_the_programs_do(tree):
+    host = tree(
+        {"/etc/sysctl.d/a.conf": {"link": "a.conf"}, "/etc/sysctl.d/b.conf": "", "/usr/lib/sysctl.d/a.conf": ""}
+    )
+    assert [conf.path for conf in read(host, "sysctl.d").files] == ["/etc/sysctl.d/b.conf"]
+    reading = Reading(unreadable_hides=False)
+    assert [conf.path for conf in read(host, "sysctl.d", reading).files] == [
+        "/usr/lib/sysctl.d/a.conf",
+        "/etc/sysctl.d/b.conf",
+    ]
+
+
+def test_a_link_to_nowhere_has_no_content(tree):
+    conf = read(tree({"/etc/sysctl.d/a.conf": {"link": "nowhere"}}), "sysctl.d").files[0]
+    assert (conf.text, conf.content) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("path", "is_read"),
+    [
+        ("/etc/sysctl.d/new.conf", True),
+        ("/usr/lib/sysctl.d/new.conf", True),
+        ("/etc/sysctl.conf", False),
+        ("/etc/sysctl.d/new", False),
+        ("/etc/sysctl.d/sub/new.conf", False),
+        ("/etc/new.conf", False),
+        # Of the same name as one that is there.
+        ("/usr/lib/sysctl.d/a.conf", False),
+        ("/etc/a.conf", False),
+        ("/etc/sysctl.d/a.conf", True),
+    ],
+)
+def test_which_new_file_would_be_read(tree, path, is_read):
+    drop_ins = read(tree({"/run/sysctl.d/a.conf": "x"}), "sysctl.d")
+    assert drop_ins.reads(path) is is_read
+
+
+def test_a_text_that_is_planned_takes_its_place_in_the_order(tree):
+    drop_ins = read(tree({"/etc/sysctl.d/b.conf": "x", "/etc/sysctl.d/c.conf": {"link": "b.conf"}}), "sysctl.d")
+    more = drop_ins.with_text("/etc/sysctl.d/a.conf", "new")
+    assert [(conf.name, conf.text) for conf in more.files] == [("a.conf", "new"), ("b.conf", "x"), ("c.conf", "x")]
+    both = drop_ins.with_text("/etc/sysctl.d/b.conf", "new")
+    assert [(conf.name, conf.text) for conf in both.files] == [("b.conf", "new"), ("c.conf", "new")]
+    assert paths(more.with_text("/etc/sysctl.d/a.conf", None)) == paths(drop_ins)
+    assert drop_ins.with_text("/etc/unread", "new") == drop_ins
+
+
+def test_planning_changes_nothing_that_was_read():
+    drop_ins = DropIns("sysctl.d", ())
+    drop_ins.with_text("/etc/sysctl.d/a.conf", "new")
+    assert drop_ins.files == ()

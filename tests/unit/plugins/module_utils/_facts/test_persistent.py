@@ -1,0 +1,464 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the facts say of the next boot, held against kernels that boot."""
+
+from __future__ import annotations
+
+import pytest
+from fake_kernel import FakeKernel
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.netops.conntrack.plugins.module_utils._facts import persistent
+from ansible_collections.netops.conntrack.plugins.module_utils._kernel import parse_number, parse_parameter
+from ansible_collections.netops.conntrack.plugins.module_utils._settings import plan as settings_plan
+from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import parse
+
+MAX = "net.netfilter.nf_conntrack_max"
+RULE = "/etc/udev/rules.d/99-netops-conntrack.rules"
+RULE_TEXT = (
+    b'ACTION=="add", SUBSYSTEM=="module", KERNEL=="nf_conntrack", RUN+="/lib/systemd/systemd-sysctl'
+    b' --prefix=/net/netfilter"\n'
+)
+EARLY = {"/etc/modules-load.d/nf.conf": b"nf_conntrack\n"}
+BY_RULE = {RULE: RULE_TEXT}
+
+
+def gather(name, *changes):
+    files = {}
+    for change in changes:
+        files.update(change)
+    kernel = FakeKernel(name, files)
+    before = kernel.state()
+    found = persistent.gather(kernel)
+    assert kernel.state() == before and not kernel.ran and not kernel.writes
+    return found
+
+
+def kinds(found):
+    return [(item["kind"], item["key"], item["file"], item["line"]) for item in found["drift"]]
+
+
+def test_an_untouched_host_has_no_drift_and_sets_nothing():
+    for name in ("trixie-6.12-absent", "trixie-6.12-nat", "bookworm-6.1-nat", "linux-6.18-built-in"):
+        assert gather(name) == {"persistent": {}, "drift": []}
+
+
+@pytest.mark.parametrize("name", ["trixie-6.12-nat", "bookworm-6.1-absent"])
+def test_a_tuned_host_has_every_value_with_file_and_line_and_no_drift(name):
+    kernel = FakeKernel(name)
+    request = {
+        "state": "present",
+        "max": 100000,
+        "hashsize": 25000,
+        "entries_per_bucket": "auto",
+        "memory_percent": 5,
+        "timeouts": {"udp": 20},
+        "sysctls": {},
+        "scope": "both",
+        "sysctl_file": None,
+        "missing_keys": "fail",
+        "conflicting_entries": "replace",
+        "load": False,
+        "force": False,
+    }
+    settings_plan.run(kernel, parse(request), False)
+    found = persistent.gather(kernel)
+    assert found["drift"] == []
+    own = "/etc/sysctl.d/zz-netops-conntrack.conf"
+    assert found["persistent"] == {
+        "nf_conntrack_max": {"boot": 100000, "file": own, "line": 2},
+        "nf_conntrack_udp_timeout": {"boot": 20, "file": own, "line": 3},
+        "nf_conntrack_buckets": {"boot": 25088, "file": "/etc/modprobe.d/zz-netops-conntrack.conf", "line": 2},
+    }
+
+
+def test_a_live_value_that_the_boot_will_not_set_is_told_with_both_and_the_line():
+    found = gather("trixie-6.12-nat", BY_RULE, {"/etc/sysctl.d/50-a.conf": b"# a\n" + MAX.encode() + b" = 1234\n"})
+    (item,) = found["drift"]
+    assert (item["kind"], item["key"], item["value"]) == ("runtime", "nf_conntrack_max", 1234)
+    assert item["runtime"] == FakeKernel("trixie-6.12-nat").value("nf_conntrack_max")
+    assert item["message"] == "nf_conntrack_max is {0}, but the boot sets 1234 (/etc/sysctl.d/50-a.conf:2)".format(
+        item["runtime"]
+    )
+
+
+def test_the_blog_posts_line_on_debian_13_is_in_a_file_that_the_boot_does_not_read():
+    found = gather("trixie-6.12-nat", {"/etc/sysctl.conf": MAX.encode() + b"=1048576\nkernel.panic = 1\n"})
+    assert found["persistent"] == {}
+    (item,) = found["drift"]
+    assert (item["kind"], item["value"]) == ("not_read", 1048576)
+    assert item["message"].startswith("/etc/sysctl.conf:1 (" + MAX + " = 1048576): ")
+
+
+def test_the_same_line_on_debian_12_is_read_and_lost_at_a_later_load():
+    link = {"/etc/sysctl.conf": MAX.encode() + b"=65536\n", "/etc/sysctl.d/99-sysctl.conf": "../sysctl.conf"}
+    lost = ("not_at_load", "nf_conntrack_max", "/etc/sysctl.d/99-sysctl.conf", 1)
+    for name in ("bookworm-6.1-nat", "bookworm-6.1-absent"):
+        assert lost in kinds(gather(name, link))
+        assert lost not in kinds(gather(name, link, BY_RULE))
+        assert lost not in kinds(gather(name, link, EARLY))
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "key", "words"),
+    [
+        ("net.ipv4.netfilter.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
+        ("net.ipv4.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
+        (
+            "net/ipv4/netfilter/ip_conntrack_tcp_timeout_established=5",
+            "former_name",
+            "nf_conntrack_tcp_timeout_established",
+            "net.netfilter.nf_conntrack_tcp_timeout_established",
+        ),
+        (
+            "net.ipv4.netfilter.ip_conntrack_nonsense = 5",
+            "former_name",
+            "nf_conntrack_nonsense",
+            "nothing took its place",
+        ),
+        ("net.netfilter.nf_conntrack_maximum = 5", "unknown_key", "nf_conntrack_maximum", "no such key"),
+        ("net.netfilter.nf_conntrack_helper = 1", "unknown_key", "nf_conntrack_helper", "this kernel (6.12"),
+        ("net.netfilter.nf_conntrack_count = 1", "unknown_key", "nf_conntrack_count", "cannot be set"),
+        (MAX + " = lots", "invalid_value", "nf_conntrack_max", "takes no such value"),
+        ("net.nf_conntrack_max = 5", "not_at_load", "nf_conntrack_max", "knows " + MAX),
+    ],
+)
+def test_a_line_that_can_never_apply_says_why(line, kind, key, words):
+    path = "/etc/sysctl.d/50-a.conf"
+    found = gather("trixie-6.12-nat", BY_RULE, {path: ("# a\n\n" + line + "\n").encode()})
+    (item,) = found["drift"]
+    assert (item["kind"], item["key"], item["file"], item["line"]) == (kind, key, path, 3)
+    assert item["message"].startswith(f"{path}:3 (") and words in item["message"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-net.netfilter.nf_conntrack_maximum",
+        "net.netfilter.nf_conntrack_ma* = 262144",
+        "kernel.panic = 5",
+        "# " + MAX,
+        "net.netfilter.nf_conntrack_frag6_timeout = 5",
+        "net.netfilter.nf_log_all_netns = 1",
+    ],
+)
+def test_a_line_that_is_none_of_connection_trackings_or_sets_nothing_is_no_drift(line):
+    live = FakeKernel("trixie-6.12-nat").value("nf_conntrack_max")
+    line = line.replace("262144", str(live))
+    assert gather("trixie-6.12-nat", BY_RULE, {"/etc/sysctl.d/50-a.conf": line.encode()})["drift"] == []
+
+
+def test_keys_that_an_unloaded_kernel_may_have_are_not_called_unknown():
+    lines = b"net.netfilter.nf_conntrack_helper = 1\nnet.netfilter.nf_conntrack_maximum = 5\n"
+    found = gather("trixie-6.12-absent", BY_RULE, {"/etc/sysctl.d/50-a.conf": lines})
+    assert kinds(found) == [("unknown_key", "nf_conntrack_maximum", "/etc/sysctl.d/50-a.conf", 2)]
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "told"),
+    [
+        ("/etc/sysctl.d/conntrack", MAX.encode() + b" = 5\n", True),
+        ("/etc/modprobe.d/conntrack", b"options nf_conntrack hashsize=5\n", True),
+        ("/etc/modprobe.conf", b"options nf_conntrack acct=1 hashsize=5\n", True),
+        ("/etc/modprobe.d/conntrack", b"options nf_conntrack acct=1\n", False),
+        ("/etc/sysctl.d/conntrack", b"kernel.panic = 5\n", False),
+        ("/etc/sysctl.d/conntrack.conf.dpkg-old", MAX.encode() + b" = 5\n", False),
+        ("/etc/sysctl.d/.conntrack.conf.swp", MAX.encode() + b" = 5\n", False),
+    ],
+)
+def test_files_that_only_look_as_if_the_boot_read_them(path, content, told):
+    assert kinds(gather("trixie-6.12-nat", {path: content})) == (
+        [("not_read", "nf_conntrack_max" if "sysctl" in path else "nf_conntrack_buckets", path, 1)] if told else []
+    )
+
+
+def test_a_hashsize_alone_sets_max_to_eight_times_as_many():
+    found = gather("trixie-6.12-absent", {"/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=1000\n"})
+    origin = {"file": "/etc/modprobe.d/a.conf", "line": 1}
+    assert found["persistent"] == {
+        "nf_conntrack_buckets": dict(origin, boot=1024),
+        "nf_conntrack_max": dict(origin, boot=8192),
+    }
+
+
+def test_modprobe_d_means_nothing_to_a_kernel_that_has_it_built_in():
+    option = {"/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=1000\n"}
+    assert gather("linux-6.18-built-in", option)["persistent"] == {}
+    found = gather("linux-6.18-built-in", option, {"/proc/cmdline": b"quiet nf_conntrack.hashsize=2000\n"})
+    assert found["persistent"]["nf_conntrack_buckets"] == {"boot": 2048, "file": "/proc/cmdline", "line": 1}
+
+
+def test_a_container_is_not_told_that_the_hosts_own_values_drift():
+    lines = (MAX + " = 1234\nnet.netfilter.nf_conntrack_udp_timeout = 7\n").encode()
+    found = gather("linux-6.18-netns", {"/etc/sysctl.d/50-a.conf": lines})
+    assert [item["key"] for item in found["drift"]] == ["nf_conntrack_udp_timeout"]
+
+
+NAMES = ["trixie-6.12-nat", "bookworm-6.1-nat", "bullseye-5.10-nat", "linux-6.18-built-in"]
+LINES = st.lists(
+    st.sampled_from(
+        [
+            b"net.netfilter.nf_conntrack_max=7777\n",
+            b"net.nf_conntrack_max = 8888\n",
+            b"net.ipv4.ip_conntrack_max=9999\n",
+            b"-net.netfilter.nf_conntrack_udp_timeout\n",
+            b"net.netfilter.nf_conntrack_udp_timeout = 33\n",
+            b"net/netfilter/nf_conntrack_udp_timeout = 44\n",
+            b"net.netfilter.nf_conntrack_buckets=999\n",
+            b"# \xff\n",
+            b"net.netfilter.nf_conntrack_udp* = 55\n",
+            b"net.nf_conntrack_ma? = 6666\n",
+        ]
+    ),
+    max_size=4,
+).map(b"".join)
+OPTIONS = st.sampled_from(
+    [b"", b"options nf_conntrack hashsize=3333\n", b"options nf-conntrack acct=1 hashsize=4444\n"]
+)
+FILES = st.fixed_dictionaries(
+    {},
+    optional={
+        "/etc/sysctl.d/10-a.conf": LINES,
+        "/etc/sysctl.d/zzz.conf": LINES,
+        "/usr/lib/sysctl.d/20-vendor.conf": LINES,
+        "/usr/lib/sysctl.d/10-a.conf": LINES,
+        "/etc/sysctl.conf": LINES,
+        "/etc/modprobe.d/a.conf": OPTIONS,
+        "/etc/modprobe.d/zz.conf": OPTIONS,
+    },
+)
+
+
+@given(st.sampled_from(NAMES), FILES, st.sampled_from([BY_RULE, EARLY]))
+def test_what_the_facts_say_is_what_the_next_boot_sets(name, files, applied):
+    kernel = FakeKernel(name, dict(files, **applied))
+    told = persistent.gather(kernel)["persistent"]
+    kernel.reboot()
+    assert {key: value["boot"] for key, value in told.items()} == {key: kernel.value(key) for key in told}
+    # Then nothing drifts any more but lines that have no effect, and keys that nobody sets are as the kernel made them.
+    assert all(item["kind"] != "runtime" for item in persistent.gather(kernel)["drift"])
+    untouched = FakeKernel(name)
+    untouched.reboot()
+    for key in ("nf_conntrack_max", "nf_conntrack_buckets", "nf_conntrack_udp_timeout"):
+        assert key in told or kernel.value(key) == untouched.value(key)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("5", 5),
+        (" 5\n", 5),
+        ("5 # why", 5),
+        ("5 6", 5),
+        ("010", 8),
+        ("0x10", 16),
+        ("-1", -1),
+        ("0", 0),
+        ("", None),
+        ("08", None),
+        ("5x", None),
+        ("+5", None),
+        ("5,6", None),
+        ("lots", None),
+        ("0x", None),
+    ],
+)
+def test_numbers_are_read_as_the_kernel_reads_them(text, number):
+    # Each was written to nf_conntrack_udp_timeout of Linux 6.18.
+    assert parse_number(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("5", 5),
+        ("+5", 5),
+        ("0", 0),
+        ("+0", 0),
+        ("010", 8),
+        ("+010", 8),
+        ("0x10", 16),
+        ("0XfF", 255),
+        ("5\n", 5),
+        ("00000000007", 7),
+        ("4294967295", 2**32 - 1),
+        ("0xffffffff", 2**32 - 1),
+        ("0" * 5000 + "1", 1),
+        ("+65536", 65536),
+        ("", None),
+        ("+", None),
+        ("-5", None),
+        ("-0", None),
+        ("++5", None),
+        (" 5", None),
+        ("5 ", None),
+        ("5 # why", None),
+        ("64K", None),
+        ("5\n\n", None),
+        ("\n", None),
+        ("08", None),
+        ("0x", None),
+        ("0xg", None),
+        ("1e3", None),
+        ("5,6", None),
+        ("4294967296", None),
+        ("0x100000000", None),
+        ("9" * 5000, None),
+        ("\u0665", None),
+    ],
+)
+def test_parameters_of_a_module_are_read_as_the_kernel_reads_them(text, number):
+    # kstrtouint(), of base 0.
+    assert parse_parameter(text) == number
+
+
+def test_where_nothing_is_known_to_apply_the_files_nothing_is_said_of_them():
+    lines = {"/etc/sysctl.d/50-a.conf": MAX.encode() + b" = 5\n", "/etc/sysctl.conf": MAX.encode() + b" = 6\n"}
+    kernel = FakeKernel("trixie-6.12-nat", lines)
+    for path in ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl"):
+        kernel.tree.pop(path, None)
+    assert persistent.gather(kernel) == {"persistent": {}, "drift": []}
+
+
+def test_a_line_that_a_load_undoes_is_told_once_and_does_not_outlive_the_hashsize():
+    lines = {"/etc/sysctl.d/50-a.conf": MAX.encode() + b" = 262144\n"}
+    option = {"/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=65536\n"}
+    kernel = FakeKernel("trixie-6.12-nat", dict(lines, **option))
+    kernel.reboot()
+    found = persistent.gather(kernel)
+    assert found["persistent"]["nf_conntrack_max"]["boot"] == kernel.value("nf_conntrack_max") == 524288
+    assert kinds(found) == [("not_at_load", "nf_conntrack_max", "/etc/sysctl.d/50-a.conf", 1)]
+    assert kinds(gather("trixie-6.12-nat", lines)) == kinds(found)
+
+
+def test_a_tuned_container_has_no_drift_and_no_hashsize_of_its_own():
+    found = gather(
+        "linux-6.18-netns",
+        {
+            "/etc/sysctl.d/50-a.conf": b"net.netfilter.nf_conntrack_udp_timeout = 30\n",
+            "/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=65536\n",
+        },
+    )
+    assert found["drift"] == [] and list(found["persistent"]) == ["nf_conntrack_udp_timeout"]
+
+
+REFUSED = ["64k", "-1", "99999999999999999999", "", '"5 6"']
+
+
+@pytest.mark.parametrize("value", REFUSED)
+def test_a_hashsize_with_which_nothing_can_be_loaded_is_told(value):
+    option = f"options nf_conntrack hashsize={value}\n".encode()
+    found = gather("trixie-6.12-absent", {"/etc/modprobe.d/a.conf": option})
+    assert found["persistent"] == {}
+    assert kinds(found) == [("invalid_value", "nf_conntrack_buckets", "/etc/modprobe.d/a.conf", 1)]
+    assert "refuses to load nf_conntrack" in found["drift"][0]["message"]
+    assert found["drift"][0]["value"] == value.strip('"')
+
+
+@pytest.mark.parametrize("value", REFUSED)
+@pytest.mark.parametrize("name", ["trixie-6.12-nat", "bookworm-6.1-absent"])
+def test_a_later_hashsize_does_not_save_the_load_from_a_refused_one(name, value):
+    changes = {
+        "/etc/modprobe.d/a.conf": f"# a\noptions nf_conntrack hashsize={value}\n".encode(),
+        "/etc/modprobe.d/b.conf": b"options nf_conntrack hashsize=65536\n",
+    }
+    kernel = FakeKernel(name, changes)
+    kernel.reboot()
+    assert not kernel.is_loaded
+    found = gather(name, changes)
+    assert found["persistent"] == {}
+    assert kinds(found) == [("invalid_value", "nf_conntrack_buckets", "/etc/modprobe.d/a.conf", 2)]
+
+
+def test_every_refused_hashsize_is_told():
+    found = gather(
+        "trixie-6.12-absent",
+        {
+            "/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=64K\n",
+            "/etc/modprobe.d/b.conf": b"options nf_conntrack hashsize\n",
+            "/proc/cmdline": b"nf_conntrack.hashsize=1e3 nf_conntrack.hashsize=512\n",
+        },
+    )
+    assert [(item["file"], item["value"]) for item in found["drift"]] == [
+        ("/etc/modprobe.d/a.conf", "64K"),
+        ("/etc/modprobe.d/b.conf", ""),
+        ("/proc/cmdline", "1e3"),
+    ]
+
+
+@pytest.mark.parametrize(("value", "boot"), [("+65536", 65536), ("0x10000", 65536), ("+0200000", 65536)])
+def test_a_hashsize_that_the_kernel_takes_in_another_form_is_told_as_its_number(value, boot):
+    found = gather(
+        "trixie-6.12-absent",
+        {
+            "/etc/modprobe.d/a.conf": f"options nf_conntrack hashsize={value}\n".encode(),
+        },
+    )
+    assert found["persistent"]["nf_conntrack_buckets"]["boot"] == boot
+    assert found["persistent"]["nf_conntrack_max"]["boot"] == 8 * boot
+    assert found["drift"] == []
+
+
+def test_a_hashsize_in_a_command_that_is_run_in_place_of_the_load_is_what_the_load_gets():
+    changes = {
+        "/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=65536\n",
+        "/etc/modprobe.d/b.conf": b"install nf_conntrack /sbin/modprobe -i nf_conntrack $CMDLINE_OPTS hashsize=8192\n",
+    }
+    kernel = FakeKernel("trixie-6.12-nat", changes)
+    kernel.reboot()
+    found = persistent.gather(kernel)
+    assert found["persistent"]["nf_conntrack_buckets"] == {"boot": 8192, "file": "/etc/modprobe.d/b.conf", "line": 1}
+    assert kernel.value("nf_conntrack_buckets") == 8192 and found["drift"] == []
+
+
+@pytest.mark.parametrize("value", ["0", "4294967295"])
+def test_an_outranked_hashsize_of_any_number_is_no_drift(value):
+    changes = {
+        "/etc/modprobe.d/a.conf": f"options nf_conntrack hashsize={value}\n".encode(),
+        "/etc/modprobe.d/b.conf": b"options nf_conntrack hashsize=65536\n",
+    }
+    assert gather("trixie-6.12-absent", changes)["drift"] == []
+    del changes["/etc/modprobe.d/b.conf"]
+    assert bool(gather("trixie-6.12-absent", changes)["drift"]) == (value != "0")
+
+
+def test_a_hashsize_of_0_leaves_the_size_to_the_kernel():
+    option = {"/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=0\n"}
+    assert gather("trixie-6.12-nat", option) == {"persistent": {}, "drift": []}
+
+
+LOST = [("not_at_load", "nf_conntrack_max", "/etc/sysctl.d/50-a.conf", 1)]
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"/usr/lib/udev/rules.d/60-nf.rules": RULE_TEXT}, []),
+        ({"/usr/lib/udev/rules.d/60-nf.rules": RULE_TEXT, "/etc/udev/rules.d/60-nf.rules": "/dev/null"}, LOST),
+        ({"/usr/lib/udev/rules.d/60-nf.rules": b"# " + RULE_TEXT}, LOST),
+        ({"/etc/udev/rules.d/60-nf.rules": RULE_TEXT.replace(b"RUN", b"\\\n  RUN")}, []),
+        ({"/etc/udev/rules.d/60-nf.rules": RULE_TEXT.replace(b'nf_conntrack"', b'nf_conntrack_ftp"')}, LOST),
+        ({"/etc/udev/rules.d/.60-nf.rules": RULE_TEXT}, LOST),
+        ({"/etc/modules-load.d/a.conf": b"iptable_nat\n"}, []),
+        ({"/etc/modules-load.d/a.conf": b"nf_nat\n", "/etc/modprobe.d/b.conf": b"blacklist nf-nat\n"}, LOST),
+        ({"/etc/modules-load.d/a.conf": b"nf_nat\n", "/etc/modprobe.d/b.conf": b"blacklist nf_conntrack\n"}, []),
+        (
+            {
+                "/etc/modules-load.d/a.conf": b"nf_conntrack\n",
+                "/etc/modprobe.d/b.conf": b"install nf_conntrack /bin/false\n",
+            },
+            LOST,
+        ),
+        (
+            {"/etc/modules-load.d/a.conf": b"nf_conntrack\n", "/etc/modprobe.d/b.conf": b"blacklist nf_conntrack\n"},
+            LOST,
+        ),
+        ({"/etc/modules-load.d/a.conf": b"loop\n"}, LOST),
+    ],
+)
+def test_what_brings_a_line_into_force_at_a_late_load(files, told):
+    live = FakeKernel("trixie-6.12-nat").value("nf_conntrack_max")
+    line = {"/etc/sysctl.d/50-a.conf": f"{MAX} = {live}\n".encode()}
+    assert kinds(gather("trixie-6.12-nat", line, files)) == told
