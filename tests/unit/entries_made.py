@@ -40,7 +40,7 @@ def reply_of(original: Tuple, **changes: t.Any) -> Tuple:
     return dataclasses.replace(reply, **changes)
 
 
-def message_of(entry: Entry, sequence: int = SEQUENCE, extra: bytes = b"") -> bytes:
+def message_of(entry: Entry, sequence: int = SEQUENCE, extra: bytes = b"") -> bytes:  # noqa: C901  # one line for each attribute
     """The message of a dump: as ``ctnetlink_fill_info()`` puts the attributes, which is not as it takes them."""
     parts = [dump.encode_tuple(dump.TUPLE_ORIG, entry.original), dump.encode_tuple(dump.TUPLE_REPLY, entry.reply)]
     if entry.zone:
@@ -97,7 +97,7 @@ def tuples(draw: t.Callable[..., t.Any]) -> Tuple:
     """The original direction of a connection of any protocol."""
     family = draw(st.sampled_from([socket.AF_INET, socket.AF_INET6]))
     protocol = draw(st.sampled_from([6, 6, 17, 17, 132, 136, 33, 47, 58 if family == socket.AF_INET6 else 1, 89]))
-    ports: t.List[t.Optional[int]] = [None, None]
+    ports: list[int | None] = [None, None]
     icmp = None
     if protocol in (1, 58):
         icmp = (draw(st.sampled_from([8, 128, 13])), 0, draw(_PORTS))
@@ -112,7 +112,7 @@ def entries(draw: t.Callable[..., t.Any]) -> Entry:
     """An entry of any kind that the kernel may send."""
     original = draw(tuples())
     status = draw(st.sampled_from([8, 10, 14, 0x18E, 0x19E, 0x1AE, 0x40E, 0x400E, 0xC00E]) | st.integers(0, 2**16 - 1))
-    changes: t.Dict[str, t.Any] = {}
+    changes: dict[str, t.Any] = {}
     if status & dump.SRC_NAT:
         changes["destination"] = address(draw(st.integers(3000, 3002)), original.family)
         if original.destination_port is not None:
@@ -143,7 +143,7 @@ def entries(draw: t.Callable[..., t.Any]) -> Entry:
     )
 
 
-def shuffled(items: t.Iterable[Entry], seed: int) -> t.List[Entry]:
+def shuffled(items: t.Iterable[Entry], seed: int) -> list[Entry]:
     """In the order that a hash table might give them."""
     given = list(items)
     random.Random(seed).shuffle(given)

@@ -1,6 +1,5 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Private to the collection: names and behaviour may change in any release.
 
 """One entry of the table as ctnetlink tells it: every attribute read with care, and written again. Pure.
 
@@ -48,7 +47,7 @@ PROTOCOLS = {
 #: Those whose entries have ports. A GRE entry has keys in their place.
 WITH_PORTS = (TCP, UDP, DCCP, SCTP, UDPLITE)
 
-FAMILIES: t.Dict[int, str] = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
+FAMILIES: dict[int, str] = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
 
 #: Bits of an entry's status (enum ip_conntrack_status).
 STATUS_BITS = {
@@ -98,14 +97,14 @@ class Tuple:
     protocol: int
     source: bytes
     destination: bytes
-    source_port: t.Optional[int] = None
-    destination_port: t.Optional[int] = None
-    icmp: t.Optional[t.Tuple[int, int, int]] = None
+    source_port: int | None = None
+    destination_port: int | None = None
+    icmp: tuple[int, int, int] | None = None
     zone: int = 0
 
-    def as_result(self) -> t.Dict[str, t.Any]:
+    def as_result(self) -> dict[str, t.Any]:
         """It as a module's result: addresses as text, and what its protocol has."""
-        result: t.Dict[str, t.Any] = {
+        result: dict[str, t.Any] = {
             "source": socket.inet_ntop(self.family, self.source),
             "destination": socket.inet_ntop(self.family, self.destination),
             "source_port": self.source_port,
@@ -140,15 +139,15 @@ class Entry:
     reply: Tuple
     status: int = 0
     mark: int = 0
-    id: t.Optional[int] = None
+    id: int | None = None
     zone: int = 0
-    timeout: t.Optional[int] = None
-    state: t.Optional[int] = None
+    timeout: int | None = None
+    state: int | None = None
     tcp_flags: int = 0
-    master: t.Optional[Tuple] = None
-    packets: t.Optional[t.Tuple[int, int]] = None
-    octets: t.Optional[t.Tuple[int, int]] = None
-    helper: t.Optional[str] = None
+    master: Tuple | None = None
+    packets: tuple[int, int] | None = None
+    octets: tuple[int, int] | None = None
+    helper: str | None = None
     labels: bytes = b""
 
     @property
@@ -162,11 +161,11 @@ class Entry:
         return self.zone or self.original.zone or self.reply.zone
 
     @property
-    def state_name(self) -> t.Optional[str]:
+    def state_name(self) -> str | None:
         """The state's name; None where its protocol has none, and where the entry is offloaded."""
         return state_name(self.original.protocol, self.state)
 
-    def as_result(self) -> t.Dict[str, t.Any]:
+    def as_result(self) -> dict[str, t.Any]:
         """It as a module's result, of plain types."""
         return {
             "family": FAMILIES[self.original.family],
@@ -192,7 +191,7 @@ def protocol_name(number: int) -> str:
     return PROTOCOLS.get(number, str(number))
 
 
-def state_name(protocol: int, state: t.Optional[int]) -> t.Optional[str]:
+def state_name(protocol: int, state: int | None) -> str | None:
     """The name of a state, its number as text where it has none, or None where there is no state."""
     if state is None:
         return None
@@ -200,7 +199,7 @@ def state_name(protocol: int, state: t.Optional[int]) -> t.Optional[str]:
     return names[state] if state < len(names) else str(state)
 
 
-def status_names(status: int) -> t.List[str]:
+def status_names(status: int) -> list[str]:
     """The names of the bits that are set; a bit without a name by its number."""
     names = [name for name, bit in STATUS_BITS.items() if status >> bit & 1]
     return names + [str(bit) for bit in range(len(STATUS_BITS), 32) if status >> bit & 1]
@@ -213,7 +212,7 @@ def _malformed(reason: str, *values: t.Any) -> HostError:
     return HostError("read an entry of", NAME, reason.format(*values))
 
 
-def attributes(data: bytes, start: int, end: int) -> t.Iterator[t.Tuple[int, int, int]]:
+def attributes(data: bytes, start: int, end: int) -> t.Iterator[tuple[int, int, int]]:
     """Type, start and end of value of each attribute between two offsets; all bytes are accounted for.
 
     :raises HostError: an attribute reaches beyond the end, or bytes are left over.
@@ -228,12 +227,12 @@ def attributes(data: bytes, start: int, end: int) -> t.Iterator[t.Tuple[int, int
         start += (size + 3) & ~3
 
 
-def nest(data: bytes, span: Span) -> t.Dict[int, Span]:
+def nest(data: bytes, span: Span) -> dict[int, Span]:
     """The attributes in a span by type. Of two of one type the last counts, as for the kernel."""
     return {kind: (start, end) for kind, start, end in attributes(data, *span)}
 
 
-def number(data: bytes, span: t.Optional[Span], size: int) -> t.Optional[int]:
+def number(data: bytes, span: Span | None, size: int) -> int | None:
     """The number in network byte order in a span, or None where there is no span.
 
     :raises HostError: it has another size.
@@ -275,11 +274,11 @@ def parse(message: bytes) -> Entry:
         packets=_both(counters, 0),
         octets=_both(counters, 1),
         helper=_helper(message, found.get(HELP)),
-        labels=bytes(message[labels[0]:labels[1]]),
+        labels=bytes(message[labels[0] : labels[1]]),
     )
 
 
-def _tuple(data: bytes, span: t.Optional[Span]) -> t.Optional[Tuple]:
+def _tuple(data: bytes, span: Span | None) -> Tuple | None:
     if span is None:
         return None
     parts = nest(data, span)
@@ -287,9 +286,7 @@ def _tuple(data: bytes, span: t.Optional[Span]) -> t.Optional[Tuple]:
         raise _malformed("a tuple without addresses or without protocol")
     addresses, proto = nest(data, parts[TUPLE_IP]), nest(data, parts[TUPLE_PROTO])
     is_v4 = V4_SRC in addresses
-    family, size, kinds = (
-        (socket.AF_INET, 4, (V4_SRC, V4_DST)) if is_v4 else (socket.AF_INET6, 16, (V6_SRC, V6_DST))
-    )
+    family, size, kinds = (socket.AF_INET, 4, (V4_SRC, V4_DST)) if is_v4 else (socket.AF_INET6, 16, (V6_SRC, V6_DST))
     packed = []
     for kind in kinds:
         start, end = addresses.get(kind, (0, 0))
@@ -313,7 +310,7 @@ def _tuple(data: bytes, span: t.Optional[Span]) -> t.Optional[Tuple]:
     )
 
 
-def _state(data: bytes, protocol: int, span: t.Optional[Span]) -> t.Tuple[t.Optional[int], int]:
+def _state(data: bytes, protocol: int, span: Span | None) -> tuple[int | None, int]:
     """Number of the state, and the TCP flags of both directions."""
     if span is None or protocol not in _STATES:
         return None, 0
@@ -330,23 +327,21 @@ def _state(data: bytes, protocol: int, span: t.Optional[Span]) -> t.Tuple[t.Opti
     return number(data, found.get(STATE), 1), flags
 
 
-def _counters(data: bytes, span: t.Optional[Span]) -> t.Optional[t.Tuple[int, int]]:
+def _counters(data: bytes, span: Span | None) -> tuple[int, int] | None:
     if span is None:
         return None
     found = nest(data, span)
     return number(data, found.get(COUNTERS_PACKETS), 8) or 0, number(data, found.get(COUNTERS_BYTES), 8) or 0
 
 
-def _both(
-    counters: t.Sequence[t.Optional[t.Tuple[int, int]]], which: int
-) -> t.Optional[t.Tuple[int, int]]:
+def _both(counters: t.Sequence[tuple[int, int] | None], which: int) -> tuple[int, int] | None:
     original, reply = counters
     return None if original is None or reply is None else (original[which], reply[which])
 
 
-def _helper(data: bytes, span: t.Optional[Span]) -> t.Optional[str]:
+def _helper(data: bytes, span: Span | None) -> str | None:
     name = None if span is None else nest(data, span).get(HELP_NAME)
-    return None if name is None else bytes(data[name[0]:name[1]]).rstrip(b"\0").decode("utf-8", "replace")
+    return None if name is None else bytes(data[name[0] : name[1]]).rstrip(b"\0").decode("utf-8", "replace")
 
 
 # --- writing

@@ -1,6 +1,5 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Private to the collection: names and behaviour may change in any release.
 
 """The socket to the kernel's table of connections (ctnetlink), and the network namespace that it is opened in.
 
@@ -22,8 +21,9 @@ import threading
 import typing as t
 from dataclasses import dataclass
 
+from typing_extensions import Self
+
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, InvalidInput, Refused
-from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     BUCKETS,
     COUNT,
@@ -32,6 +32,9 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     is_conntrack,
     timeout_name,
 )
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 #: What errors call the other end of the socket.
 NAME = "the table by ctnetlink"
@@ -68,7 +71,7 @@ _NAMED = "/run/netns"
 _T = t.TypeVar("_T")
 
 
-def _refusal(code: int) -> t.Union[HostError, Refused]:
+def _refusal(code: int) -> HostError | Refused:
     if code in (errno.EPERM, errno.EACCES):
         return Refused(
             "the kernel lets this process not read or change the table of connections: that takes root, or CAP_NET_ADMIN in"
@@ -77,7 +80,7 @@ def _refusal(code: int) -> t.Union[HostError, Refused]:
     if code in (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT):
         reason = "this kernel has no netlink for netfilter (CONFIG_NETFILTER_NETLINK, module nfnetlink)"
     elif code == errno.EINVAL:
-        reason = "{0}: this kernel does not take the request, or lacks nf_conntrack_netlink".format(os.strerror(code))
+        reason = f"{os.strerror(code)}: this kernel does not take the request, or lacks nf_conntrack_netlink"
     else:
         reason = os.strerror(code)
     return HostError("ask", NAME, reason, code)
@@ -100,10 +103,10 @@ class Socket:
         # Not to be guessed, so that no value of an entry can look like the end of the dump.
         self._sequence = int.from_bytes(os.urandom(3), "big")
 
-    def __enter__(self) -> Socket:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *unused: t.Any) -> None:
+    def __exit__(self, *unused: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -124,7 +127,7 @@ class Socket:
         try:
             return self._socket.recv(_BUFFER)
         except socket.timeout as error:
-            reason = "the kernel did not answer in {0} s".format(_SECONDS)
+            reason = f"the kernel did not answer in {_SECONDS} s"
             raise HostError("read", NAME, reason, errno.ETIMEDOUT) from error
         except OSError as error:
             raise HostError("read", NAME, error.strerror or str(error), error.errno) from error
@@ -168,14 +171,14 @@ class Socket:
                         raise _refusal(code)
                     return
 
-    def requests(self, kind: int, bodies: t.Iterable[t.Tuple[int, bytes]], flags: int = 0) -> t.List[int]:
+    def requests(self, kind: int, bodies: t.Iterable[tuple[int, bytes]], flags: int = 0) -> list[int]:
         """Many requests, several of them at a time in one datagram; the errno of each, 0 for those that the kernel took.
 
         :param bodies: family and attributes of each.
         :raises HostError: no answer came.
         """
-        codes: t.List[int] = []
-        batch: t.List[t.Tuple[int, bytes]] = []
+        codes: list[int] = []
+        batch: list[tuple[int, bytes]] = []
         for item in bodies:
             batch.append(item)
             if len(batch) == 64:
@@ -183,7 +186,7 @@ class Socket:
                 batch = []
         return codes + (self._batch(kind, batch, flags) if batch else [])
 
-    def _batch(self, kind: int, batch: t.Sequence[t.Tuple[int, bytes]], flags: int) -> t.List[int]:
+    def _batch(self, kind: int, batch: t.Sequence[tuple[int, bytes]], flags: int) -> list[int]:
         first = self._sequence + 1
         data = []
         for family, body in batch:
@@ -195,16 +198,20 @@ class Socket:
             self._socket.send(b"".join(data))
         except OSError as error:
             raise _refusal(error.errno or 0) from error
-        codes: t.Dict[int, int] = {}
+        codes: dict[int, int] = {}
         while len(codes) < len(batch):
             answer = self._receive()
             for start, kind_of_message, sequence, end in _messages(answer):
-                if kind_of_message == _NLMSG_ERROR and first <= sequence <= self._sequence and end - start >= _DONE_SIZE:
+                if (
+                    kind_of_message == _NLMSG_ERROR
+                    and first <= sequence <= self._sequence
+                    and end - start >= _DONE_SIZE
+                ):
                     codes[sequence] = -int(_ERROR_CODE.unpack_from(answer, start + HEADER.size)[0])
         return [codes[number] for number in sorted(codes)]
 
 
-def _messages(data: bytes) -> t.Iterator[t.Tuple[int, int, int, int]]:
+def _messages(data: bytes) -> t.Iterator[tuple[int, int, int, int]]:
     """Start, type, sequence number and end of each message of a datagram.
 
     :raises HostError: a message is not whole.
@@ -212,15 +219,15 @@ def _messages(data: bytes) -> t.Iterator[t.Tuple[int, int, int, int]]:
     start, whole = 0, len(data)
     while start < whole:
         if whole - start < HEADER.size:
-            raise HostError("read", NAME, "{0} bytes are left over after a message".format(whole - start))
+            raise HostError("read", NAME, f"{whole - start} bytes are left over after a message")
         size, kind, _flags, sequence, _port = HEADER.unpack_from(data, start)
         if not HEADER.size <= size <= whole - start:
-            raise HostError("read", NAME, "a message of {0} bytes in {1} that are there".format(size, whole - start))
+            raise HostError("read", NAME, f"a message of {size} bytes in {whole - start} that are there")
         yield start, kind, sequence, start + size
         start += (size + 3) & ~3
 
 
-def _without_end(data: bytes, sequence: int) -> t.Tuple[bytes, t.Optional[int]]:
+def _without_end(data: bytes, sequence: int) -> tuple[bytes, int | None]:
     """A datagram without the message that ends the dump, and what that says: an errno, 0, or None where there is none.
 
     The end comes alone, or behind the last entries (Linux 6.9 on).
@@ -228,7 +235,7 @@ def _without_end(data: bytes, sequence: int) -> t.Tuple[bytes, t.Optional[int]]:
     :raises HostError: the datagram is cut, or is not about this dump.
     """
     if len(data) < HEADER.size:
-        raise HostError("read", NAME, "a datagram of {0} bytes".format(len(data)))
+        raise HostError("read", NAME, f"a datagram of {len(data)} bytes")
     _size, kind, _flags, number, _port = HEADER.unpack_from(data, 0)
     is_entries = kind >> 8 == _SUBSYSTEM and number == sequence
     # What an entry ends with cannot look like this, since the number is not known before.
@@ -253,7 +260,7 @@ def split(datagram: bytes) -> t.Iterator[bytes]:
     """
     for start, kind, _sequence, end in _messages(datagram):
         if kind >> 8 != _SUBSYSTEM or end - start < BODY:
-            raise HostError("read", NAME, "a message of type {0} and {1} bytes".format(kind, end - start))
+            raise HostError("read", NAME, f"a message of type {kind} and {end - start} bytes")
         yield datagram[start:end]
 
 
@@ -275,7 +282,7 @@ class Table:
     timeouts: t.Mapping[str, int]
 
 
-def connect(host: Host, namespace: t.Optional[str] = None) -> t.Optional[Table]:
+def connect(host: Host, namespace: str | None = None) -> Table | None:
     """Open the table of a network namespace; None where connection tracking is absent, which then stays so.
 
     :param namespace: a name below /run/netns, an absolute path, or the PID of a process; None for that of this process.
@@ -288,18 +295,18 @@ def connect(host: Host, namespace: t.Optional[str] = None) -> t.Optional[Table]:
     return _inside(namespace_path(host, namespace), lambda: _connect(host))
 
 
-def _connect(host: Host) -> t.Optional[Table]:
-    entries = host.read_number("{0}/{1}".format(DIRECTORY, COUNT))
+def _connect(host: Host) -> Table | None:
+    entries = host.read_number(f"{DIRECTORY}/{COUNT}")
     if entries is None:
         return None
     timeouts = {}
     for key in host.names(DIRECTORY):
         name = timeout_name(key) if is_conntrack(key) else None
-        value = None if name is None else host.read_number("{0}/{1}".format(DIRECTORY, key))
+        value = None if name is None else host.read_number(f"{DIRECTORY}/{key}")
         if name is not None and value is not None:
             timeouts[name] = value
-    limit = host.read_number("{0}/{1}".format(DIRECTORY, MAX))
-    buckets = host.read_number("{0}/{1}".format(DIRECTORY, BUCKETS))
+    limit = host.read_number(f"{DIRECTORY}/{MAX}")
+    buckets = host.read_number(f"{DIRECTORY}/{BUCKETS}")
     return Table(Socket(), entries, limit or 0, buckets or 0, timeouts)
 
 
@@ -313,17 +320,15 @@ def namespace_path(host: Host, namespace: str) -> str:
     if namespace.startswith("/"):
         return namespace
     is_name = bool(namespace) and "/" not in namespace and namespace not in (".", "..")
-    if is_name and host.exists("{0}/{1}".format(_NAMED, namespace)):
-        return "{0}/{1}".format(_NAMED, namespace)
+    if is_name and host.exists(f"{_NAMED}/{namespace}"):
+        return f"{_NAMED}/{namespace}"
     # Not the file itself: what its link says is no path.
-    if namespace.isdigit() and namespace.isascii() and host.is_directory("/proc/{0}/ns".format(namespace)):
-        return "/proc/{0}/ns/net".format(namespace)
+    if namespace.isdigit() and namespace.isascii() and host.is_directory(f"/proc/{namespace}/ns"):
+        return f"/proc/{namespace}/ns/net"
     names = host.names(_NAMED)
     raise InvalidInput(
-        "namespace is {0!r}, but must be a name below {1} (there {2}), the absolute path of a network namespace, or the"
-        " PID of a process that runs".format(
-            namespace, _NAMED, "are " + ", ".join(names[:20]) if names else "are none"
-        )
+        "namespace is {!r}, but must be a name below {} (there {}), the absolute path of a network namespace, or the"
+        " PID of a process that runs".format(namespace, _NAMED, "are " + ", ".join(names[:20]) if names else "are none")
     )
 
 
@@ -335,13 +340,13 @@ def _inside(path: str, function: t.Callable[[], _T]) -> _T:
     :raises InvalidInput: the file is not a network namespace.
     :raises Refused: the process may not enter it.
     """
-    outcome: t.List[t.Tuple[t.Optional[_T], t.Optional[BaseException]]] = []
+    outcome: list[tuple[_T | None, BaseException | None]] = []
 
     def work() -> None:
         try:
             _enter(path)
             outcome.append((function(), None))
-        except BaseException as error:  # pylint: disable=broad-exception-caught  # raised again below
+        except BaseException as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught  # raised below
             outcome.append((None, error))
 
     thread = threading.Thread(target=work, name="network namespace", daemon=True)
@@ -354,7 +359,7 @@ def _inside(path: str, function: t.Callable[[], _T]) -> _T:
 
 
 def _enter(path: str) -> None:
-    not_one = InvalidInput("namespace: {0} is no network namespace, or is one no more".format(path))
+    not_one = InvalidInput(f"namespace: {path} is no network namespace, or is one no more")
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -370,8 +375,8 @@ def _enter(path: str) -> None:
             raise not_one from error
         if error.errno == errno.EPERM:
             raise Refused(
-                "entering the network namespace {0} takes root with CAP_SYS_ADMIN. Run this with become: true on the host"
-                " itself".format(path)
+                f"entering the network namespace {path} takes root with CAP_SYS_ADMIN. Run this with become: true on the host"
+                " itself"
             ) from error
         raise HostError("enter", path, error.strerror or str(error), error.errno) from error
     finally:

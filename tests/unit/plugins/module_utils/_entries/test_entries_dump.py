@@ -11,13 +11,13 @@ import random
 import socket
 
 import pytest
+from entries_made import address, entries, message_of, reply_of, tuples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entries_made import address, entries, message_of, reply_of, tuples
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.netlink import BODY, HEADER
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError, HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 
 ORIGINAL = dump.Tuple(socket.AF_INET, dump.TCP, address(1), address(2), 40000, 443)
 ENTRY = dump.Entry(ORIGINAL, reply_of(ORIGINAL), status=0x18E, id=7, timeout=86399, state=3, tcp_flags=3)
@@ -59,10 +59,18 @@ def test_a_zone_of_one_direction_is_the_entry_s_zone():
     assert dump.parse(message_of(entry)).any_zone == 5
 
 
-@pytest.mark.parametrize("protocol, state, name", [
-    (dump.TCP, 3, "established"), (dump.TCP, 9, "syn_sent2"), (dump.TCP, 10, "10"), (dump.SCTP, 4, "established"),
-    (dump.DCCP, 7, "timewait"), (dump.UDP, None, None), (dump.UDP, 3, "3"),
-])
+@pytest.mark.parametrize(
+    ("protocol", "state", "name"),
+    [
+        (dump.TCP, 3, "established"),
+        (dump.TCP, 9, "syn_sent2"),
+        (dump.TCP, 10, "10"),
+        (dump.SCTP, 4, "established"),
+        (dump.DCCP, 7, "timewait"),
+        (dump.UDP, None, None),
+        (dump.UDP, 3, "3"),
+    ],
+)
 def test_a_state_has_the_kernel_s_name_or_its_number(protocol, state, name):
     assert dump.state_name(protocol, state) == name
 
@@ -71,13 +79,17 @@ def test_a_status_bit_without_a_name_is_told_by_its_number():
     assert dump.status_names(1 << 2 | 1 << 20) == ["assured", "20"]
 
 
-@pytest.mark.parametrize("cut", range(0, len(message_of(ENTRY))))
-def test_a_message_cut_anywhere_is_one_clear_error_or_an_entry(cut):
-    message = message_of(ENTRY)[:cut]
+def outcome_of(message):
+    """An entry as JSON, or the words of the one error that may come."""
     try:
-        assert isinstance(dump.parse(message), dump.Entry)
+        return json.dumps(dump.parse(message).as_result())
     except HostError as error:
-        assert "cannot read an entry of the table by ctnetlink" in error.message
+        return error.message
+
+
+@pytest.mark.parametrize("cut", range(len(message_of(ENTRY))))
+def test_a_message_cut_anywhere_is_one_clear_error_or_an_entry(cut):
+    assert outcome_of(message_of(ENTRY)[:cut]).startswith(("cannot read an entry of the table by ctnetlink", "{"))
 
 
 @given(entries(), st.integers(0, 2**32 - 1), st.integers(1, 12))
@@ -86,15 +98,9 @@ def test_bytes_changed_at_random_are_an_error_or_an_entry(entry, seed, count):
     message = bytearray(message_of(entry))
     for _unused in range(count):
         message[chance.randrange(HEADER.size, len(message))] = chance.randrange(256)
-    try:
-        json.dumps(dump.parse(bytes(message)).as_result())
-    except ConntrackError as error:
-        assert error.message
+    assert outcome_of(bytes(message))
 
 
 @given(st.binary(max_size=400))
 def test_random_bytes_are_an_error_or_an_entry(data):
-    try:
-        dump.parse(data)
-    except ConntrackError as error:
-        assert error.message
+    assert outcome_of(data)

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import socket
 import struct
 import threading
 
 import pytest
-
 from entries_made import address, datagrams, message_of, reply_of
+
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, netlink
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, InvalidInput, Refused
 
@@ -74,7 +75,7 @@ def entries_with(sequence, count=3):
 def test_a_dump_is_the_entries_whether_its_end_comes_alone_or_behind_them(kernel, joined):
     def answers(sequence):
         data = [entries_with(sequence), entries_with(sequence, 2)]
-        return [data[0], data[1] + end(sequence)] if joined else data + [end(sequence)]
+        return [data[0], data[1] + end(sequence)] if joined else [*data, end(sequence)]
 
     opened, fake = kernel(answers)
     got = list(opened.dump())
@@ -88,28 +89,37 @@ def test_an_empty_table_is_no_datagram(kernel):
     assert not list(kernel(lambda sequence: [end(sequence)])[0].dump())
 
 
-@pytest.mark.parametrize("code, kind, error, words", [
-    (errno.EPERM, 2, Refused, "become: true"),
-    (errno.EINVAL, 2, HostError, "nf_conntrack_netlink"),
-    (errno.ENOMEM, 3, HostError, "Cannot allocate memory"),
-])
+@pytest.mark.parametrize(
+    ("code", "kind", "error", "words"),
+    [
+        (errno.EPERM, 2, Refused, "become: true"),
+        (errno.EINVAL, 2, HostError, "nf_conntrack_netlink"),
+        (errno.ENOMEM, 3, HostError, "Cannot allocate memory"),
+    ],
+)
 def test_what_the_kernel_refuses_or_ends_early_is_told(kernel, code, kind, error, words):
     opened = kernel(lambda sequence: [entries_with(sequence), end(sequence, code, kind)])[0]
     with pytest.raises(error, match=words):
         list(opened.dump())
 
 
-@pytest.mark.parametrize("answers, words", [
-    (lambda sequence: [entries_with(sequence) + end(sequence)[:9] + b"\0" * 11], "message of 0 bytes|left over|19|20"),
-    (lambda sequence: [b"\0" * 7], "datagram of 7 bytes"),
-    (lambda sequence: [entries_with(sequence + 5)], "another request"),
-    (lambda sequence: [], "did not answer"),
-    (lambda sequence: [OSError(errno.ENOBUFS, "No buffer space available")], "No buffer space"),
-])
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        (
+            lambda sequence: [entries_with(sequence) + end(sequence)[:9] + b"\0" * 11],
+            "message of 0 bytes|left over|19|20",
+        ),
+        (lambda sequence: [b"\0" * 7], "datagram of 7 bytes"),
+        (lambda sequence: [entries_with(sequence + 5)], "another request"),
+        (lambda sequence: [], "did not answer"),
+        (lambda sequence: [OSError(errno.ENOBUFS, "No buffer space available")], "No buffer space"),
+    ],
+)
 def test_what_is_no_dump_is_a_clear_error(kernel, answers, words):
+    opened = kernel(answers)[0]
     with pytest.raises(HostError, match=words):
-        for data in kernel(answers)[0].dump():
-            list(netlink.split(data))
+        list(itertools.chain.from_iterable(map(netlink.split, opened.dump())))
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 4, 15, 16, 19, 20, 50, 130])
@@ -155,13 +165,25 @@ def test_the_table_comes_with_its_keys(recorded_host, kernel):
     assert table.timeouts["tcp_established"] == 432000 and "flowtable_tcp" in table.timeouts
 
 
-@pytest.mark.parametrize("given, path", [
-    ("web", "/run/netns/web"), ("17", "/run/netns/17"), ("4242", "/proc/4242/ns/net"), ("/a/b", "/a/b"),
-])
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("web", "/run/netns/web"),
+        ("17", "/run/netns/17"),
+        ("4242", "/proc/4242/ns/net"),
+        ("/a/b", "/a/b"),
+    ],
+)
 def test_a_namespace_is_named_by_name_path_or_pid(recorded_host, given, path):
-    host = recorded_host("trixie-6.12-nat", {
-        "/run/netns/web": "", "/run/netns/17": "", "/proc/17/ns/mnt": "", "/proc/4242/ns/mnt": "",
-    })
+    host = recorded_host(
+        "trixie-6.12-nat",
+        {
+            "/run/netns/web": "",
+            "/run/netns/17": "",
+            "/proc/17/ns/mnt": "",
+            "/proc/4242/ns/mnt": "",
+        },
+    )
     assert netlink.namespace_path(host, given) == path
 
 
