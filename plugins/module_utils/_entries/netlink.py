@@ -21,7 +21,6 @@ import threading
 import typing as t
 from dataclasses import dataclass
 
-from typing_extensions import Self
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, InvalidInput, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
@@ -103,7 +102,7 @@ class Socket:
         # Not to be guessed, so that no value of an entry can look like the end of the dump.
         self._sequence = int.from_bytes(os.urandom(3), "big")
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Socket:  # noqa: PYI034  # typing.Self is of Python 3.11
         return self
 
     def __exit__(self, *unused: object) -> None:
@@ -265,21 +264,31 @@ def split(datagram: bytes) -> t.Iterator[bytes]:
 
 
 @dataclass(frozen=True)
-class Table:
-    """The table of one network namespace: a socket to it, and what its keys say.
+class Keys:
+    """What the keys of a network namespace say.
 
-    :ivar socket: to be closed by whoever asked for it.
     :ivar entries: how many there are now.
     :ivar limit: the most that it takes, 0 for no limit. It is one number for all namespaces.
     :ivar buckets: of the one hash table of all namespaces.
     :ivar timeouts: seconds, by the short names of ``conntrack_settings``.
     """
 
-    socket: Socket
     entries: int
     limit: int
     buckets: int
     timeouts: t.Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The table of one network namespace.
+
+    :ivar socket: to be closed by whoever asked for it.
+    :ivar keys: what was read there before.
+    """
+
+    socket: Socket
+    keys: Keys
 
 
 def connect(host: Host, namespace: str | None = None) -> Table | None:
@@ -307,7 +316,7 @@ def _connect(host: Host) -> Table | None:
             timeouts[name] = value
     limit = host.read_number(f"{DIRECTORY}/{MAX}")
     buckets = host.read_number(f"{DIRECTORY}/{BUCKETS}")
-    return Table(Socket(), entries, limit or 0, buckets or 0, timeouts)
+    return Table(Socket(), Keys(entries, limit or 0, buckets or 0, timeouts))
 
 
 def namespace_path(host: Host, namespace: str) -> str:

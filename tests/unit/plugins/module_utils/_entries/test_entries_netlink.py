@@ -161,8 +161,8 @@ def test_without_connection_tracking_no_socket_is_opened(recorded_host, monkeypa
 def test_the_table_comes_with_its_keys(recorded_host, kernel):
     kernel(lambda sequence: [])
     table = netlink.connect(recorded_host("trixie-6.12-full"))
-    assert (table.entries, table.limit) == (100, 100)
-    assert table.timeouts["tcp_established"] == 432000 and "flowtable_tcp" in table.timeouts
+    assert (table.keys.entries, table.keys.limit) == (100, 100)
+    assert table.keys.timeouts["tcp_established"] == 432000 and "flowtable_tcp" in table.keys.timeouts
 
 
 @pytest.mark.parametrize(
