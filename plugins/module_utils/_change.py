@@ -15,8 +15,7 @@ import posixpath
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod
-from ansible_collections.netops.conntrack.plugins.module_utils._config import modules_load_d
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _modules_dep
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     ApplyError,
     ConntrackError,
@@ -187,8 +186,8 @@ def _loaded(host: Host) -> dict[str, _kmod.Module]:
 
 def _missing(host: Host, name: str) -> frozenset[str]:
     """The module and what it depends on, without what is loaded already."""
-    modules_dep = host.lines(_kernel.modules_dep(_kernel.release(host)))
-    return modules_load_d.brought(modules_dep, [name])[name].difference(_loaded(host))
+    modules_dep = host.lines(_modules_dep.path(_kernel.release(host)))
+    return _modules_dep.brought(modules_dep, [name])[name].difference(_loaded(host))
 
 
 def _load(host: Host, name: str, *options: str) -> None:

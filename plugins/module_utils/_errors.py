@@ -33,14 +33,14 @@ class HostError(ConntrackError):
     """Reading or changing the host failed.
 
     :param path: the file or program concerned.
-    :param reason: the system's words for it.
+    :param reason: the system's words for it; None, as OSError may have it, for none.
     :param code: errno, or None where a program failed.
     """
 
-    def __init__(self, action: str, path: str, reason: str, code: int | None = None) -> None:
-        super().__init__(f"cannot {action} {path}: {reason}")
+    def __init__(self, action: str, path: str, reason: str | None, code: int | None = None) -> None:
+        self.reason = reason or "unknown error"
+        super().__init__(f"cannot {action} {path}: {self.reason}")
         self.path = path
-        self.reason = reason
         self.code = code
 
 

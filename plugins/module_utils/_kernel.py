@@ -16,6 +16,9 @@ if t.TYPE_CHECKING:
 
 MODULE = "nf_conntrack"
 
+#: What the kernel was started with, parameters of modules among it.
+COMMAND_LINE = "/proc/cmdline"
+
 _VALUE = re.compile(
     r"[ \t\n\v\f\r]*(?P<sign>-?)(?P<digits>0[xX][0-9a-fA-F]{1,16}|0[0-7]{0,22}|[1-9][0-9]{0,19})(?:[ \t\n]|\Z)"
 )
@@ -67,11 +70,6 @@ def modules_disabled(host: Host) -> bool:
 def release(host: Host) -> str:
     """The kernel release, as ``uname -r`` prints it."""
     return host.read_value("/proc/sys/kernel/osrelease") or ""
-
-
-def modules_dep(kernel_release: str) -> str:
-    """The file that lists what each module of a kernel depends on."""
-    return f"/lib/modules/{kernel_release}/modules.dep"
 
 
 def version(kernel_release: str) -> tuple[int, int]:

@@ -9,8 +9,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel
-from ansible_collections.netops.conntrack.plugins.module_utils._config import modules_load_d
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_dep
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
@@ -106,7 +105,7 @@ def nat_is_built_in(host: Host, modules: t.Mapping[str, Module]) -> bool:
     if "nf_nat" in modules:
         return False
     lines = host.lines(f"/lib/modules/{_kernel.release(host)}/modules.builtin")
-    names = {modules_load_d.module_name(line.decode("utf-8", "replace").strip()) for line in lines}
+    names = {_modules_dep.module_name(line.decode("utf-8", "replace").strip()) for line in lines}
     # A kernel of one's own may have no such list, and then has everything in it.
     return "nf_nat" in names or (not names and _kernel.presence(host) == _kernel.BUILT_IN)
 

@@ -27,5 +27,5 @@ def make_importable() -> None:
     for count in range(1, len(parts) + 1):
         name = ".".join(parts[:count])
         package = types.ModuleType(name)
-        package.__path__ = [str(ROOT)] if name == NAME else []  # type: ignore[attr-defined]
+        package.__path__ = [str(ROOT)] if name == NAME else []
         sys.modules.setdefault(name, package)

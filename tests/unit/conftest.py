@@ -177,7 +177,7 @@ def run_module(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.A
         printed = io.StringIO()
         with _module_arguments(given), contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as ended:
             module.main()
-        result = json.loads(printed.getvalue())
+        result: dict[str, t.Any] = json.loads(printed.getvalue())
         assert bool(result.get("failed")) == bool(ended.value.code)
         return result
 

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, procps_sysctl, systemd_sysctl
-from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, last
 from ansible_collections.netops.conntrack.plugins.module_utils._host import decode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "extensions" / "molecule" / "boot" / "module_utils"))
@@ -64,6 +64,6 @@ def test_no_tree_is_a_crash(kind):
     for tree in trees(kind)[:200]:
         files = tuple(ConfFile(path, path, decode(text)) for path, text in tree.items() if isinstance(text, bytes))
         for values in (systemd_sysctl.BootValues, procps_sysctl.BootValues):
-            values(DropIns("sysctl.d", files)).origin("net.netfilter.nf_conntrack_max", "net.nf_conntrack_max")
+            last(values(DropIns("sysctl.d", files)).writes("net.netfilter.nf_conntrack_max", "net.nf_conntrack_max"))
         modprobe_d.parameter_origins(DropIns("modprobe.d", files), "nf_conntrack", "hashsize")
         modprobe_d.blocked(DropIns("modprobe.d", files))

@@ -12,33 +12,26 @@ from dataclasses import dataclass
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import sysctl_program
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, systemd_sysctl
-from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
-from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import (
+    ConfFile,
+    DropIns,
+    Origin,
+    below_etc,
+    last,
+)
+from ansible_collections.netops.conntrack.plugins.module_utils._config.procps_sysctl import SYSCTL_CONF
+from ansible_collections.netops.conntrack.plugins.module_utils._kernel import COMMAND_LINE, MODULE
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, Key
+from ansible_collections.netops.conntrack.plugins.module_utils._own_files import (
+    LOAD_FILE,
+    MODPROBE_FILE,
+    SYSCTL_FILE,
+    UDEV_FILE,
+)
 
 if t.TYPE_CHECKING:
-    from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_sysctl import BootValues
-    from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import SysctlProgram
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import BootValues, SysctlProgram
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
-
-HEADER = "# Written by Ansible: netops.conntrack.conntrack_settings\n"
-
-#: Names that sort after the usual ones, because the last file read wins.
-SYSCTL_FILE = "/etc/sysctl.d/zz-netops-conntrack.conf"
-MODPROBE_FILE = "/etc/modprobe.d/zz-netops-conntrack.conf"
-UDEV_FILE = "/etc/udev/rules.d/99-netops-conntrack.rules"
-MODULES_LOAD_FILE = "/etc/modules-load.d/netops-conntrack.conf"
-
-#: What that last one holds.
-MODULES_LOAD_TEXT = HEADER + MODULE + "\n"
-
-#: What conntrack_modules keeps modules out by. Sorts before the usual names, because of several ``install`` commands for
-#: a module the first is run.
-BLOCK_FILE = "/etc/modprobe.d/00-netops-conntrack-modules.conf"
-
-SYSCTL_CONF = "/etc/sysctl.conf"
-
-COMMAND_LINE = "/proc/cmdline"
 
 #: Sockets of a running udevd: of systemd up to 257, and since.
 _UDEV_SOCKETS = ("/run/udev/control", "/run/udev/io.systemd.Udev")
@@ -82,13 +75,10 @@ def observe(host: Host, sysctl_file: str | None = None) -> BootFiles:
     program = sysctl_program.find(host)
     sysctl_d = drop_ins.read(host, systemd_sysctl.KIND, program.reading)
     modprobe_files = drop_ins.read(host, modprobe_d.KIND, modprobe_d.READING)
-    own = {
-        path: None if host.resolve(path) == "/dev/null" else host.read_text(path)
-        for path in (UDEV_FILE, MODULES_LOAD_FILE)
-    }
+    own = {path: None if host.resolve(path) == "/dev/null" else host.read_text(path) for path in (UDEV_FILE, LOAD_FILE)}
     candidates: set[str] = set()
     if sysctl_file is not None:
-        candidates = {SYSCTL_CONF, SYSCTL_FILE, MODPROBE_FILE, UDEV_FILE, MODULES_LOAD_FILE}
+        candidates = {SYSCTL_CONF, SYSCTL_FILE, MODPROBE_FILE, UDEV_FILE, LOAD_FILE}
         candidates.update(conf.path for conf in sysctl_d.files + modprobe_files.files)
         candidates = {path for path in candidates if below_etc(path)} | {sysctl_file}
     return BootFiles(
@@ -115,17 +105,12 @@ def _read_name(host: Host, sysctl_d: DropIns, path: str) -> str:
     return target if sysctl_d.reads(target) and not sysctl_d.reads(path) else path
 
 
-def below_etc(path: str) -> bool:
-    """Whether a file is the administrator's, and so may be changed."""
-    return path.startswith("/etc/")
-
-
 def value_origin(files: BootFiles, key: Key, at_load: bool = False) -> Origin | None:
     """What sets a key at boot: of all lines that are written to it, the last one that the kernel takes.
 
     :param at_load: what sets it when nf_conntrack is loaded after boot, by the udev rule.
     """
-    return in_force(_values(files.program.values, files.sysctl_d, at_load), key)
+    return last_taken(_values(files.program.values, files.sysctl_d, at_load), key)
 
 
 @functools.lru_cache(maxsize=4)
@@ -134,7 +119,7 @@ def _values(rules: type[BootValues], sysctl_d: DropIns, at_load: bool) -> BootVa
     return rules(sysctl_d, at_load)
 
 
-def in_force(values: BootValues, key: Key) -> Origin | None:
+def last_taken(values: BootValues, key: Key) -> Origin | None:
     """The last of all that is written to a key that the kernel takes; None where it takes none."""
     written = values.writes(key.sysctl, *key.aliases)
     return next((origin for origin in reversed(written) if _is_taken(origin, key)), None)
@@ -150,7 +135,7 @@ def number_set(files: BootFiles, key: Key) -> int | None:
     return _within_limits(key, number(value_origin(files, key)))
 
 
-def number_given(files: BootFiles) -> int | None:
+def hashsize_at_load(files: BootFiles) -> int | None:
     """The hashsize that nf_conntrack will be loaded with, before rounding; None when it is given none."""
     return _within_limits(KEYS[BUCKETS], buckets(hashsize_origin(files)))
 
@@ -190,4 +175,4 @@ def hashsize_origins(files: BootFiles, built_in: bool = False) -> list[Origin]:
 
 def hashsize_origin(files: BootFiles) -> Origin | None:
     """What gives nf_conntrack its hashsize when it is loaded."""
-    return next(reversed(hashsize_origins(files)), None)
+    return last(hashsize_origins(files))

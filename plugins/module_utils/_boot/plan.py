@@ -15,16 +15,7 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _sizing
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import (
-    BLOCK_FILE,
-    HEADER,
-    MODPROBE_FILE,
-    MODULES_LOAD_FILE,
-    MODULES_LOAD_TEXT,
-    SYSCTL_CONF,
-    SYSCTL_FILE,
-    UDEV_FILE,
     BootFiles,
-    below_etc,
     buckets,
     hashsize_origin,
     hashsize_origins,
@@ -33,10 +24,21 @@ from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome imp
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
 from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, systemd_sysctl
+from ansible_collections.netops.conntrack.plugins.module_utils._config.draft import Draft
+from ansible_collections.netops.conntrack.plugins.module_utils._config.procps_sysctl import SYSCTL_CONF
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import KEYS, Key
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG
+from ansible_collections.netops.conntrack.plugins.module_utils._own_files import (
+    BLOCK_FILE,
+    LOAD_FILE,
+    LOAD_TEXT,
+    MODPROBE_FILE,
+    SETTINGS_HEADER,
+    SYSCTL_FILE,
+    UDEV_FILE,
+)
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin
@@ -47,8 +49,8 @@ _UDEV_RELOAD = ("udevadm", "control", "--reload")
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What the boot shall set.
+class BootSettings:
+    """What later boots and loads shall set.
 
     :ivar values: value by key name, for the requested sysctl file.
     :ivar implied: what is to be set with those and was not asked for, so for the collection's own file.
@@ -70,60 +72,79 @@ class Wish:
     keep_others: bool
 
 
-def plan(files: BootFiles, wish: Wish) -> tuple[list[FileContent], BootFiles]:
-    """The files to change, and the configuration as it will then be.
+class BootPlan(t.NamedTuple):
+    """The files to change, in order, and the configuration as it will then be."""
 
-    :raises Refused: the host's boot would not do what is wished.
+    changes: list[FileContent]
+    files: BootFiles
+
+
+def plan(files: BootFiles, wanted: BootSettings) -> BootPlan:
+    """The changes of files after which boots and loads set what is wanted.
+
+    :raises Refused: the host's boot would not do that.
     """
-    changes: list[FileContent] = []
-    conflicts: list[str] = []
-    then, modprobe_files = files, files.modprobe_d
-    if wish.values or wish.gone:
-        then = _plan_sysctl_d(then, files.sysctl_file, wish.values, wish, changes, conflicts)
-    if wish.implied:
-        then = _plan_sysctl_d(then, SYSCTL_FILE, wish.implied, wish, changes, conflicts)
-    if wish.hashsize is not None:
-        modprobe_files = _plan_modprobe_d(files, wish.hashsize, wish.buckets_per_page, changes, conflicts)
-    if conflicts and wish.keep_others:
+    then, sysctls, options = files, Draft(files.sysctl_d), Draft(files.modprobe_d)
+    if wanted.values or wanted.gone:
+        then, sysctls = _plan_sysctl_d(then, sysctls, files.sysctl_file, wanted.values, wanted)
+    if wanted.implied:
+        then, sysctls = _plan_sysctl_d(then, sysctls, SYSCTL_FILE, wanted.implied, wanted)
+    if wanted.hashsize is not None:
+        options = _plan_hashsize(files, options, wanted.hashsize, wanted.buckets_per_page)
+    conflicts = [*sysctls.conflicts, *options.conflicts]
+    if conflicts and wanted.keep_others:
         raise Refused(
-            "conflicting_entries is fail, and these lines set the same keys: {0}. Take them out, or set"
-            " conflicting_entries: replace".format(", ".join(conflicts)),
+            f"conflicting_entries is fail, and these lines set the same keys: {', '.join(conflicts)}. Take them out, or"
+            " set conflicting_entries: replace",
             conflicts=conflicts,
         )
-    if (wish.values or wish.hashsize is not None) and wish.at_load:
-        rule = udev_rule(files.program.at_load)
-        _plan_own(files, UDEV_FILE, rule, changes, _UDEV_RELOAD if files.udev_runs else ())
-    if wish.load:
-        _plan_own(files, MODULES_LOAD_FILE, MODULES_LOAD_TEXT, changes)
-    return changes, replace(then, modprobe_d=modprobe_files)
+    own: list[FileContent] = []
+    if (wanted.values or wanted.hashsize is not None) and wanted.at_load:
+        own += _plan_udev_rule(files, udev_rule(files.program.at_load))
+    if wanted.load:
+        own += _plan_own(files, LOAD_FILE, LOAD_TEXT)
+    return BootPlan(
+        [*sysctls.changes, *options.changes, *own],
+        replace(then, sysctl_d=sysctls.files, modprobe_d=options.files),
+    )
 
 
-def plan_absence(files: BootFiles, names: t.Sequence[str]) -> tuple[list[FileContent], BootFiles]:
-    """As :func:`plan`, for a boot that sets nothing more: without the collection's own files, and, where another
-    sysctl file is given, without the lines of these keys in it, be it read or not.
+def plan_absence(files: BootFiles, names: t.Sequence[str]) -> BootPlan:
+    """The changes of files after which boots and loads set nothing more.
+
+    The collection's own files go, and, where another sysctl file is given, the lines of these keys in it, whether it is
+    read or not.
     """
-    changes: list[FileContent] = []
-    sysctl_d, modprobe_files = files.sysctl_d, files.modprobe_d
+    sysctls, options = Draft(files.sysctl_d), Draft(files.modprobe_d)
     for conf in (*files.sysctl_d.files, *files.unread):
         if conf.content is None:
             continue  # a mask is not of this collection
         if conf.path == SYSCTL_FILE:
-            sysctl_d = plan_text(sysctl_d, conf.path, conf.text, None, changes)
+            sysctls = sysctls.put(conf.path, conf.text, None)
         elif conf.path in files.sysctl_d.names_of(files.sysctl_file):
             text = systemd_sysctl.edit(conf.text, {}, [KEYS[name].sysctl for name in names])
-            sysctl_d = plan_text(sysctl_d, conf.path, conf.text, None if text == HEADER else text, changes)
-    for conf in files.modprobe_d.files:
-        if conf.path == MODPROBE_FILE and conf.content is not None:
-            modprobe_files = plan_text(modprobe_files, conf.path, conf.text, None, changes)
-    _plan_own(files, UDEV_FILE, None, changes, _UDEV_RELOAD if files.udev_runs else ())
-    _plan_own(files, MODULES_LOAD_FILE, None, changes)
-    return changes, replace(files, sysctl_d=sysctl_d, modprobe_d=modprobe_files)
+            sysctls = sysctls.put(conf.path, conf.text, _unless_empty(text))
+    options = options.put(MODPROBE_FILE, files.modprobe_d.content(MODPROBE_FILE), None)
+    return BootPlan(
+        [
+            *sysctls.changes,
+            *options.changes,
+            *_plan_udev_rule(files, None),
+            *_plan_own(files, LOAD_FILE, None),
+        ],
+        replace(files, sysctl_d=sysctls.files, modprobe_d=options.files),
+    )
+
+
+def _unless_empty(text: str) -> str | None:
+    """The text of a file, or None where nothing but the collection's header is left of it."""
+    return None if text == SETTINGS_HEADER else text
 
 
 def udev_rule(command: str) -> str:
     """The rule that applies the sysctl lines by a command whenever nf_conntrack is loaded."""
     return (
-        f"{HEADER}# sysctl.d lines for net.netfilter are lost when nf_conntrack is loaded later: apply them at every load.\n"
+        f"{SETTINGS_HEADER}# sysctl.d lines for net.netfilter are lost when nf_conntrack is loaded later: apply them at every load.\n"
         f'ACTION=="add", SUBSYSTEM=="module", KERNEL=="{MODULE}", RUN+="{command}"\n'
     )
 
@@ -202,56 +223,53 @@ def _check_sysctl_file(files: BootFiles, path: str) -> None:
 
 
 def _plan_sysctl_d(
-    files: BootFiles,
-    target: str,
-    values: t.Mapping[str, int],
-    wish: Wish,
-    changes: list[FileContent],
-    conflicts: list[str],
-) -> BootFiles:
+    files: BootFiles, draft: Draft, target: str, values: t.Mapping[str, int], wanted: BootSettings
+) -> tuple[BootFiles, Draft]:
+    """Set these values in one sysctl file, and take out of the others what would win over it or name them formerly."""
     _check_sysctl_file(files, target)
     keys = [KEYS[name] for name in sorted(values)]
-    wanted = {key.sysctl: str(values[key.name]) for key in keys}
-    former = [name for key in keys for name in key.former_names]
-    aliases = [name for key in keys for name in key.aliases]
-    own = files.sysctl_d.names_of(target)
-    before = next((conf.content for conf in files.sysctl_d.files if conf.path in own), None)
+    lines = {key.sysctl: str(values[key.name]) for key in keys}
+    outdated = [name for key in keys for name in (*key.former_names, *key.aliases)]
+    gone = [KEYS[name].sysctl for name in wanted.gone]
+    before = files.sysctl_d.content(target)
+    text = systemd_sysctl.edit(SETTINGS_HEADER if before is None else before, lines, outdated + gone)
+    draft = draft.put(target, before, _unless_empty(text))
 
-    after = files.sysctl_d
-    gone = [KEYS[name].sysctl for name in wish.gone]
-    text = systemd_sysctl.edit(HEADER if before is None else before, wanted, former + aliases + gone)
-    after = plan_text(after, target, before, None if text == HEADER else text, changes)
-    read_later = {conf.path for conf in after.after(target)}
+    own = files.sysctl_d.names_of(target)
+    read_later = {conf.path for conf in draft.files.after(target)}
     for conf in files.sysctl_d.files:
-        if below_etc(conf.target) and conf.path not in own:
+        if conf.is_administrators and conf.path not in own:
             # What stands earlier is outranked; only what would win is taken away. Another name of the same variable
             # may win from anywhere: a line that repeats a value is applied where that stood first. /etc/sysctl.conf is
             # what an operator's `sysctl -p` reads alone, and `sysctl --system` last.
             wins = conf.path in read_later or conf.target == SYSCTL_CONF
-            stale = former + aliases + (list(wanted) if wins else [])
+            stale = outdated + (list(lines) if wins else [])
             if conf.path != SYSCTL_FILE:
-                conflicts += systemd_sysctl.lines_about(conf, stale)
-            text = systemd_sysctl.edit(conf.text, {}, stale)
-            after = plan_text(after, conf.path, conf.text, None if text == HEADER else text, changes)
+                draft = draft.with_conflicts(systemd_sysctl.lines_about(conf, stale))
+            draft = draft.put(conf.path, conf.text, _unless_empty(systemd_sysctl.edit(conf.text, {}, stale)))
     unread = []
     for conf in files.unread:
-        stale = former + aliases + list(wanted)
-        conflicts += systemd_sysctl.lines_about(conf, stale)
+        stale = outdated + list(lines)
         text = systemd_sysctl.edit(conf.text, {}, stale)
-        plan_text(after, conf.path, conf.text, text, changes)
+        draft = draft.with_conflicts(systemd_sysctl.lines_about(conf, stale)).put(conf.path, conf.text, text)
         unread.append(replace(conf, text=text))
 
-    then = replace(files, sysctl_d=after, unread=unread)
-    for key in keys:
-        origin = value_origin(then, key)
-        if wish.at_load and number(origin) == values[key.name]:
-            origin = value_origin(then, key, at_load=True)
-        if number(origin) != values[key.name]:
+    then = replace(files, sysctl_d=draft.files, unread=unread)
+    _check_values(then, target, {key: values[key.name] for key in keys}, wanted.at_load)
+    return then, draft
+
+
+def _check_values(files: BootFiles, target: str, values: t.Mapping[Key, int], at_load: bool) -> None:
+    """:raises Refused: the boot, or a later load, would set a key to something else."""
+    for key, value in values.items():
+        origin = value_origin(files, key)
+        if at_load and number(origin) == value:
+            origin = value_origin(files, key, at_load=True)
+        if number(origin) != value:
             raise Refused(
-                f"{key.sysctl} would not be {values[key.name]} after a boot: {origin or _exclusion(after, key)} is in force over {target}. Name a sysctl_file in /etc/sysctl.d that"
-                " sorts after it, or take the line away"
+                f"{key.sysctl} would not be {value} after a boot: {origin or _exclusion(files.sysctl_d, key)} wins over"
+                f" {target}. Name a sysctl_file in /etc/sysctl.d that sorts after it, or take the line away"
             )
-    return then
 
 
 def _exclusion(sysctl_d: DropIns, key: Key) -> str:
@@ -265,49 +283,34 @@ def _exclusion(sysctl_d: DropIns, key: Key) -> str:
     return lines[-1] if lines else "nothing"
 
 
-def _plan_modprobe_d(
-    files: BootFiles, hashsize: int, buckets_per_page: int, changes: list[FileContent], conflicts: list[str]
-) -> DropIns:
-    after = files.modprobe_d
-    before = next((conf.content for conf in after.files if conf.path == MODPROBE_FILE), None)
-    text = modprobe_d.set_parameter(HEADER if before is None else before, MODULE, "hashsize", str(hashsize))
-    after = plan_text(after, MODPROBE_FILE, before, text, changes)
+def _plan_hashsize(files: BootFiles, draft: Draft, hashsize: int, buckets_per_page: int) -> Draft:
+    """Have every load of nf_conntrack make this many buckets."""
+    before = files.modprobe_d.content(MODPROBE_FILE)
+    text = modprobe_d.set_parameter(SETTINGS_HEADER if before is None else before, MODULE, "hashsize", str(hashsize))
+    draft = draft.put(MODPROBE_FILE, before, text)
     own = files.modprobe_d.names_of(MODPROBE_FILE)
     for conf in files.modprobe_d.files:
-        if below_etc(conf.target) and conf.path not in own:
+        if conf.is_administrators and conf.path not in own:
             # Options add up and the last one wins, so what stands earlier is outranked, unless no load gets past it.
             is_stale = modprobe_d.is_any if conf.name > posixpath.basename(MODPROBE_FILE) else _is_refused
-            conflicts += modprobe_d.lines_giving(conf, MODULE, "hashsize", is_stale)
+            draft = draft.with_conflicts(modprobe_d.lines_giving(conf, MODULE, "hashsize", is_stale))
             text = modprobe_d.drop_parameter(conf.text, MODULE, "hashsize", is_stale)
-            after = plan_text(after, conf.path, conf.text, text, changes)
-    then = replace(files, modprobe_d=after)
+            draft = draft.put(conf.path, conf.text, text)
+    then = replace(files, modprobe_d=draft.files)
     check_hashsizes(then)
     origin = hashsize_origin(then)
     if origin is None or _sizing.round_up(buckets(origin) or 0, buckets_per_page) != hashsize:
         raise Refused(
-            "nf_conntrack would not get hashsize={0} when it is loaded: {1} is in force over {2}. Take it away from"
-            " there, or ask for that hashsize".format(hashsize, origin or "nothing", MODPROBE_FILE)
+            f"nf_conntrack would not get hashsize={hashsize} when it is loaded: {origin or 'nothing'} wins over"
+            f" {MODPROBE_FILE}. Take it away from there, or ask for that hashsize"
         )
-    return after
+    return draft
 
 
-def plan_text(
-    drop_ins: DropIns, path: str, before: str | None, after: str | None, changes: list[FileContent]
-) -> DropIns:
-    """Plan one file, where it changes, and once for all its lines; the files as they will then be."""
-    if before == after:
-        return drop_ins
-    names = drop_ins.names_of(path)
-    earlier = next((change for change in changes if change.subject in names), None)
-    if earlier is None:
-        changes.append(FileContent(path, before, after))
-    else:
-        earlier.after = after
-    return drop_ins.with_text(path, after)
+def _plan_udev_rule(files: BootFiles, text: str | None) -> list[FileContent]:
+    return _plan_own(files, UDEV_FILE, text, _UDEV_RELOAD if files.udev_runs else ())
 
 
-def _plan_own(
-    files: BootFiles, path: str, text: str | None, changes: list[FileContent], reload: t.Sequence[str] = ()
-) -> None:
-    if files.own[path] != text:
-        changes.append(FileContent(path, files.own[path], text, reload))
+def _plan_own(files: BootFiles, path: str, text: str | None, reload: t.Sequence[str] = ()) -> list[FileContent]:
+    """One of the collection's own files that are not drop-ins of a kind which is read here."""
+    return [FileContent(path, files.own[path], text, reload)] if files.own[path] != text else []

@@ -9,17 +9,29 @@ import posixpath
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.netops.conntrack.plugins.module_utils import _programs
 from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl, systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import Reading
 
 if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 _SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
 _RUNNING_SYSTEMD = "/run/systemd/system"
 _INIT = "/sbin/init"
-_PROGRAM_DIRECTORIES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _INIT_SCRIPTS = ("/etc/init.d/procps", "/etc/init.d/procps.sh")
+
+
+if t.TYPE_CHECKING:
+
+    class BootValues(t.Protocol):
+        """What a program writes at boot, or at a load, from the files that it reads."""
+
+        def __init__(self, drop_ins: DropIns, at_load: bool = False) -> None: ...
+
+        def writes(self, *names: str) -> list[Origin]:
+            """All that is written to a variable that has these names (with dots), in that order."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class SysctlProgram:
     """
 
     reading: Reading
-    values: type[systemd_sysctl.BootValues]
+    values: type[BootValues]
     at_load: str = ""
     problem: str = ""
 
@@ -47,7 +59,7 @@ def find(host: Host) -> SysctlProgram:
     program = _first(host, _SYSTEMD_SYSCTL)
     if program is not None and _boots_by_systemd(host):
         return SysctlProgram(Reading(), systemd_sysctl.BootValues, f"{program} --prefix=/net/netfilter")
-    sysctl, script = _program(host, "sysctl"), _first(host, _INIT_SCRIPTS)
+    sysctl, script = _programs.find(host, "sysctl"), _first(host, _INIT_SCRIPTS)
     if sysctl is None or script is None:
         return _unknown(
             "this host's boot runs neither systemd-sysctl nor an init script of procps ({0}), so nothing here is known"
@@ -59,7 +71,7 @@ def find(host: Host) -> SysctlProgram:
             f"this host's boot runs no systemd-sysctl, and its {sysctl} is no program of procps but {behind}, so nothing here is"
             " known to apply it at boot"
         )
-    if _program(host, "udevadm") is None:
+    if _programs.find(host, "udevadm") is None:
         return _unknown(
             f"this host has no udev, which would set the values whenever nf_conntrack is loaded after boot; {script} sets"
             " them but once"
@@ -82,7 +94,3 @@ def _unknown(problem: str) -> SysctlProgram:
 
 def _first(host: Host, paths: t.Iterable[str]) -> str | None:
     return next((path for path in paths if host.exists(path)), None)
-
-
-def _program(host: Host, name: str) -> str | None:
-    return _first(host, (f"{directory}/{name}" for directory in _PROGRAM_DIRECTORIES))

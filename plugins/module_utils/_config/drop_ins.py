@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import posixpath
+import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
@@ -50,6 +51,11 @@ def directories(kind: str) -> tuple[str, ...]:
     return tuple(f"{base}/{kind}" for base in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"))
 
 
+def below_etc(path: str) -> bool:
+    """Whether a path is the administrator's, so that what is there may be changed."""
+    return path.startswith("/etc/")
+
+
 @dataclass(frozen=True)
 class ConfFile:
     """One file that is read.
@@ -76,6 +82,11 @@ class ConfFile:
         return posixpath.basename(self.path)
 
     @property
+    def is_administrators(self) -> bool:
+        """Whether its bytes are below /etc."""
+        return below_etc(self.target)
+
+    @property
     def place(self) -> str:
         """The path as messages show it, with where it leads."""
         return self.path if self.path == self.target else f"{self.path} -> {self.target}"
@@ -91,6 +102,11 @@ class Origin:
 
     def __str__(self) -> str:
         return f"{self.path}:{self.number} ({self.value})"
+
+
+def last(origins: t.Sequence[Origin]) -> Origin | None:
+    """What sets something in the end: the last of all that set it, in order; None where nothing does."""
+    return origins[-1] if origins else None
 
 
 @dataclass(frozen=True)
@@ -110,17 +126,17 @@ class DropIns:
 
         A new path must not be hidden by a file of the same name in an earlier directory: see :meth:`hidden_by`.
         """
-        kept, changed, names = [], False, self.names_of(path)
-        for conf in self.files:
-            if conf.path in names:
-                changed = True
-                if text is None:
-                    continue
-                conf = ConfFile(conf.path, conf.target, text)
-            kept.append(conf)
-        if not changed and text is not None and self.reads(path):
-            kept.append(ConfFile(path, path, text))
+        names = self.names_of(path)
+        kept = [conf for conf in self.files if conf.path not in names]
+        if text is not None:
+            there = [ConfFile(conf.path, conf.target, text) for conf in self.files if conf.path in names]
+            kept += there or ([ConfFile(path, path, text)] if self.reads(path) else [])
         return DropIns(self.kind, tuple(sorted(kept, key=self.reading.rank)), self.reading)
+
+    def content(self, path: str) -> str | None:
+        """The text of the file at this path; None where there is none, behind a mask neither."""
+        names = self.names_of(path)
+        return next((conf.content for conf in self.files if conf.path in names), None)
 
     def reads(self, path: str) -> bool:
         """Whether a file at this path is read, or would be if it were there."""

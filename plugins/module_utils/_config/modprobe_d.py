@@ -69,8 +69,8 @@ class Command:
     has_more: bool
     is_ended: bool
 
-    def given(self, module: str, parameter: str) -> list[tuple[int, str]]:
-        """Where among the words a module's parameter is given, and its value; empty where it is not.
+    def values_of(self, module: str, parameter: str) -> list[tuple[int, str]]:
+        """Where among the words a module's parameter stands, and its value; empty where it does not.
 
         kmod and the kernel take ``-`` and ``_`` for the same. A name alone gives it no text, which is no number.
         """
@@ -153,7 +153,7 @@ def parameter_lines(conf: ConfFile, module: str, parameter: str) -> list[Origin]
     return [
         Origin(value, conf.path, command.number)
         for command in _commands(conf.text)
-        for _index, value in command.given(module, parameter)
+        for _index, value in command.values_of(module, parameter)
     ]
 
 
@@ -174,7 +174,7 @@ def lines_giving(conf: ConfFile, module: str, parameter: str, is_meant: t.Callab
     return [
         "{0}:{1} ({2})".format(conf.place, command.number, " ".join(word.text for word in command.words))
         for command in _commands(conf.text)
-        if any(is_meant(value) for _index, value in command.given(module, parameter))
+        if any(is_meant(value) for _index, value in command.values_of(module, parameter))
     ]
 
 
@@ -182,7 +182,7 @@ def drop_parameter(text: str, module: str, parameter: str, is_meant: t.Callable[
     """A file without a module's parameter, or such values of it. A line that gave only that goes; all other bytes stay."""
     kept = []
     for command in _commands(text):
-        indices = [index for index, value in command.given(module, parameter) if is_meant(value)]
+        indices = [index for index, value in command.values_of(module, parameter) if is_meant(value)]
         raw = command.raw
         for index in reversed(indices):
             raw = raw[: command.words[index - 1].end] + raw[command.words[index].end :]
@@ -196,7 +196,7 @@ def set_parameter(text: str, module: str, parameter: str, value: str) -> str:
 
     A file that does so already stays as it is.
     """
-    given = [found for command in _commands(text) for _index, found in command.given(module, parameter)]
+    given = [found for command in _commands(text) for _index, found in command.values_of(module, parameter)]
     if given == [value]:
         return text
     text = drop_parameter(text, module, parameter)

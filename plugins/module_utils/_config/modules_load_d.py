@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""modules-load.d and /etc/modules: which modules a boot loads, and what each of them needs. Pure.
+"""modules-load.d and /etc/modules: which modules a boot loads. Pure.
 
-Sources: modules-load.d(5), src/modules-load/modules-load.c of systemd, depmod(8).
+Sources: modules-load.d(5), src/modules-load/modules-load.c of systemd.
 """
 
 from __future__ import annotations
@@ -17,19 +17,7 @@ KIND = "modules-load.d"
 #: What Debian links into modules-load.d, and boots without systemd read by this name.
 ETC_MODULES = "/etc/modules"
 
-#: Names that modules of connection tracking and NAT have or had, for what this kernel's modules.dep does not list: there
-#: is none, or the name is an alias.
-_CONNTRACK = re.compile(
-    r"(ip|nf)_conntrack(_.*)?"
-    r"|(xt|ipt|ip6t)_(conntrack|state|conn(mark|label|bytes|limit)|CONN(SEC)?MARK|cluster|helper|CT|NOTRACK|SYNPROXY)"
-    r"|nft_(ct|connlimit|flow_offload|synproxy)"
-)
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
-_NAT = re.compile(
-    r"(ip|nf)_nat(_.*)?|ip6?table_nat"
-    r"|(xt|ipt|ip6t)_(nat|[SD]NAT|MASQUERADE|NETMAP|REDIRECT)"
-    r"|nft_(chain_nat|masq|nat|redir)(_ipv[46])?"
-)
 
 
 @dataclass(frozen=True)
@@ -85,35 +73,3 @@ def blacklist_word(text: str, key: str, module: str) -> str | None:
         if found.replace("-", "_") == key and module in names:
             return word
     return None
-
-
-def module_name(path: str) -> str:
-    """The name of a module from the path of its file: ``kernel/net/netfilter/nf-x.ko.xz`` is ``nf_x``."""
-    return path.rpartition("/")[2].partition(".ko")[0].replace("-", "_")
-
-
-def needs(modules_dep: t.Iterable[bytes], names: t.Collection[str]) -> dict[str, frozenset[str]]:
-    """For each of the names that modules.dep lists, itself and every module that its load brings along.
-
-    ``kernel/net/netfilter/nf_nat.ko: kernel/net/netfilter/nf_conntrack.ko kernel/lib/libcrc32c.ko``
-    """
-    found = {}
-    for raw in modules_dep:
-        path, _colon, needed = raw.decode("utf-8", "replace").partition(":")
-        name = module_name(path)
-        if name in names:
-            found[name] = frozenset([name] + [module_name(other) for other in needed.split()])
-    return found
-
-
-def brought(modules_dep: t.Iterable[bytes], names: t.Collection[str]) -> dict[str, frozenset[str]]:
-    """What the load of each module brings along, by modules.dep, or by its name where that does not list it."""
-    listed = needs(modules_dep, names) if names else {}
-    return {name: listed.get(name) or guess(name) for name in names}
-
-
-def guess(name: str) -> frozenset[str]:
-    """What a module of an old name stands for, where modules.dep does not know it."""
-    if _NAT.fullmatch(name):
-        return frozenset([name, "nf_nat", "nf_conntrack"])
-    return frozenset([name, "nf_conntrack"] if _CONNTRACK.fullmatch(name) else [name])

@@ -12,12 +12,15 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._config import systemd_sysctl, wildcards
+from ansible_collections.netops.conntrack.plugins.module_utils._config import wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin, Reading
 from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_sysctl import Entry
 
+#: What an operator's ``sysctl -p`` reads alone, whatever the boot reads.
+SYSCTL_CONF = "/etc/sysctl.conf"
+
 #: The directories as systemd reads them, hidden files too, and then /etc/sysctl.conf, wherever else that was read.
-READING = Reading(hidden=True, last="/etc/sysctl.conf")
+READING = Reading(hidden=True, last=SYSCTL_CONF)
 
 #: Selects the lines for keys below net.netfilter, in any spelling that the collection leaves in its own file. sysctl
 #: compares it with the line from its first character that is not blank.
@@ -52,8 +55,8 @@ def parse(text: str, pattern: str = "") -> list[Entry]:
     :param pattern: a regular expression that lines have to match.
     """
     entries = []
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.partition("\0")[0]
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.partition("\0")[0]
         entry = _parse_line(number, line) if re.search(pattern, line.lstrip(_BLANK)) else None
         if entry is not None:
             entries.append(entry)
@@ -72,8 +75,9 @@ def _steps(parts: t.Sequence[str]) -> list[int]:
 
 
 def _found(path: str, key: str) -> str | None:
-    """The spelling by which a path leads to a key: the path itself, or for a glob what glob(3) makes of it; None when
-    it does not lead there.
+    """The spelling by which a path leads to a key; None when it does not lead there.
+
+    That is the path itself, or for a glob what glob(3) makes of it.
     """
     parts, names = path.split("/"), key.split("/")
     steps = _steps(parts)
@@ -90,8 +94,8 @@ def _found(path: str, key: str) -> str | None:
     return "/".join(parts)
 
 
-class BootValues(systemd_sysctl.BootValues):
-    """As :class:`_sysctl_conf.BootValues`, by the rules of procps.
+class BootValues:
+    """What the boot writes, from all files that it reads, by the rules of procps.
 
     :param at_load: only what ``sysctl --pattern PATTERN --system`` writes.
     """

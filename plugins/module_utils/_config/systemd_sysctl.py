@@ -121,10 +121,6 @@ class BootValues:
                 found.append(Origin(entry.value, path, entry.number))
         return found
 
-    def origin(self, *names: str) -> Origin | None:
-        """What is written last to a variable that has these names; None when nothing is."""
-        return next(reversed(self.writes(*names)), None)
-
 
 def edit(text: str, wanted: t.Mapping[str, str], unwanted: t.Collection[str] = ()) -> str:
     """Set some keys and drop others; every other byte stays as it was.

@@ -176,14 +176,14 @@ def select(gather_subset: t.Iterable[str]) -> set[str]:
 
     :raises InvalidInput: for a name that is no part.
     """
-    named, left_out = set(), set()
+    named: set[str] = set()
+    left_out: set[str] = set()
     for item in gather_subset:
         name = item[1:] if item.startswith("!") else item
         if name != _ALL and name not in _GATHERERS:
+            allowed = ", ".join((_ALL, *SUBSETS))
             raise InvalidInput(
-                "gather_subset: there is no '{0}'; allowed are {1}, and each with '!' in front to leave it out".format(
-                    item, ", ".join((_ALL, *SUBSETS))
-                )
+                f"gather_subset: there is no '{item}'; allowed are {allowed}, and each with '!' in front to leave it out"
             )
         (left_out if item.startswith("!") else named).add(name)
     if _ALL in named or not (named or _ALL in left_out):

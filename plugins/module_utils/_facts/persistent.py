@@ -10,12 +10,13 @@ import re
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _sizing
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_dep, _sizing
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
 from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     drop_ins,
     modprobe_d,
     modules_load_d,
+    procps_sysctl,
     systemd_sysctl,
     udev_rules,
     wildcards,
@@ -51,7 +52,7 @@ _NAME = re.compile(
 )
 
 #: Files that were read once, and are not by the boot of every host.
-_ONCE_READ = {systemd_sysctl.KIND: outcome.SYSCTL_CONF, modprobe_d.KIND: "/etc/modprobe.conf"}
+_ONCE_READ = {systemd_sysctl.KIND: procps_sysctl.SYSCTL_CONF, modprobe_d.KIND: "/etc/modprobe.conf"}
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,9 @@ def _is_loaded_first(host: Host, release: str, files: outcome.BootFiles) -> bool
         return False
     texts = [conf.text for conf in drop_ins.read(host, modules_load_d.KIND).files]
     names = {line.name for text in texts for line in modules_load_d.parse(text)}
-    names.update(modules_load_d.command_line(host.read_value(outcome.COMMAND_LINE) or ""))
+    names.update(modules_load_d.command_line(host.read_value(_kernel.COMMAND_LINE) or ""))
     names = {name for name in names if modprobe_d.blacklist_origin(files.modprobe_d, name) is None}
-    brought = modules_load_d.brought(host.lines(_kernel.modules_dep(release)), names)
+    brought = _modules_dep.brought(host.lines(_modules_dep.path(release)), names)
     return any(_kernel.MODULE in modules for modules in brought.values())
 
 

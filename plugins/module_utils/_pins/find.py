@@ -14,16 +14,15 @@ import re
 import typing as t
 from dataclasses import asdict, dataclass
 
+from ansible_collections.netops.conntrack.plugins.module_utils import _programs
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._pins import iptables, namespaces, nft, owners
 from ansible_collections.netops.conntrack.plugins.module_utils._pins.rules import ANY_EXTENSION, ANY_HELPER, Rule
 
 if t.TYPE_CHECKING:
-    from ansible_collections.netops.conntrack.plugins.module_utils._pins.namespaces import Namespace
-    from ansible_collections.netops.conntrack.plugins.module_utils._kmod import Module
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
-
-_PROGRAM_DIRECTORIES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+    from ansible_collections.netops.conntrack.plugins.module_utils._kmod import Module
+    from ansible_collections.netops.conntrack.plugins.module_utils._pins.namespaces import Namespace
 
 #: In the name of the program that an iptables of nftables is a link to; its tables are those that nft lists.
 _NFT_VARIANT = "nft"
@@ -160,9 +159,9 @@ class _Search:
     def _legacy_program(self, tool: str) -> str:
         """iptables-legacy-save, or iptables-save of before there was any other."""
         plain = tool.replace("-legacy", "") + "-save"
-        path = program(self._host, plain)
+        path = _programs.find(self._host, plain)
         is_old = path is not None and _NFT_VARIANT not in self._host.resolve(path)
-        return plain if is_old and program(self._host, tool + "-save") is None else tool + "-save"
+        return plain if is_old and _programs.find(self._host, tool + "-save") is None else tool + "-save"
 
     def _list(
         self, namespace: Namespace, tool: str, command: t.Sequence[str], parse: t.Callable[[str], list[Rule]]
@@ -180,15 +179,11 @@ class _Search:
             return look()
         except HostError as error:
             place = "" if namespace.name is None else f" in network namespace {namespace.name}"
-            hint = ", install the package nftables" if tool == "nft" and program(self._host, tool) is None else ""
+            hint = (
+                ", install the package nftables" if tool == "nft" and _programs.find(self._host, tool) is None else ""
+            )
             self.problems.append(f"rules of {tool}{place} could not be listed: {error.message}{hint}")
             return None
-
-
-def program(host: Host, name: str) -> str | None:
-    """The path of a program; None where the host does not have it."""
-    paths = (f"{directory}/{name}" for directory in _PROGRAM_DIRECTORIES)
-    return next((path for path in paths if host.is_file(path)), None)
 
 
 def find(host: Host, modules: t.Mapping[str, Module], wanted: t.Sequence[str]) -> list[Pin]:
@@ -231,7 +226,7 @@ def _own_pins(host: Host, module: Module) -> t.Iterator[Pin]:
     # A network driver that uses flow tables has no references, and would take the network along.
     drivers = host.names(f"/sys/module/{module.name}/drivers")
     if drivers:
-        yield Pin(module.name, module.pins, "it drives devices of this host ({0})".format(", ".join(drivers)))
+        yield Pin(module.name, module.pins, f"it drives devices of this host ({', '.join(drivers)})")
 
 
 def _rule_pin(module: str, references: int, found: _Found) -> Pin:
@@ -277,8 +272,9 @@ def describe(pins: t.Sequence[Pin]) -> str:
 
 
 def _counted(pin: Pin) -> str:
-    count = " ({0} reference{1})".format(pin.references, "s"[pin.references == 1 :]) if pin.references else ""
-    return pin.module + count
+    if not pin.references:
+        return pin.module
+    return f"{pin.module} ({pin.references} reference{'' if pin.references == 1 else 's'})"
 
 
 def _words(pin: Pin, modules: str) -> str:

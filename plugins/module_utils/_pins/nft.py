@@ -85,41 +85,72 @@ _OF_BRIDGES = "nf_conntrack_bridge"
 
 def parse(text: str) -> list[Rule]:
     """The rules, chains and objects that need connection tracking or NAT, in their order."""
-    found: list[Rule] = []
-    table, chain, title = "", None, ""
-    depth: list[str] = []
-    for line in (raw.strip() for raw in text.split("\n")):
+    listing = _Listing()
+    for line in text.split("\n"):
+        listing.take(line.strip())
+    return listing.found
+
+
+class _Listing:
+    """A listing of nft, read line by line.
+
+    :ivar found: what needs connection tracking or NAT, so far.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[Rule] = []
+        self._table = ""
+        self._chain: str | None = None
+        self._title = ""
+        # The kinds of the blocks that are open, the innermost last.
+        self._open: list[str] = []
+
+    def take(self, line: str) -> None:
+        """Read one more line, without blanks around it."""
         block = _BLOCK.fullmatch(line)
+        inside = self._open[-1] if self._open else None
         if line == "}" or line.startswith("} "):
-            del depth[-1:]
-        elif block is not None and not (depth and depth[-1] == "chain"):
-            kind, name = block.group("kind"), block.group("name")
-            depth.append(kind)
-            title = f"{kind} {name}"
-            if kind == "table":
-                table = name
-            elif kind == "chain":
-                chain = name
-            elif kind in _OBJECTS:
-                modules = Counter(_OBJECTS[kind].split() + _of_bridges(title, table))
-                found.append(Rule("nft", table, None, title, modules))
-        elif depth and depth[-1] == "chain":
-            modules = _modules(line, table)
-            if modules:
-                found.append(Rule("nft", table, chain, line.rstrip("; "), modules))
-            if line.endswith((" jump {", " goto {")) or line in ("jump {", "goto {"):
-                depth.append("chain")  # one without a name, inside its only rule
-        elif depth and depth[-1] == "ct helper":
-            for helper in _HELPER.findall(line):
-                found[-1] = replace(found[-1], modules=found[-1].modules + Counter(helper_modules(helper)))
-        elif depth and depth[-1] in _ELEMENTS:
-            bare = without_quoted(line)
-            rule = Rule("nft", table, None, title, Counter(["nft_connlimit", *_of_bridges(bare, table)]))
-            if _COUNTS.search(bare) and rule not in found[-1:]:
-                found.append(rule)
+            del self._open[-1:]
+        elif block is not None and inside != "chain":
+            self._begin(block.group("kind"), block.group("name"))
+        elif inside == "chain":
+            self._rule(line)
+        elif inside == "ct helper":
+            self._helper(line)
+        elif inside in _ELEMENTS:
+            self._element(line)
         elif line.endswith("{") and "}" not in line:
-            depth.append("")  # elements over more than one line
-    return found
+            self._open.append("")  # elements over more than one line
+
+    def _begin(self, kind: str, name: str) -> None:
+        self._open.append(kind)
+        self._title = f"{kind} {name}"
+        if kind == "table":
+            self._table = name
+        elif kind == "chain":
+            self._chain = name
+        elif kind in _OBJECTS:
+            modules = Counter(_OBJECTS[kind].split() + _of_bridges(self._title, self._table))
+            self.found.append(Rule("nft", self._table, None, self._title, modules))
+
+    def _rule(self, line: str) -> None:
+        modules = _modules(line, self._table)
+        if modules:
+            self.found.append(Rule("nft", self._table, self._chain, line.rstrip("; "), modules))
+        if line.endswith((" jump {", " goto {")) or line in ("jump {", "goto {"):
+            self._open.append("chain")  # one without a name, inside its only rule
+
+    def _helper(self, line: str) -> None:
+        for helper in _HELPER.findall(line):
+            rule = self.found[-1]
+            self.found[-1] = replace(rule, modules=rule.modules + Counter(helper_modules(helper)))
+
+    def _element(self, line: str) -> None:
+        bare = without_quoted(line)
+        modules = Counter(["nft_connlimit", *_of_bridges(bare, self._table)])
+        rule = Rule("nft", self._table, None, self._title, modules)
+        if _COUNTS.search(bare) and rule not in self.found[-1:]:
+            self.found.append(rule)
 
 
 def _of_bridges(bare: str, table: str) -> list[str]:

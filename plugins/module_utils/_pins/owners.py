@@ -48,7 +48,7 @@ _PROCESSES = {
 
 def of_rule(rule: Rule) -> str | None:
     """The likely owner of a rule."""
-    names = "{0} {1} {2}".format(rule.table, rule.chain or "", without_remarks(rule.text))
+    names = f"{rule.table} {rule.chain or ''} {without_remarks(rule.text)}"
     return next((owner for owner, pattern in _NAMES if pattern.search(names)), None)
 
 

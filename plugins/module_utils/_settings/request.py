@@ -124,12 +124,14 @@ def _number(option: str, value: t.Any, minimum: int, maximum: int, unit: str) ->
 
 
 def _size(option: str, value: t.Any, unit: str) -> Size:
-    if value is None or value == AUTO:
-        return value
+    if value is None:
+        return None
+    if value == AUTO:
+        return AUTO
     return _number(option, value, 1, INT_MAX, unit + ", or auto")
 
 
-def _mapping(option: str, value: t.Any) -> t.Mapping[str, t.Any]:
+def _mapping(option: str, value: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
     if not all(isinstance(name, str) for name in value):
         raise InvalidInput(f"{option} is {value!r}, but its keys must be names")
     return value

@@ -13,19 +13,21 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import plan as boot_plan
-from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BLOCK_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent, check_writable
 from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, modules_load_d
+from ansible_collections.netops.conntrack.plugins.module_utils._config.draft import Draft
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG
+from ansible_collections.netops.conntrack.plugins.module_utils._own_files import (
+    BLOCK_FILE,
+    MODULES_HEADER,
+    SETTINGS_HEADER,
+    STACK_LOAD_FILES,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import (
     ABSENT,
     CONNTRACK,
-    HEADER,
-    LOAD_FILES,
     NAT,
     NAT_MODULE,
     PRESENT,
@@ -45,26 +47,29 @@ _BLOCK = "/bin/false"
 
 
 def plan_files(observed: Observed, request: Request) -> tuple[list[FileContent], DropIns]:
-    blocks: list[FileContent] = []
-    loads_at_boot: list[FileContent] = []
-    modprobe_files = _plan_modprobe_d(observed, request, blocks)
-    _plan_modules_load_d(observed, request, loads_at_boot)
-    # A boot after a power cut in between does not try to load what is kept out, which systemd-modules-load calls a failure.
-    ordered = [*loads_at_boot, *blocks] if request.state == ABSENT else [*blocks, *loads_at_boot]
-    changes = [*_leftovers.plan(observed.leftovers), *ordered]
+    """The files to change, in order, and what modprobe will then read.
+
+    :raises Refused: a file that is not the administrator's stands against it, or one cannot be written.
+    """
+    blocks = _plan_modprobe_d(observed, request)
+    boot_loads = _plan_modules_load_d(observed, request)
+    # A boot after a power cut in between does not try to load what is kept out, which systemd-modules-load calls a
+    # failure.
+    drafts = (boot_loads, blocks) if request.state == ABSENT else (blocks, boot_loads)
+    changes = [*_leftovers.plan(observed.leftovers), *drafts[0].changes, *drafts[1].changes]
     if observed.is_root:
         check_writable(changes, observed.unwritable)
-    return changes, modprobe_files
+    return changes, blocks.files
 
 
 def block_text(names: t.Sequence[str]) -> str:
     """The collection's own file, which keeps these modules out."""
-    return HEADER + "".join(f"install {name} {_BLOCK}\n" for name in names)
+    return MODULES_HEADER + "".join(f"install {name} {_BLOCK}\n" for name in names)
 
 
 def _wanted_block(observed: Observed, request: Request) -> list[str]:
     """The modules that the collection's own file shall keep out."""
-    text = _text(observed.modprobe_d, BLOCK_FILE)
+    text = observed.modprobe_d.content(BLOCK_FILE)
     own = DropIns(modprobe_d.KIND, (ConfFile(BLOCK_FILE, BLOCK_FILE, text or ""),))
     is_now = {stack for stack in STACKS if modprobe_d.blocked(own)[stack] is not None}
     nat_block = [NAT_MODULE]
@@ -80,72 +85,92 @@ def _wanted_block(observed: Observed, request: Request) -> list[str]:
     return nat_block if request.state == PRESENT and is_now == {NAT} else []
 
 
-def _plan_modprobe_d(observed: Observed, request: Request, changes: list[FileContent]) -> DropIns:
-    before = _text(observed.modprobe_d, BLOCK_FILE)
+def _plan_modprobe_d(observed: Observed, request: Request) -> Draft:
+    draft = Draft(observed.modprobe_d)
     names = _wanted_block(observed, request)
     if request.state == UNMANAGED and request.stack == NAT and len(names) > 1:
-        return observed.modprobe_d  # a block of conntrack stays just as it is
-    after = boot_plan.plan_text(observed.modprobe_d, BLOCK_FILE, before, block_text(names) if names else None, changes)
+        return draft  # a block of conntrack stays just as it is
+    draft = draft.put(BLOCK_FILE, draft.files.content(BLOCK_FILE), block_text(names) if names else None)
     if request.state == ABSENT:
         for name in names:
-            after = _plan_first_install(after, name, changes)
+            draft = _keep_out(draft, name)
     if request.state == PRESENT:
         let_in = [_kernel.MODULE, *DEFRAG] + ([NAT_MODULE] if request.stack == NAT else [])
         _check_command_line(observed, request.stack, let_in)
         for name in let_in:
-            after = _plan_no_block(after, name, changes)
-        after = _plan_no_blacklist(after, ROOT[request.stack], changes)
-    return after
+            draft = _let_in(draft, name)
+        draft = _let_in_at_boot(draft, ROOT[request.stack])
+    return draft
 
 
-def _plan_first_install(modprobe_files: DropIns, name: str, changes: list[FileContent]) -> DropIns:
-    """Take away every ``install`` that would be run in place of the collection's own, and loads or seems to load."""
-    while True:
-        origin = modprobe_d.install_origin(modprobe_files, name)
-        if origin is not None and (origin.path == BLOCK_FILE or modprobe_d.is_refusal(origin.value)):
-            return modprobe_files
-        where = f"nothing reads {BLOCK_FILE}" if origin is None else _place(origin)
-        modprobe_files = _plan_without(
-            modprobe_files,
-            origin,
-            name,
-            modprobe_d.drop_install,
-            changes,
-            "{0} would not be kept out: {1} is in force over {2} (install {0} {3}). Take that line away".format(
-                name, where, BLOCK_FILE, origin.value if origin is not None else ""
-            ),
-        )
+class _Obstacle(t.NamedTuple):
+    """A line that stands against what is asked for.
+
+    :ivar origin: where it is.
+    :ivar drop: gives a file's text without the lines about a module.
+    :ivar refusal: what is wrong with it, for where it cannot be taken out.
+    """
+
+    origin: Origin
+    drop: t.Callable[[str, str], str]
+    refusal: str
 
 
-def _plan_no_block(modprobe_files: DropIns, name: str, changes: list[FileContent]) -> DropIns:
-    while True:
-        origin = modprobe_d.install_origin(modprobe_files, name)
-        if origin is None or not modprobe_d.is_block(origin.value):
-            return modprobe_files
-        modprobe_files = _plan_without(
-            modprobe_files,
-            origin,
-            name,
-            modprobe_d.drop_block,
-            changes,
-            f"{name} cannot be loaded: {_place(origin)} keeps it out (install {name} {origin.value}). Take that line away",
-        )
+def _keep_out(draft: Draft, name: str) -> Draft:
+    """Take out every ``install`` that would be run in place of the collection's own, and loads or seems to load."""
 
-
-def _plan_no_blacklist(modprobe_files: DropIns, name: str, changes: list[FileContent]) -> DropIns:
-    while True:
-        origin = modprobe_d.blacklist_origin(modprobe_files, name)
+    def in_place_of_own(files: DropIns) -> _Obstacle | None:
+        origin = modprobe_d.install_origin(files, name)
         if origin is None:
-            return modprobe_files
-        modprobe_files = _plan_without(
-            modprobe_files,
-            origin,
-            name,
-            modprobe_d.drop_blacklist,
-            changes,
-            f"{name} would not be loaded at boot: {_place(origin)} keeps systemd-modules-load from it (blacklist {name}). Take that line"
-            " away",
-        )
+            raise Refused(f"{name} would not be kept out: nothing reads {BLOCK_FILE}. Take away what hides that file")
+        if origin.path == BLOCK_FILE or modprobe_d.is_refusal(origin.value):
+            return None
+        wins = f"{name} would not be kept out: {_place(origin)} wins over {BLOCK_FILE} (install {name} {origin.value})"
+        return _Obstacle(origin, modprobe_d.drop_install, wins)
+
+    return _without(draft, name, in_place_of_own)
+
+
+def _let_in(draft: Draft, name: str) -> Draft:
+    """Take out every ``install`` that keeps a module from being loaded."""
+
+    def block(files: DropIns) -> _Obstacle | None:
+        origin = modprobe_d.install_origin(files, name)
+        if origin is None or not modprobe_d.is_block(origin.value):
+            return None
+        keeps_out = f"{name} cannot be loaded: {_place(origin)} keeps it out (install {name} {origin.value})"
+        return _Obstacle(origin, modprobe_d.drop_block, keeps_out)
+
+    return _without(draft, name, block)
+
+
+def _let_in_at_boot(draft: Draft, name: str) -> Draft:
+    """Take out every ``blacklist``, which systemd-modules-load obeys and modprobe does not."""
+
+    def blacklist(files: DropIns) -> _Obstacle | None:
+        origin = modprobe_d.blacklist_origin(files, name)
+        if origin is None:
+            return None
+        keeps_out = f"{_place(origin)} keeps systemd-modules-load from it (blacklist {name})"
+        return _Obstacle(origin, modprobe_d.drop_blacklist, f"{name} would not be loaded at boot: {keeps_out}")
+
+    return _without(draft, name, blacklist)
+
+
+def _without(draft: Draft, name: str, find: t.Callable[[DropIns], _Obstacle | None]) -> Draft:
+    """Take the lines about a module out of one file after the other, until nothing stands against it.
+
+    :raises Refused: a line is not in a file of the administrator's, or is about more than this module.
+    """
+    while True:
+        obstacle = find(draft.files)
+        if obstacle is None:
+            return draft
+        conf = next(conf for conf in draft.files.files if conf.path == obstacle.origin.path)
+        text = obstacle.drop(conf.text, name)
+        if text == conf.text or not conf.is_administrators:
+            raise Refused(f"{obstacle.refusal}. Take that line away")
+        draft = draft.put(conf.path, conf.text, text)
 
 
 def _check_command_line(observed: Observed, stack: str, let_in: t.Sequence[str]) -> None:
@@ -158,79 +183,46 @@ def _check_command_line(observed: Observed, stack: str, let_in: t.Sequence[str])
     for word in words:
         if word is not None and stack not in observed.built_in:
             raise Refused(
-                f"{ROOT[stack]} would not be loaded: {outcome.COMMAND_LINE} has {word}. Take that out in the boot loader's configuration, then"
-                " reboot"
+                f"{ROOT[stack]} would not be loaded: {_kernel.COMMAND_LINE} has {word}. Take that out in the boot"
+                " loader's configuration, then reboot"
             )
-
-
-def _plan_without(
-    modprobe_files: DropIns,
-    origin: Origin | None,
-    name: str,
-    drop: t.Callable[[str, str], str],
-    changes: list[FileContent],
-    refusal: str,
-) -> DropIns:
-    """Take the lines about a module out of the file of one of them, where that is below /etc.
-
-    :raises Refused: it is elsewhere, or the line is about more than this module.
-    """
-    path = "" if origin is None else origin.path
-    conf = next((conf for conf in modprobe_files.files if conf.path == path), None)
-    text = conf.text if conf is None else drop(conf.text, name)
-    if conf is None or text == conf.text or not _below_etc(conf):
-        raise Refused(refusal)
-    return boot_plan.plan_text(modprobe_files, path, conf.text, text, changes)
 
 
 def _place(origin: Origin) -> str:
     return f"{origin.path}:{origin.number}"
 
 
-def _below_etc(conf: ConfFile) -> bool:
-    return conf.path.startswith("/etc/") and conf.target.startswith("/etc/")
-
-
-def _text(drop_ins: DropIns, path: str) -> str | None:
-    """What is in a file of the collection's own; None where there is none, or a link to nothing."""
-    conf = next((conf for conf in drop_ins.files if conf.path == path), None)
-    return None if conf is None else conf.content
-
-
-def _plan_modules_load_d(observed: Observed, request: Request, changes: list[FileContent]) -> None:
-    drop_ins = observed.modules_load_d
-    for stack in STACKS:
-        path = LOAD_FILES[stack]
-        before = _text(drop_ins, path)
+def _plan_modules_load_d(observed: Observed, request: Request) -> Draft:
+    draft = Draft(observed.modules_load_d)
+    for stack, path in STACK_LOAD_FILES.items():
+        before = draft.files.content(path)
         if request.state == PRESENT:
             is_built_in = stack in observed.built_in
-            after = HEADER + ROOT[stack] + "\n" if stack == request.stack and not is_built_in else before
+            after = MODULES_HEADER + ROOT[stack] + "\n" if stack == request.stack and not is_built_in else before
         else:
             # Without connection tracking there is no NAT.
             after = None if request.stack in (stack, CONNTRACK) else before
-        boot_plan.plan_text(drop_ins, path, before, after, changes)
+        draft = draft.put(path, before, after)
     if request.state != ABSENT:
-        return
-    for conf in drop_ins.files:
-        if conf.path in LOAD_FILES.values():
-            continue
-        lines = [line for line in modules_load_d.parse(conf.text) if loads(observed, line.name, request.stack)]
-        if lines:
-            _plan_without_lines(drop_ins, conf, lines, request, changes)
+        return draft
+    for conf in observed.modules_load_d.files:
+        if conf.path not in STACK_LOAD_FILES.values():
+            lines = [line for line in modules_load_d.parse(conf.text) if loads(observed, line.name, request.stack)]
+            draft = _without_lines(draft, conf, lines, request) if lines else draft
+    return draft
 
 
 def loads(observed: Observed, name: str, stack: str) -> bool:
+    """Whether the load of a module brings a stack along."""
     return not observed.needs[name].isdisjoint(ROOTS[stack])
 
 
-def _plan_without_lines(
-    drop_ins: DropIns, conf: ConfFile, lines: t.Sequence[Line], request: Request, changes: list[FileContent]
-) -> None:
-    if not _below_etc(conf):
+def _without_lines(draft: Draft, conf: ConfFile, lines: t.Sequence[Line], request: Request) -> Draft:
+    if not conf.is_administrators:
         line = lines[0]
         raise Refused(
-            f"{conf.path}:{line.number} has the boot load {line.name}, which needs {ROOT[request.stack]}. Hide the file with a link to /dev/null,"
-            f" /etc/modules-load.d/{conf.name}, or take the line away"
+            f"{conf.path}:{line.number} has the boot load {line.name}, which needs {ROOT[request.stack]}. Hide the file"
+            f" with a link to /dev/null, /etc/modules-load.d/{conf.name}, or take the line away"
         )
     text = modules_load_d.drop(conf.text, [line.name for line in lines])
-    boot_plan.plan_text(drop_ins, conf.path, conf.text, None if text == outcome.HEADER else text, changes)
+    return draft.put(conf.path, conf.text, None if text == SETTINGS_HEADER else text)

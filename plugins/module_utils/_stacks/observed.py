@@ -8,12 +8,17 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _leftovers
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
-from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BLOCK_FILE
+from ansible_collections.netops.conntrack.plugins.module_utils import (
+    _kernel,
+    _kmod,
+    _leftovers,
+    _modules_dep,
+    _programs,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, modules_load_d
-from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, below_etc
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import CONNTRACK_ROOTS, DEFRAG, NAT_ROOTS, Module
+from ansible_collections.netops.conntrack.plugins.module_utils._own_files import BLOCK_FILE, STACK_LOAD_FILES
 from ansible_collections.netops.conntrack.plugins.module_utils._pins import find as find_pins
 
 if t.TYPE_CHECKING:
@@ -28,14 +33,6 @@ ABSENT = "absent"
 PRESENT = "present"
 UNMANAGED = "unmanaged"
 STATES = (ABSENT, PRESENT, UNMANAGED)
-
-HEADER = "# Written by Ansible: netops.conntrack.conntrack_modules\n"
-
-#: What has the boot load a stack. Not conntrack_settings' own file: its ``load: true`` is no business of ``unmanaged``.
-LOAD_FILES = {
-    NAT: "/etc/modules-load.d/netops-conntrack-nat.conf",
-    CONNTRACK: "/etc/modules-load.d/netops-conntrack-tracking.conf",
-}
 
 NAT_MODULE = "nf_nat"
 
@@ -109,12 +106,12 @@ def observe(host: Host, request: Request) -> Observed:
     modules_disabled = _kernel.modules_disabled(host)
     modprobe_files = drop_ins.read(host, modprobe_d.KIND, modprobe_d.READING)
     load_files = _read_modules_load(host)
-    command_line = host.read_value(outcome.COMMAND_LINE) or ""
+    command_line = host.read_value(_kernel.COMMAND_LINE) or ""
     at_boot = modules_load_d.command_line(command_line)
     names = {line.name for conf in load_files.files for line in modules_load_d.parse(conf.text)}
     files = [conf.path for conf in modprobe_files.files + load_files.files]
-    files += [BLOCK_FILE, *LOAD_FILES.values()]
-    needs = modules_load_d.brought(host.lines(_kernel.modules_dep(release)), names.union(at_boot))
+    files += [BLOCK_FILE, *STACK_LOAD_FILES.values()]
+    needs = _modules_dep.brought(host.lines(_modules_dep.path(release)), names.union(at_boot))
     kept = _kept(needs)
     can_unload = host.is_root and initial_namespace and may_change_modules and not modules_disabled
     is_to_unload = request.state == ABSENT and can_unload
@@ -127,8 +124,8 @@ def observe(host: Host, request: Request) -> Observed:
         release=release,
         initial_namespace=initial_namespace,
         is_root=host.is_root,
-        has_kmod=find_pins.program(host, "modprobe") is not None,
-        has_files=host.exists(_kernel.modules_dep(release)),
+        has_kmod=_programs.find(host, "modprobe") is not None,
+        has_files=host.exists(_modules_dep.path(release)),
         may_change_modules=may_change_modules,
         modules_disabled=modules_disabled,
         modules=modules,
@@ -142,7 +139,7 @@ def observe(host: Host, request: Request) -> Observed:
         command_line=command_line,
         at_boot=at_boot,
         unwritable=frozenset(path for path in files if not host.replaceable(path)),
-        leftovers=_leftovers.find(host, (path for path in files if path.startswith("/etc/"))),
+        leftovers=_leftovers.find(host, (path for path in files if below_etc(path))),
     )
 
 

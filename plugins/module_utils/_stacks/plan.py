@@ -33,8 +33,8 @@ from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed 
 )
 
 if t.TYPE_CHECKING:
-    from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+    from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
 
 _INSTEAD = (
     "What can be done instead: take away the rules that need it, since without such a rule nothing is tracked; exempt"

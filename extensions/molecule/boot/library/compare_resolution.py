@@ -117,7 +117,7 @@ class Sysctl:
         for at_load in self._times(number):
             values = self._rules.values(files, at_load)
             for name in conf_trees.VARIABLES:
-                origin = outcome.in_force(values, KEYS[name])
+                origin = outcome.last_taken(values, KEYS[name])
                 answers[_question(name, at_load)] = _BEFORE[name] if origin is None else outcome.number(origin)
         return answers
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from fake_modules import FakeModules
 
-from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BLOCK_FILE
+from ansible_collections.netops.conntrack.plugins.module_utils._own_files import BLOCK_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import STACKS, STATES
 from ansible_collections.netops.conntrack.plugins.modules import conntrack_modules

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, last
 from ansible_collections.netops.conntrack.plugins.module_utils._config.procps_sysctl import PATTERN, BootValues, parse
 
 MAX = "net.netfilter.nf_conntrack_max"
@@ -20,7 +20,7 @@ ALIAS = "net.nf_conntrack_max"
 
 def value(*texts, at_load=False):
     files = tuple(ConfFile(str(number), str(number), text) for number, text in enumerate(texts))
-    origin = BootValues(DropIns("sysctl.d", files), at_load).origin(MAX, ALIAS)
+    origin = last(BootValues(DropIns("sysctl.d", files), at_load).writes(MAX, ALIAS))
     return None if origin is None else origin.value
 
 
@@ -99,7 +99,7 @@ def test_the_pattern_can_stand_in_a_udev_rule():
 
 def test_the_line_in_force_is_named():
     files = (ConfFile("a", "a", MAX + "=1\n"), ConfFile("b", "b", "\n\n" + MAX + "=2\n"))
-    origin = BootValues(DropIns("sysctl.d", files)).origin(MAX)
+    origin = last(BootValues(DropIns("sysctl.d", files)).writes(MAX))
     assert (origin.value, origin.path, origin.number) == ("2", "b", 3)
 
 

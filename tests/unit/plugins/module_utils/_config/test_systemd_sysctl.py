@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, last
 from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_sysctl import (
     BootValues,
     edit,
@@ -31,7 +31,7 @@ def drop_ins(**texts):
 
 
 def boot_value(*names, **texts):
-    origin = BootValues(drop_ins(**texts)).origin(*names)
+    origin = last(BootValues(drop_ins(**texts)).writes(*names))
     return None if origin is None else origin.value
 
 
@@ -146,7 +146,7 @@ def test_two_names_of_one_variable_are_written_in_the_order_of_the_lines(value, 
 
 
 def test_the_line_in_force_is_named():
-    origin = BootValues(drop_ins(a=MAX + "=1\n", b="\n" + MAX + "=2\n")).origin(MAX)
+    origin = last(BootValues(drop_ins(a=MAX + "=1\n", b="\n" + MAX + "=2\n")).writes(MAX))
     assert (origin.value, origin.path, origin.number) == ("2", "/etc/sysctl.d/b.conf", 2)
 
 
@@ -198,7 +198,7 @@ def test_an_edit_sets_and_drops_what_it_shall_and_no_other_line_changes(text, wa
     after = edit(text, wanted, unwanted)
     boot = BootValues(drop_ins(a=after))
     for name, value in wanted.items():
-        assert boot.origin(name).value == value
+        assert last(boot.writes(name)).value == value
         assert sum(entry.key == normalise(name) for entry in parse(after)) == 1
     for name in unwanted:
         assert all(entry.key != normalise(name) for entry in parse(after))

@@ -1069,7 +1069,7 @@ INSTALL = "install nf_conntrack /sbin/modprobe --ignore-install nf_conntrack $CM
 @pytest.mark.parametrize("path", ["/etc/modprobe.d/nf.conf", "/usr/lib/modprobe.d/nf.conf"])
 def test_a_hashsize_in_a_command_that_is_run_in_place_of_the_load_is_named_since_it_wins(path):
     kernel = FakeKernel("trixie-6.12-nat", {path: ("# a\n" + INSTALL.format(4096)).encode()})
-    refusal(kernel, "hashsize=65536", path + ":2 (4096) is in force", hashsize=65536, max=60000)
+    refusal(kernel, "hashsize=65536", path + ":2 (4096) wins over", hashsize=65536, max=60000)
     tune(kernel, hashsize=4096, max=60000)
     kernel.reboot()
     assert live(kernel, "buckets", "max") == (4096, 60000)

@@ -10,13 +10,15 @@ import itertools
 import pytest
 from fake_modules import FakeModules
 
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
-from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BLOCK_FILE
+from ansible_collections.netops.conntrack.plugins.module_utils import _own_files
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, HostError, Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._own_files import (
+    BLOCK_FILE,
+    MODULES_HEADER,
+    STACK_LOAD_FILES,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import (
-    HEADER,
-    LOAD_FILES,
     STACKS,
     STATES,
     Request,
@@ -32,8 +34,8 @@ LOADED = [
 ]
 ABSENT = ["bullseye-5.10-absent", "bookworm-6.1-absent", "trixie-6.12-absent", "sid-7.2-absent"]
 
-NAT_BLOCK = HEADER + "install nf_nat /bin/false\n"
-CONNTRACK_BLOCK = HEADER + (
+NAT_BLOCK = MODULES_HEADER + "install nf_nat /bin/false\n"
+CONNTRACK_BLOCK = MODULES_HEADER + (
     "install nf_conntrack /bin/false\ninstall nf_nat /bin/false\n"
     "install nf_defrag_ipv4 /bin/false\ninstall nf_defrag_ipv6 /bin/false\n"
 )
@@ -53,7 +55,7 @@ def stack_of(host):
 
 
 def own_files(host):
-    return [host.text(path) for path in (BLOCK_FILE, LOAD_FILES["conntrack"], LOAD_FILES["nat"])]
+    return [host.text(path) for path in (BLOCK_FILE, STACK_LOAD_FILES["conntrack"], STACK_LOAD_FILES["nat"])]
 
 
 def subjects(result):
@@ -200,11 +202,11 @@ def test_check_mode_predicts_what_a_run_returns(name, request_):
 
 
 def test_what_conntrack_settings_has_the_boot_load_stays_until_tracking_is_kept_out():
-    host = FakeModules("trixie-6.12-absent", {outcome.MODULES_LOAD_FILE: outcome.MODULES_LOAD_TEXT.encode()})
+    host = FakeModules("trixie-6.12-absent", {_own_files.LOAD_FILE: _own_files.LOAD_TEXT.encode()})
     ask(host, "conntrack", "unmanaged")
-    assert host.text(outcome.MODULES_LOAD_FILE) == outcome.MODULES_LOAD_TEXT
+    assert host.text(_own_files.LOAD_FILE) == _own_files.LOAD_TEXT
     ask(host, "conntrack", "absent")
-    assert host.text(outcome.MODULES_LOAD_FILE) is None
+    assert host.text(_own_files.LOAD_FILE) is None
 
 
 # --- what others wrote
@@ -450,7 +452,7 @@ def test_a_masked_file_of_our_own_is_named():
 
 
 @pytest.mark.parametrize("target", ["/dev/null", "/srv/nowhere"])
-@pytest.mark.parametrize("path", [BLOCK_FILE, *LOAD_FILES.values()])
+@pytest.mark.parametrize("path", [BLOCK_FILE, *STACK_LOAD_FILES.values()])
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_link_to_nothing_in_the_place_of_our_own_file_is_nothing_to_take_away(stack, path, target):
     host = FakeModules("trixie-6.12-absent", {path: target})
@@ -467,19 +469,19 @@ def test_a_link_to_nothing_in_the_place_of_our_own_file_is_nothing_to_take_away(
     ("path", "state"),
     [
         (BLOCK_FILE, "absent"),
-        (LOAD_FILES["nat"], "present"),
+        (STACK_LOAD_FILES["nat"], "present"),
     ],
     ids=["block", "load"],
 )
 def test_our_own_file_may_be_a_link(path, state):
     host = FakeModules("trixie-6.12-absent", {path: "/etc/site.conf", "/etc/site.conf": b"# nothing\n"})
     ask(host, "nat", state)
-    assert host.text("/etc/site.conf").startswith(HEADER) and host.tree[path] == "/etc/site.conf"
+    assert host.text("/etc/site.conf").startswith(MODULES_HEADER) and host.tree[path] == "/etc/site.conf"
     ask(host, "nat", "unmanaged")
     assert host.tree[path] == "/etc/site.conf" and "/etc/site.conf" not in host.tree
     assert ask(host, "nat", "unmanaged")["changed"] is False
     ask(host, "nat", state)
-    assert host.text("/etc/site.conf").startswith(HEADER)
+    assert host.text("/etc/site.conf").startswith(MODULES_HEADER)
 
 
 def test_a_driver_of_the_network_card_is_never_unloaded():
