@@ -21,7 +21,6 @@ import threading
 import typing as t
 from dataclasses import dataclass
 
-
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, InvalidInput, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     BUCKETS,

@@ -22,7 +22,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import In
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import TIMEOUT_MAX, TIMEOUTS
 
 _LADDER = (
-    5, 10, 15, 20, 30, 60, 90, 120, 180, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 345600,
+    5, 10, 15, 20, 30, 60, 90, 120, 180, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 172800,
 )  # fmt: skip
 #: So many values of the ladder below a timeout are judged where the user asks for none.
 _JUDGED = 5
