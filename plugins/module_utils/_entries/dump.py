@@ -123,7 +123,8 @@ class Entry:
     :ivar reply: the direction of the answers, after address translation.
     :ivar status: bits as in ``STATUS_BITS``.
     :ivar mark: 0 where there is none.
-    :ivar id: the kernel's number of this entry, which a later entry of the same tuples has not. None where it gave none.
+    :ivar id: the kernel's number of this entry; a later entry of the same tuples has another one, unless it lies in the very same
+        place of memory. None where the kernel gave none.
     :ivar zone: the zone of both directions, else 0.
     :ivar timeout: seconds until it is removed; None where it is offloaded, and for a kernel that tells none.
     :ivar state: number of the state of TCP, SCTP or DCCP, else None.

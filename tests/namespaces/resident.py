@@ -1,0 +1,17 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the module conntrack_entries_info with arguments from standard input, and prints the most memory it had, in KiB."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+
+from ansible_collections.netops.conntrack.plugins.modules import conntrack_entries_info
+
+if __name__ == "__main__":
+    with contextlib.suppress(SystemExit):
+        conntrack_entries_info.main()
+    print()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
