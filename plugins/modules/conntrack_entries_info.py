@@ -80,7 +80,7 @@ options:
         description: A mark such as V(0x10), or mark and mask such as V(0x10/0xff).
         type: str
   entries:
-    description: How many entries to return as they are, up to 10000.
+    description: How many entries to return as they are, up to 1000.
     type: int
     default: 0
   namespace:

@@ -136,9 +136,10 @@ def test_a_filter_gives_exactly_what_is_meant(all_kinds, fields):
     meant = parse_filter(fields)
     expected = [entry for entry in raw(all_kinds) if meant.matches(entry)]
     assert expected
-    result = told(all_kinds, filter=fields, entries=10_000)
-    assert result["matched"] == len(expected) == len(result["entries"])
-    assert {entry["id"] for entry in result["entries"]} == {entry.id for entry in expected}
+    result = told(all_kinds, filter=fields, entries=1000)
+    assert result["matched"] == len(expected)
+    assert len(result["entries"]) == min(len(expected), 1000)
+    assert {entry["id"] for entry in result["entries"]} <= {entry.id for entry in expected}
 
 
 @pytest.mark.parametrize("fields", [

@@ -15,7 +15,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import In
 _ALL = "all"
 _MOST_READ = 2**31 - 1
 _MOST_LISTED = 1000
-_MOST_RETURNED = 10_000
+_MOST_RETURNED = 1000
 
 
 @dataclass(frozen=True)
