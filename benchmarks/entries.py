@@ -32,7 +32,7 @@ import collection_path
 
 collection_path.make_importable()
 
-from tables import add, namespace, room_for
+from netns import add, namespace, room_for
 
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, netlink
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.gather import gather
@@ -53,25 +53,23 @@ def gateway(first: int, last: int) -> t.Iterator[dump.Entry]:
         source = struct.pack(">I", 0x0A000000 + int(chance.random() ** 3 * 100_000))
         destination = struct.pack(">I", 0xC0A80000 + int(chance.random() ** 3 * 20_000))
         port, service = number % 64000 + 1024, chance.choice((53, 80, 443, 443, 8000 + number // 64000))
-        yield entry(
-            protocol, state, status, 43200 + int(chance.random() * (left - 43200)), source, destination, port, service
-        )
+        original = dump.Tuple(INET, protocol, source, destination, port, service)
+        yield untranslated(original, state, status, 43200 + int(chance.random() * (left - 43200)))
 
 
 def distinct(last: int) -> t.Iterator[dump.Entry]:
     """Entries of which no two have a source, a destination or a mark in common."""
     for number in range(last):
         source, destination = struct.pack(">I", 0x0A000000 + number), struct.pack(">I", 0x40000000 + number)
-        made = entry(17, None, 14, 43200 + number % 40000, source, destination, 5000, number % 65535 + 1)
+        original = dump.Tuple(INET, 17, source, destination, 5000, number % 65535 + 1)
+        made = untranslated(original, None, 14, 43200 + number % 40000)
         yield dump.Entry(**{**vars(made), "mark": number})
 
 
-def entry(
-    protocol: int, state: int | None, status: int, left: int, source: bytes, destination: bytes, port: int, service: int
-) -> dump.Entry:
+def untranslated(original: dump.Tuple, state: int | None, status: int, left: int) -> dump.Entry:
     """One entry without translation."""
-    original = dump.Tuple(INET, protocol, source, destination, port, service)
-    reply = dump.Tuple(INET, protocol, destination, source, service, port)
+    sides = (original.destination, original.source, original.destination_port, original.source_port)
+    reply = dump.Tuple(original.family, original.protocol, *sides)
     return dump.Entry(original, reply, status=status, timeout=left, state=state)
 
 
@@ -119,7 +117,7 @@ def measure(ways: dict[str, t.Callable[[], t.Any]], rounds: int) -> dict[str, tu
             began, used = time.monotonic(), processor()
             way()
             taken[name].append((time.monotonic() - began, processor() - used))
-    return {name: tuple(map(statistics.median, zip(*times))) for name, times in taken.items()}  # type: ignore[misc]
+    return {name: tuple(map(statistics.median, zip(*times))) for name, times in taken.items()}
 
 
 def resident(name: str) -> float:

@@ -112,7 +112,7 @@ notes:
     share in the whole table may be off, in 95 of 100 readings; for a list of the busiest, all of its shares together. It is 0 where
     all was read, unless the list had more to count than it has room for. C(estimate) is the number in the whole table, V(null)
     where that is not known.
-  - A list of the busiest has room for 24000 different sources, and so on. Where there are more, a count may be too low by what
+  - A list of the busiest has room for 12000 different sources, and so on. Where there are more, a count may be too low by what
     C(margin_percent) then says.
   - Idle time is the timeout of the state that an entry is in, less what remains of it. It is not known for an entry that has more
     time left than that, because a timeout was lowered since its last packet, or a rule gives it another one, and for flows that

@@ -14,7 +14,7 @@ import typing as t
 from collections import Counter
 
 from entries_made import address, reply_of
-from tables import run
+from netns import run
 
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from entries_made import address, reply_of
 from kinds import ASSURED, children_of, of_all_kinds, told_by_conntrack, translated
-from tables import add, namespace, room_for, run
+from netns import add, namespace, room_for, run
 
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, netlink, reading
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import parse as parse_filter

@@ -31,11 +31,11 @@ _BATCH = 1024
 _SIZES_BY_COLUMN = 4
 #: Messages of a length that are fewer than this at the end are read one by one.
 _FEW = 4
-#: More shapes than any kernel has: beyond it each message is read by itself.
-_SHAPES = 200
+#: More shapes, and shapes of one length, than any kernel has: beyond it each message is read by itself.
+_SHAPES, _SHAPES_OF_A_LENGTH = 200, 8
 
 #: Room of the counters of addresses, pairs and ports; half of it for IPv6, whose keys are twice as large.
-CAPACITY = 24_000
+CAPACITY = 12_000
 
 _V4_BITS, _V6_BITS = 32, 128
 _NAT_KIND = dump.SRC_NAT | dump.DST_NAT
@@ -94,6 +94,7 @@ class Counts:
         self._waiting: dict[int, list[bytes]] = {}
         self._splitter: re.Pattern[bytes] | None = None
         self._shapes: dict[int, list[Layout]] = {}
+        self._known = 0
 
     # --- taking datagrams
 
@@ -141,44 +142,49 @@ class Counts:
         :raises HostError: a message tells no entry.
         """
         for size, waiting in self._waiting.items():
-            self._count(size, waiting)
+            if waiting:
+                self._count(size, waiting)
 
     def _count(self, size: int, waiting: list[bytes]) -> None:
         messages = waiting[:]
         waiting.clear()
         shapes = self._shapes.setdefault(size, [])
+        data = b"".join(messages)
         for shape in shapes:
-            if not messages:
-                return
-            data = b"".join(messages)
             if shape.fits(data, len(messages)):
                 self._count_columns(shape, data, messages)
                 return
-            fitting = [shape.fits(message, 1) for message in messages]
-            self._count_messages(shape, list(itertools.compress(messages, fitting)))
-            messages = [message for message, fits in zip(messages, fitting) if not fits]
+        for shape in shapes:
+            messages = self._count_part(shape, messages)
         while messages:
-            shape_of_first = self._new_shape(shapes, messages)
-            if shape_of_first is None:
+            new = self._new_shape(shapes, messages)
+            if new is None:
                 self._count_with_care(messages.pop(0))
-                continue
-            fitting = [shape_of_first.fits(message, 1) for message in messages]
-            self._count_messages(shape_of_first, list(itertools.compress(messages, fitting)))
-            messages = [message for message, fits in zip(messages, fitting) if not fits]
+            else:
+                messages = self._count_part(new, messages)
+
+    def _count_part(self, shape: Layout, messages: list[bytes]) -> list[bytes]:
+        """Count those messages that have a shape; the others."""
+        data = b"".join(messages)
+        if shape.fits(data, len(messages)):
+            self._count_columns(shape, data, messages)
+            return []
+        fitting = [shape.fits(message, 1) for message in messages]
+        chosen = list(itertools.compress(messages, fitting))
+        if chosen:
+            self._count_columns(shape, b"".join(chosen), chosen)
+        return [message for message, fits in zip(messages, fitting) if not fits]
 
     def _new_shape(self, shapes: list[Layout], messages: list[bytes]) -> Layout | None:
-        if len(messages) < _FEW or sum(map(len, self._shapes.values())) >= _SHAPES:
+        if len(messages) < _FEW or len(shapes) >= _SHAPES_OF_A_LENGTH or self._known >= _SHAPES:
             return None
         try:
             shape = Layout(messages[0])
         except UnusualError:
             return None
         shapes.append(shape)
+        self._known += 1
         return shape
-
-    def _count_messages(self, shape: Layout, messages: list[bytes]) -> None:
-        if messages:
-            self._count_columns(shape, b"".join(messages), messages)
 
     # --- many at a time
 
