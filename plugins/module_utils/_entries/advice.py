@@ -17,6 +17,8 @@ _FULL, _ONE_OF_MANY, _NO_ANSWER, _FREED, _PORTS_USED = 75, 25, 40, 10, 80
 
 #: A table that is smaller than this is nobody's incident.
 _FEW = 100
+#: Shares of fewer entries than this are off by more than three points.
+_FEW_MEANT = 1000
 
 
 def give(result: t.Mapping[str, t.Any], keys: Keys, resized: bool) -> list[str]:
@@ -29,6 +31,11 @@ def give(result: t.Mapping[str, t.Any], keys: Keys, resized: bool) -> list[str]:
     told = [*_usage(result, keys), *_nat(result)]
     if result["matched"] >= _FEW:
         told += [*_busiest(result), *_unanswered(result), *_timeouts(result)]
+    if not result["complete"] and result["matched"] < min(_FEW_MEANT, result["read"]):
+        told.append(
+            f"Only {result['matched']} of the {result['read']} entries that were read are meant. Read more of them with"
+            " sample: all."
+        )
     if resized:
         told.append(
             "The hash table was resized while it was read: entries may have been counted twice or not at all. Read it again."

@@ -66,8 +66,10 @@ class Sample:
         :param error: by how much the count may be too low.
         """
         lost = self.share(error)
-        if self.complete or not self.matched:
+        if self.complete:
             return _up(100 * lost)
+        if not self.matched:
+            return 100.0
         z = deviations(1 - (1 - CONFIDENCE) / of_many)
         n, p = self.matched, min(1.0, self.share(count) + lost)
         middle = (p + z * z / (2 * n)) / (1 + z * z / n)

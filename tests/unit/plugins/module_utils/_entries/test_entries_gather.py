@@ -100,6 +100,13 @@ def test_with_a_filter_no_number_is_made_up_for_the_rest_of_the_table(told):
     assert result["counts"]["protocols"]["tcp"]["estimate"] is None
 
 
+def test_a_sample_with_few_that_are_meant_says_how_to_read_more(told):
+    found = [*map(udp, range(2000)), *map(tcp, range(2000))]
+    result = told(found, size=4000, sample="400", filter={"protocol": "tcp"})
+    assert result["matched"] == 0 and result["margin_percent"] == 100.0
+    assert "sample: all" in result["advice"][-1]
+
+
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.EOPNOTSUPP])
 def test_a_kernel_that_refuses_a_filter_gets_none_and_the_module_filters(told, code):
     error = HostError("ask", "x", "no", code)

@@ -41,6 +41,10 @@ def test_nothing_read_is_no_division_by_zero():
     assert (sample.percent(0), sample.margin(0), sample.widest) == (0.0, 0.0, 0.0)
 
 
+def test_a_sample_in_which_nothing_is_meant_says_nothing():
+    assert Sample(0, None, complete=False).widest == 100.0
+
+
 @given(st.integers(1, 10**6), st.data(), st.integers(1, 100), st.integers(0, 50))
 def test_a_margin_is_never_negative_nor_more_than_everything_twice(matched, data, of_many, error):
     count = data.draw(st.integers(0, matched))
@@ -51,11 +55,11 @@ def test_a_margin_is_never_negative_nor_more_than_everything_twice(matched, data
     assert margin >= alone or of_many == 1
 
 
-@pytest.mark.parametrize("share", [0.5, 0.1, 0.01, 0.001])
-@pytest.mark.parametrize("read", [500, 4000])
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.01, 0.002])
+@pytest.mark.parametrize("read", [200, 1000])
 def test_shares_are_within_the_margin_as_often_as_it_claims(share, read):
     chance = random.Random(f"{share} {read}")
-    population, trials = 8000, 1500
+    population, trials = 2000, 800
     true = int(population * share)
     table = [1] * true + [0] * (population - true)
     within = 0
@@ -63,5 +67,5 @@ def test_shares_are_within_the_margin_as_often_as_it_claims(share, read):
         count = sum(chance.sample(table, read))
         sample = Sample(read, population, complete=False)
         within += abs(100 * count / read - 100 * true / population) <= sample.margin(count)
-    # 1500 trials of one that holds in 95 of 100 give less than 93.3 % in one of a thousand.
-    assert within / trials > 0.933
+    # 800 trials of what holds in 95 of 100 give less than 92.5 % in one of a thousand.
+    assert within / trials > 0.925
