@@ -96,7 +96,7 @@ def _timeouts(result: t.Mapping[str, t.Any]) -> t.Iterator[str]:
             )
             yield (
                 f"{name} is {held['seconds']} s. With {best['seconds']} s, {best['share_percent']} % of the entries"
-                f"{_give_or_take(best['margin_percent'])} would be gone, since they have been idle for longer. It is set by"
+                f"{_give_or_take(best['margin_percent'])} would be gone: they have been idle for that long. It is set by"
                 f" conntrack_settings, timeouts: {{{name}: {best['seconds']}}}, and counts for an entry from its next packet on."
             )
 
