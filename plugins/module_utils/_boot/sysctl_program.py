@@ -57,7 +57,7 @@ def find(host: Host) -> SysctlProgram:
     ``sysctl --system`` and udev can run it at later loads.
     """
     program = _first(host, _SYSTEMD_SYSCTL)
-    if program is not None and _boots_by_systemd(host):
+    if program is not None and boots_by_systemd(host):
         return SysctlProgram(Reading(), systemd_sysctl.BootValues, f"{program} --prefix=/net/netfilter")
     sysctl, script = _programs.find(host, "sysctl"), _first(host, _INIT_SCRIPTS)
     if sysctl is None or script is None:
@@ -81,7 +81,7 @@ def find(host: Host) -> SysctlProgram:
     return SysctlProgram(procps_sysctl.READING, procps_sysctl.BootValues, at_load)
 
 
-def _boots_by_systemd(host: Host) -> bool:
+def boots_by_systemd(host: Host) -> bool:
     """Whether systemd boots a host that has it installed; an image or a container may have nothing that says no."""
     if host.exists(_RUNNING_SYSTEMD) or not host.exists(_INIT):
         return True
