@@ -20,7 +20,7 @@ from entries_made import address, reply_of
 from kinds import ASSURED, children_of, of_all_kinds, told_by_conntrack, translated
 from netns import add, namespace, room_for, run
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, netlink, reading
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import count, dump, netlink, reading
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import parse as parse_filter
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.gather import gather
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.request import parse
@@ -107,16 +107,12 @@ def test_each_entry_is_the_one_that_conntrack_shows(all_kinds):
 def test_no_message_of_this_kernel_needs_the_careful_parser(all_kinds, monkeypatch):
     before = told(all_kinds)
 
-    def refuse(_message):
+    def refuse(_counts, _message):
         raise AssertionError
 
-    monkeypatch.setattr(dump, "parse", refuse)
-    monkeypatch.setattr("ansible_collections.netops.conntrack.plugins.module_utils._entries.count._FEW", 1)
-    # But those whose master is looked at, once for each shape.
-    monkeypatch.setattr(
-        "ansible_collections.netops.conntrack.plugins.module_utils._entries.layout.Layout._check_master",
-        lambda *_: None,
-    )
+    # A shape is not made for a few messages of a length, which is not what this is about.
+    monkeypatch.setattr(count, "_FEW", 1)
+    monkeypatch.setattr(count.Counts, "_count_with_care", refuse)
     assert told(all_kinds)["counts"] == before["counts"]
 
 

@@ -182,6 +182,8 @@ class Counts:
             shape = Layout(messages[0])
         except UnusualError:
             return None
+        if not shape.fits(messages[0], 1):
+            return None  # bytes that should fill up are not 0
         shapes.append(shape)
         self._known += 1
         return shape

@@ -13,9 +13,9 @@ import socket
 import pytest
 from entries_made import address, datagrams, reply_of, shuffled
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import advice, dump, gather, nat_ports, netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import advice, dump, gather, netlink
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.request import parse
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, InvalidInput
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 
 PARAMS = {
     "sample": "all", "top": 10, "prefix": {"ipv4": 32, "ipv6": 64}, "filter": None, "entries": 0, "namespace": None,
@@ -151,27 +151,11 @@ def test_a_full_range_of_ports_of_translation_is_told_with_what_to_do(told):
     assert "NAT address 10.0.0.77 has used 93.01 % of the 64512 tcp ports" in result["advice"][0]
 
 
-@pytest.mark.parametrize(("protocol", "port", "expected"), [
-    (dump.TCP, 80, 511), (dump.UDP, 511, 511), (dump.TCP, 512, 424), (dump.TCP, 1023, 424), (dump.TCP, 1024, 64512),
-    (dump.SCTP, 65535, 64512), (dump.ICMP, 0, 65536), (dump.ICMPV6, 0, 65536), (dump.GRE, 5, 65535),
-])  # fmt: skip
-def test_the_range_of_ports_is_what_the_kernel_takes_from(protocol, port, expected):
-    assert nat_ports.size(protocol, nat_ports.POOL_OF_UPPER_BYTE[port >> 8]) == expected
-
-
 def test_without_connection_tracking_it_says_so_and_nothing_else(recorded_host):
     result = gather.gather(recorded_host("trixie-6.12-absent"), parse({**PARAMS, "what_if": {"udp": [1]}}))
     assert result["tracking"] is False and result["advice"] == [advice.NO_TRACKING]
     assert (result["total"], result["read"], result["complete"]) == (0, 0, True)
     assert result["timeouts"] == {} and result["sources"] == []
-
-
-def test_a_nearly_full_table_and_a_resize_are_told(told, monkeypatch):
-    full = told(map(udp, range(99)), limit=110)
-    assert full["advice"][0].startswith("The table holds 99 of 110 entries (90 %)") and "100.0 %" in full["advice"][0]
-    monkeypatch.setattr(f"{__name__}.TIMEOUTS", {})
-    lines = advice.give(full, netlink.Keys(99, 0, 1024, {}), resized=True)
-    assert lines[-1].startswith("The hash table was resized while it was read")
 
 
 def test_evictable_are_those_not_assured_and_those_that_close(told):
@@ -183,21 +167,3 @@ def test_evictable_are_those_not_assured_and_those_that_close(told):
     ]
     result = told(found)
     assert result["early_drop_percent"] == 50.0 and result["counts"]["offloaded"]["entries"] == 1
-
-
-@pytest.mark.parametrize(("params", "words"), [
-    ({"sample": "0"}, "sample is '0'"), ({"sample": "-1"}, "or all"), ({"sample": "many"}, "or all"),
-    ({"sample": "9" * 40}, "or all"), ({"top": -1}, "top is -1"), ({"top": 1001}, "from 0 to 1000"),
-    ({"prefix": {"ipv4": 33}}, "prefix.ipv4 is 33"), ({"prefix": {"ipv6": -1}}, "from 0 to 128"),
-    ({"entries": 1001}, "entries is 1001"), ({"filter": {"port": 5}}, "filter.protocol"),
-])  # fmt: skip
-def test_a_request_that_cannot_be_meant_is_named(params, words):
-    with pytest.raises(InvalidInput) as raised:
-        parse({**PARAMS, **params})
-    assert words in raised.value.message
-
-
-def test_a_prefix_that_is_given_for_one_family_leaves_the_other_as_it_is():
-    assert parse({**PARAMS, "prefix": {"ipv4": 24, "ipv6": None}}).prefixes == parse({
-        **PARAMS, "prefix": {"ipv4": 24}
-    }).prefixes  # fmt: skip

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import count, dump
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.count import Counts, Prefixes, address
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import Filter, parse
-from ansible_collections.netops.conntrack.plugins.module_utils._entries.layout import Layout, UnusualError
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.what_if import Judge, candidates
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 
@@ -103,30 +102,6 @@ def test_bytes_changed_at_random_are_counted_as_the_careful_parser_reads_them_or
 
     fast, careful = outcome(2), outcome(10**9)
     assert fast == careful
-
-
-def test_a_message_with_one_strange_header_is_not_taken_for_one_of_a_shape():
-    normal = message_of(ENTRY)
-    shape = Layout(normal)
-    assert shape.fits(normal * 3, 3)
-    for offset in range(len(normal)):
-        strange = bytearray(normal)
-        strange[offset] ^= 0x40
-        if not shape.fits(normal + bytes(strange), 2):
-            continue
-        # Where it fits, only a value differs: the careful parser reads as many attributes.
-        dump.parse(bytes(strange))
-    assert not shape.fits(normal * 2, 3) and not shape.fits(normal[:-4], 1)
-
-
-@pytest.mark.parametrize("message", [
-    b"", b"\0" * 20, message_of(ENTRY)[:-3], message_of(ENTRY) + b"\0\0",
-    message_of(ENTRY, extra=dump.numeric(dump.MARK, 5, 4)),
-    message_of(dataclasses.replace(ENTRY, zone=3, original=dataclasses.replace(TCP, zone=4))),
-])  # fmt: skip
-def test_what_is_unusual_has_no_shape(message):
-    with pytest.raises(UnusualError):
-        Layout(message)
 
 
 def test_many_shapes_are_counted_without_a_shape_for_each():
