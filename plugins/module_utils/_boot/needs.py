@@ -132,6 +132,8 @@ def _remedy(service: Service, evidences: t.Sequence[Evidence]) -> str:
     disable = f"systemctl disable --now {' '.join(service.enabled)}"
     if service.base == "ufw":
         return f"ufw disable, then {disable}"
+    if service.base in services.NETWORK and evidences:
+        return f"take the line out of {evidences[0].file}"
     rules = {one.file for one in evidences if one.line is not None and one.file.startswith("/etc/")}
     if service.base in services.RULES and rules:
         return f"take the lines out of {' and '.join(sorted(rules))}, or {disable}"
