@@ -173,6 +173,19 @@ def hashsize_origins(files: BootFiles, built_in: bool = False) -> list[Origin]:
     return before + by_options + on_command_line + after
 
 
+def refused_hashsizes(files: BootFiles, built_in: bool = False) -> list[Origin]:
+    """All of those that the kernel cannot read: with one alone it loads no nf_conntrack, whatever comes after it."""
+    return [origin for origin in hashsize_origins(files, built_in) if buckets(origin) is None]
+
+
+def hashsize_as_written(files: BootFiles, origin: Origin) -> str:
+    """A hashsize as its line has it, and what is wrong with the line where that is more than the number."""
+    parted = modprobe_d.parted_by_blanks(files.modprobe_d, MODULE, "hashsize", origin)
+    if parted is None:
+        return f"hashsize={origin.value}"
+    return f"{parted}: the blanks beside the = part the name from the number"
+
+
 def hashsize_origin(files: BootFiles) -> Origin | None:
     """What gives nf_conntrack its hashsize when it is loaded."""
     return last(hashsize_origins(files))

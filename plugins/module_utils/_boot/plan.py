@@ -17,9 +17,10 @@ from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import (
     BootFiles,
     buckets,
+    hashsize_as_written,
     hashsize_origin,
-    hashsize_origins,
     number,
+    refused_hashsizes,
     value_origin,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
@@ -98,6 +99,8 @@ def plan(files: BootFiles, wanted: BootSettings) -> BootPlan:
             " set conflicting_entries: replace",
             conflicts=conflicts,
         )
+    if wanted.at_load and (wanted.values or wanted.implied):
+        check_hashsizes(replace(then, modprobe_d=options.files))
     own: list[FileContent] = []
     if (wanted.values or wanted.hashsize is not None) and wanted.at_load:
         own += _plan_udev_rule(files, udev_rule(files.program.at_load))
@@ -179,11 +182,13 @@ def check_hashsizes(files: BootFiles) -> None:
 
     :raises Refused: it is given a hashsize that the kernel refuses.
     """
-    refused = [origin for origin in hashsize_origins(files) if buckets(origin) is None]
+    refused = refused_hashsizes(files)
     if refused:
+        origin = refused[0]
         raise Refused(
-            f"nf_conntrack cannot be loaded: {refused[0]} gives it a hashsize that the kernel refuses, and with that the load,"
-            " whatever comes after it. Take it away from there, or make it a whole number"
+            f"nf_conntrack cannot be loaded: {origin.path}:{origin.number} ({hashsize_as_written(files, origin)}) gives it a hashsize"
+            " that the kernel refuses, and with that the load, whatever comes after it. Take it away from there, or make it a whole"
+            " number, as in hashsize=65536"
         )
 
 

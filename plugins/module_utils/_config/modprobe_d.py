@@ -83,6 +83,18 @@ class Command:
         ]
         return [(index, value) for index, value in values if value is not None]
 
+    def blanks_after(self, index: int) -> int:
+        """How many words behind this one were meant to belong to it: 2 for ``hashsize`` of ``hashsize = 5``, else 0 or 1.
+
+        To the kernel each is a parameter of its own.
+        """
+        here, *after = [word.text for word in self.words[index:]]
+        if "=" not in here and after[:1] == ["="]:
+            return min(2, len(after))
+        starts_after = "=" not in here and bool(after) and after[0].startswith("=")
+        ends_before = here.endswith("=") and bool(after) and "=" not in after[0]
+        return 1 if starts_after or ends_before else 0
+
     def replaces(self, module: str) -> bool:
         """Whether this is an ``install`` for a module, which kmod then runs in place of a load.
 
@@ -157,6 +169,20 @@ def parameter_lines(conf: ConfFile, module: str, parameter: str) -> list[Origin]
     ]
 
 
+def parted_by_blanks(drop_ins: DropIns, module: str, parameter: str, origin: Origin) -> str | None:
+    """What stands in the line of an origin where blanks part the parameter's name from its value; None where none do.
+
+    ``hashsize = 5`` gives a module a ``hashsize`` without a value, a ``=`` and a ``5``.
+    """
+    for conf in drop_ins.files:
+        for command in _commands(conf.text) if conf.path == origin.path else ():
+            for index, value in command.values_of(module, parameter) if command.number == origin.number else ():
+                words = command.words[index : index + 1 + command.blanks_after(index)]
+                if value == origin.value and len(words) > 1:
+                    return " ".join(word.text for word in words)
+    return None
+
+
 def command_line_values(command_line: str, module: str, parameter: str) -> list[str]:
     """All that the kernel's command line gives a module for a parameter, as ``nf_conntrack.hashsize=65536``."""
     words = [word.partition(".") for word in command_line.split()]
@@ -183,10 +209,12 @@ def drop_parameter(text: str, module: str, parameter: str, is_meant: t.Callable[
     kept = []
     for command in _commands(text):
         indices = [index for index, value in command.values_of(module, parameter) if is_meant(value)]
+        ends = [index + command.blanks_after(index) for index in indices]
         raw = command.raw
-        for index in reversed(indices):
-            raw = raw[: command.words[index - 1].end] + raw[command.words[index].end :]
-        if len(indices) < len(command.words) - 2 or not indices:
+        for index, end in zip(reversed(indices), reversed(ends)):
+            raw = raw[: command.words[index - 1].end] + raw[command.words[end].end :]
+        dropped = sum(end + 1 - index for index, end in zip(indices, ends))
+        if dropped < len(command.words) - 2 or not indices:
             kept.append(raw)
     return "".join(kept)
 

@@ -246,7 +246,8 @@ def _without_effect(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
         # Of 0 the kernel makes a size of its own; a number that is too large matters only where it is in force.
         is_too_large = buckets and not KEYS[BUCKETS].takes(buckets) and position == len(given)
         if buckets is None or is_too_large:
-            message = f"{origin.path}:{origin.number} (hashsize={origin.value}): the kernel takes no such value, and refuses to load {_kernel.MODULE} with it"
+            written = outcome.hashsize_as_written(observed.files, origin)
+            message = f"{origin.path}:{origin.number} ({written}): the kernel takes no such value, and refuses to load {_kernel.MODULE} with it"
             yield _item(INVALID_VALUE, BUCKETS, _hashsize(origin), None, origin.path, origin.number, message)
     if observed.files.program.problem:
         return

@@ -1051,16 +1051,40 @@ def test_an_outranked_hashsize_that_keeps_the_module_from_loading_goes_and_other
 @pytest.mark.parametrize(
     ("place", "entry"),
     [
-        ("/usr/lib/modprobe.d/10-vendor.conf:2 (64K)", b"# a\noptions nf_conntrack hashsize=64K\n"),
-        ("/proc/cmdline:1 (64K)", b"nf_conntrack.hashsize=64K nf_conntrack.hashsize=65536\n"),
-        ("/proc/cmdline:1 ()", b"nf_conntrack.hashsize nf_conntrack.hashsize=65536\n"),
+        ("/usr/lib/modprobe.d/10-vendor.conf:2 (hashsize=64K)", b"# a\noptions nf_conntrack hashsize=64K\n"),
+        ("/proc/cmdline:1 (hashsize=64K)", b"nf_conntrack.hashsize=64K nf_conntrack.hashsize=65536\n"),
+        ("/proc/cmdline:1 (hashsize=)", b"nf_conntrack.hashsize nf_conntrack.hashsize=65536\n"),
     ],
 )
-@pytest.mark.parametrize("wanted", [{"hashsize": 65536}, {"load": True}, {"load": True, "scope": "runtime"}])
+@pytest.mark.parametrize("wanted", [{}, {"hashsize": 65536}, {"load": True}, {"load": True, "scope": "runtime"}])
 def test_a_refused_hashsize_that_cannot_be_taken_away_is_named(place, entry, wanted):
     kernel = FakeKernel("trixie-6.12-absent", {place.partition(":")[0]: entry})
     refusal(kernel, "nf_conntrack cannot be loaded", place, "Take it away", max=60000, **wanted)
-    tune(kernel, max=60000)
+
+
+PARTED = ["hashsize = 262144", "hashsize= 262144", "hashsize =262144", "hashsize\t=\t262144"]
+
+
+@pytest.mark.parametrize("parted", PARTED)
+@pytest.mark.parametrize("name", ["trixie-6.12-absent", "trixie-6.12-nat"])
+def test_a_hashsize_that_blanks_part_ends_every_load_whatever_is_asked_for_and_is_named_with_its_blanks(name, parted):
+    line = f"# a\noptions nf_conntrack {parted} acct=1\n".encode()
+    kernel = FakeKernel(name, {"/etc/modprobe.d/nf.conf": line})
+    place = "/etc/modprobe.d/nf.conf:2 ({0}: the blanks beside the =".format(" ".join(parted.split()))
+    refusal(kernel, "nf_conntrack cannot be loaded", place, "hashsize=65536", max=60000)
+    refusal(kernel, place, timeouts={"udp": 20}, scope="boot")
+    assert any(item["message"].startswith(place) for item in persistent.gather(kernel)["drift"])
+    # Who asks for a hashsize has it taken out, the words behind the blanks too.
+    tune(kernel, max=60000, hashsize=65536, force=True)
+    assert kernel.text("/etc/modprobe.d/nf.conf") == "# a\noptions nf_conntrack acct=1\n"
+    kernel.reboot()
+    assert live(kernel, "max", "buckets") == (60000, 65536)
+
+
+def test_a_refused_hashsize_is_no_matter_to_a_run_that_changes_no_file():
+    kernel = FakeKernel("trixie-6.12-nat", {"/etc/modprobe.d/nf.conf": b"options nf_conntrack hashsize = 5\n"})
+    tune(kernel, max=60000, scope="runtime")
+    assert live(kernel, "max") == (60000,)
 
 
 INSTALL = "install nf_conntrack /sbin/modprobe --ignore-install nf_conntrack $CMDLINE_OPTS hashsize={0}\n"
@@ -1085,7 +1109,7 @@ def test_a_hashsize_in_such_a_command_before_the_options_is_outranked():
 
 def test_a_hashsize_in_such_a_command_that_the_kernel_refuses_is_named():
     kernel = FakeKernel("trixie-6.12-absent", {"/etc/modprobe.d/nf.conf": INSTALL.format("64K").encode()})
-    refusal(kernel, "nf_conntrack cannot be loaded", "/etc/modprobe.d/nf.conf:1 (64K)", hashsize=65536)
+    refusal(kernel, "nf_conntrack cannot be loaded", "/etc/modprobe.d/nf.conf:1 (hashsize=64K)", hashsize=65536)
 
 
 def test_one_file_by_two_names_keeps_the_hashsize_that_was_asked_for():
