@@ -250,8 +250,8 @@ def _plan_sysctl_d(
             wins = conf.path in read_later or conf.target == SYSCTL_CONF
             stale = outdated + (list(lines) if wins else [])
             if conf.path != SYSCTL_FILE:
-                draft = draft.with_conflicts(systemd_sysctl.lines_about(conf, stale))
-            draft = draft.put(conf.path, conf.text, _unless_empty(systemd_sysctl.edit(conf.text, {}, stale)))
+                draft = draft.with_conflicts(systemd_sysctl.lines_about(conf, stale, lines))
+            draft = draft.put(conf.path, conf.text, _unless_empty(systemd_sysctl.edit(conf.text, {}, stale, lines)))
     unread = []
     for conf in files.unread:
         stale = outdated + list(lines)

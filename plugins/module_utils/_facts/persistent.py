@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -17,6 +16,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     modprobe_d,
     modules_load_d,
     procps_sysctl,
+    sysctl_names,
     systemd_sysctl,
     udev_rules,
     wildcards,
@@ -28,7 +28,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     DIRECTORY,
     KEYS,
     MAX,
-    is_conntrack,
 )
 
 if t.TYPE_CHECKING:
@@ -43,13 +42,9 @@ RUNTIME = "runtime"
 FORMER_NAME = "former_name"
 UNKNOWN_KEY = "unknown_key"
 INVALID_VALUE = "invalid_value"
+MALFORMED = "malformed"
 NOT_READ = "not_read"
 NOT_AT_LOAD = "not_at_load"
-
-#: Keys of connection tracking under any name that some kernel had, as paths below /proc/sys.
-_NAME = re.compile(
-    r"net/(?:netfilter/(?P<name>.*)|(?P<alias>nf_conntrack_max)|ipv4/(?:netfilter/)?ip_conntrack_(?P<former>.*))"
-)
 
 #: Files that were read once, and are not by the boot of every host.
 _ONCE_READ = {systemd_sysctl.KIND: procps_sysctl.SYSCTL_CONF, modprobe_d.KIND: "/etc/modprobe.conf"}
@@ -257,6 +252,18 @@ def _without_effect(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
             if problem is not None:
                 kind, words = problem
                 yield _line(kind, conf, entry, name, words)
+        yield from _malformed(conf)
+
+
+def _malformed(conf: ConfFile) -> t.Iterator[dict[str, t.Any]]:
+    """Lines of a file that were meant to set a key, and are no assignment."""
+    lines = systemd_sysctl.split_lines(conf.text)
+    for mistake in systemd_sysctl.mistakes(conf.text):
+        name = sysctl_names.name_of_today(mistake.key) or ""
+        key = KEYS[name].sysctl if name in KEYS else mistake.key.replace("/", ".")
+        line = lines[mistake.number - 1].strip().lstrip("\ufeff")
+        message = f"{conf.place}:{mistake.number} ({line}): {mistake.why}, so it sets nothing; {key} = {mistake.value or 'VALUE'} was meant"
+        yield _item(MALFORMED, name, _value(mistake.value), None, conf.target, mistake.number, message)
 
 
 def _not_read(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
@@ -274,18 +281,14 @@ def _not_read(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
 def _conntrack_entries(conf: ConfFile) -> t.Iterator[tuple[systemd_sysctl.Entry, str]]:
     """The lines of a file that set a key of connection tracking, with the key's name of today as far as there is one."""
     for entry in systemd_sysctl.parse(conf.text):
-        match = _NAME.fullmatch(entry.key)
-        if match is None or entry.value is None:
-            continue
-        former = match.group("former")
-        name = match.group("name") or match.group("alias") or f"nf_conntrack_{former}"
-        if is_conntrack(name) and not wildcards.is_pattern(name):
+        name = sysctl_names.name_of_today(entry.key)
+        if name is not None and entry.value is not None and not wildcards.is_pattern(name):
             yield entry, name
 
 
 def _problem(observed: Observed, entry: systemd_sysctl.Entry, name: str) -> tuple[str, str] | None:
     """Why a line for a key, which is ``name`` today, never applies; None where it may."""
-    if entry.key.startswith("net/ipv4/"):
+    if not sysctl_names.is_of_today(entry.key):
         today = f"it is {KEYS[name].sysctl} today" if name in KEYS else "nothing took its place"
         return FORMER_NAME, "no kernel since 4.9 has this key; " + today
     number = _kernel.parse_number(entry.value or "")

@@ -86,6 +86,17 @@ _NOISE = (
     b"-net.ipv4.netfilter.ip_conntrack_udp_timeout = 7",
     b"net.netfilter.nf_conntrack_no_such = 5",
     b"net.netfilter = 5",
+    b"net.ipv4.netfilter.nf_conntrack_max = 77777",
+    b"net.ipv4.nf_conntrack_max=77777",
+    b"net.netfilter.ip_conntrack_max = 77777",
+    b"net.ip_conntrack_max = 77777",
+    b"net.nf_conntrack_udp_timeout = 7",
+    b"net.netfilter.nf_conntrack_max: 77777",
+    b"net.netfilter.nf_conntrack_max := 77777",
+    b"sysctl -w net.netfilter.nf_conntrack_max=77777",
+    b"export net.netfilter.nf_conntrack_udp_timeout=7",
+    b'"net.netfilter.nf_conntrack_udp_timeout"=7',
+    b"\xef\xbb\xbfnet.netfilter.nf_conntrack_udp_timeout=7",
     b"net.ipv4.netfilter.ip_conntrack_tcp_timeout_established = 7",
 )
 

@@ -118,6 +118,24 @@ def test_the_same_line_on_debian_12_is_read_and_lost_at_a_later_load():
             "nf_conntrack_nonsense",
             "nothing took its place",
         ),
+        ("net.ipv4.netfilter.nf_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
+        ("net.ipv4.nf_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
+        ("net.netfilter.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
+        ("net.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
+        (
+            MAX + " 5",
+            "malformed",
+            "nf_conntrack_max",
+            "no = between name and value, so it sets nothing; " + MAX + " = 5",
+        ),
+        (MAX, "malformed", "nf_conntrack_max", MAX + " = VALUE was meant"),
+        (MAX + ": 5", "malformed", "nf_conntrack_max", MAX + " = 5 was meant"),
+        (MAX + " := 5", "malformed", "nf_conntrack_max", MAX + " = 5 was meant"),
+        ("sysctl -w " + MAX + "=5", "malformed", "nf_conntrack_max", "a command of a shell"),
+        ("/sbin/sysctl -q -w " + MAX + "=5", "malformed", "nf_conntrack_max", MAX + " = 5 was meant"),
+        ("export " + MAX + "=5", "malformed", "nf_conntrack_max", MAX + " = 5 was meant"),
+        ('"' + MAX + '" = 5', "malformed", "nf_conntrack_max", "in quotes"),
+        ("net.ipv4.ip_conntrack_max 5", "malformed", "nf_conntrack_max", MAX + " = 5 was meant"),
         ("net.netfilter.nf_conntrack_maximum = 5", "unknown_key", "nf_conntrack_maximum", "no such key"),
         ("net.netfilter.nf_conntrack_helper = 1", "unknown_key", "nf_conntrack_helper", "this kernel (6.12"),
         ("net.netfilter.nf_conntrack_count = 1", "unknown_key", "nf_conntrack_count", "cannot be set"),
@@ -133,9 +151,24 @@ def test_a_line_that_can_never_apply_says_why(line, kind, key, words):
     assert item["message"].startswith(f"{path}:3 (") and words in item["message"]
 
 
+def test_a_byte_order_mark_before_the_first_key_is_told_and_before_a_remark_is_no_matter():
+    path = "/etc/sysctl.d/50-a.conf"
+    live = FakeKernel("trixie-6.12-nat").value("nf_conntrack_max")
+    found = gather("trixie-6.12-nat", BY_RULE, {path: f"\ufeff{MAX} = {live}\n".encode()})
+    assert found["persistent"] == {} and kinds(found) == [("malformed", "nf_conntrack_max", path, 1)]
+    assert (
+        "byte order mark" in found["drift"][0]["message"]
+        and f"{MAX} = {live} was meant" in found["drift"][0]["message"]
+    )
+    assert gather("trixie-6.12-nat", BY_RULE, {path: f"\ufeff# a\n{MAX} = {live}\n".encode()})["drift"] == []
+
+
 @pytest.mark.parametrize(
     "line",
     [
+        "see " + MAX + " for more",
+        "kernel.core_pattern = |/bin/x " + MAX + " 5",
+        "-" + MAX,
         "-net.netfilter.nf_conntrack_maximum",
         "net.netfilter.nf_conntrack_ma* = 262144",
         "kernel.panic = 5",

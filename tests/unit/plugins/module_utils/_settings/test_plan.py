@@ -1131,6 +1131,48 @@ def test_a_hashsize_with_a_plus_is_what_the_kernel_makes_of_it():
     assert tune(kernel, hashsize=65536)["settings"]["nf_conntrack_buckets"]["boot"] == 65536
 
 
+#: Lines that were meant to set max, and set nothing, by name or by form.
+WITHOUT_EFFECT = [
+    "net.ipv4.netfilter.nf_conntrack_max = 5",
+    "net.ipv4.nf_conntrack_max=5",
+    "net/netfilter/ip_conntrack_max = 5",
+    "net.ip_conntrack_max = 5",
+    "net.netfilter.nf_conntrack_max 5",
+    "net.netfilter.nf_conntrack_max: 5",
+    "net.netfilter.nf_conntrack_max",
+    "  sysctl -w net.netfilter.nf_conntrack_max=5",
+    "export net.netfilter.nf_conntrack_max=5",
+    "sysctl -w net.ipv4.ip_conntrack_max=5",
+]
+#: What stays beside them.
+STAYS = [
+    "# sysctl -w net.netfilter.nf_conntrack_max=5",
+    "vm.swappiness=59",
+    "sysctl -w vm.swappiness=5",
+    "net.netfilter.nf_conntrack_udp_timeout 5",
+    "see net.netfilter.nf_conntrack_max",
+]
+
+
+@given(
+    st.lists(st.sampled_from(WITHOUT_EFFECT + STAYS), max_size=6),
+    st.sampled_from(["/etc/sysctl.d/00-a.conf", SYSCTL_FILE, "/etc/sysctl.conf"]),
+    st.booleans(),
+)
+def test_lines_without_effect_go_wherever_they_stand_and_all_others_stay_byte_for_byte(lines, path, has_mark):
+    text = ("\ufeff" if has_mark and lines else "") + "".join(line + "\n" for line in lines)
+    kernel = FakeKernel("trixie-6.12-absent", {path: text.encode()})
+    tune(kernel, max=60000)
+    told = persistent.gather(kernel)["drift"]
+    assert not [item for item in told if item["key"] == "nf_conntrack_max"]
+    after = kernel.text(path).replace("net.netfilter.nf_conntrack_max = 60000\n", "")
+    kept = [line + "\n" for line in lines if line in STAYS]
+    if has_mark and lines and lines[0] in STAYS:
+        kept[0] = "\ufeff" + kept[0]
+    assert after == "".join(kept)
+    assert not tune(kernel, max=60000)["changed"]
+
+
 # --- conflicting_entries: fail
 
 
