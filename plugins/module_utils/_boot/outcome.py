@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import sysctl_program
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import at_load, sysctl_program
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import (
     ConfFile,
@@ -30,6 +30,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._own_files import
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.at_load import AtLoad
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import BootValues, SysctlProgram
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
@@ -43,6 +44,7 @@ class BootFiles:
 
     :ivar program: what applies the sysctl files.
     :ivar sysctl_d: the files that it reads.
+    :ivar at_load: what sets sysctl values whenever nf_conntrack is loaded.
     :ivar modprobe_d: the files that modprobe reads.
     :ivar command_line: the kernel's, which modprobe reads for parameters after all files.
     :ivar own: text of the collection's udev rule and modules-load.d file; None where there is none.
@@ -56,6 +58,7 @@ class BootFiles:
 
     program: SysctlProgram
     sysctl_d: DropIns
+    at_load: AtLoad
     modprobe_d: DropIns
     command_line: str
     own: t.Mapping[str, str | None]
@@ -84,6 +87,7 @@ def observe(host: Host, sysctl_file: str | None = None) -> BootFiles:
     return BootFiles(
         program=program,
         sysctl_d=sysctl_d,
+        at_load=at_load.find(host, modprobe_files, program.at_load),
         modprobe_d=modprobe_files,
         command_line=host.read_value(COMMAND_LINE) or "",
         own=own,
@@ -105,23 +109,39 @@ def _read_name(host: Host, sysctl_d: DropIns, path: str) -> str:
     return target if sysctl_d.reads(target) and not sysctl_d.reads(path) else path
 
 
-def value_origin(files: BootFiles, key: Key, at_load: bool = False) -> Origin | None:
-    """What sets a key at boot: of all lines that are written to it, the last one that the kernel takes.
+def value_origin(files: BootFiles, key: Key) -> Origin | None:
+    """What sets a key at boot: of all lines that are written to it, the last one that the kernel takes."""
+    return last_taken([_values(files.program.values, files.sysctl_d)], key)
 
-    :param at_load: what sets it when nf_conntrack is loaded after boot, by the udev rule.
+
+def load_origins(files: BootFiles, key: Key, with_rule: bool = True) -> list[Origin]:
+    """What sets a key whenever nf_conntrack is loaded: what modprobe runs has set, and then what udev runs.
+
+    Which of the two comes last is not certain, since udev runs beside modprobe; mostly it is the last.
+
+    :param with_rule: with the collection's own udev rule, be it there or not.
     """
-    return last_taken(_values(files.program.values, files.sysctl_d, at_load), key)
+    appliers = files.at_load.with_rule if with_rule else files.at_load.found
+    groups = ([one for one in appliers if one.by == by] for by in (at_load.MODPROBE, at_load.UDEV))
+    return [origin for origin in (last_taken(group, key) for group in groups) if origin is not None]
 
 
 @functools.lru_cache(maxsize=4)
-def _values(rules: type[BootValues], sysctl_d: DropIns, at_load: bool) -> BootValues:
+def _values(rules: type[BootValues], sysctl_d: DropIns) -> BootValues:
     """What the files set, parsed once for all keys."""
-    return rules(sysctl_d, at_load)
+    return rules(sysctl_d)
 
 
-def last_taken(values: BootValues, key: Key) -> Origin | None:
+class Writer(t.Protocol):
+    """What writes values in some order."""
+
+    def writes(self, *names: str) -> list[Origin]:
+        """All that it writes to a variable that has these names (with dots), in that order."""
+
+
+def last_taken(writers: t.Sequence[Writer], key: Key) -> Origin | None:
     """The last of all that is written to a key that the kernel takes; None where it takes none."""
-    written = values.writes(key.sysctl, *key.aliases)
+    written = [origin for writer in writers for origin in writer.writes(key.sysctl, *key.aliases)]
     return next((origin for origin in reversed(written) if _is_taken(origin, key)), None)
 
 
@@ -150,9 +170,9 @@ def buckets(origin: Origin | None) -> int | None:
     return None if origin is None else _kernel.parse_parameter(origin.value)
 
 
-def number_at_load(files: BootFiles, key: Key) -> int | None:
-    """The number that the udev rule sets a key to; None where no line sets it to what is allowed."""
-    return _within_limits(key, number(value_origin(files, key, at_load=True)))
+def number_at_load(files: BootFiles, key: Key, with_rule: bool = True) -> int | None:
+    """The number that a load sets a key to after the module is there; None where no line sets it to what is allowed."""
+    return _within_limits(key, number(last(load_origins(files, key, with_rule))))
 
 
 def _within_limits(key: Key, value: int | None) -> int | None:

@@ -14,11 +14,13 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _sizing
+from ansible_collections.netops.conntrack.plugins.module_utils._boot.at_load import udev_rule
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import (
     BootFiles,
     buckets,
     hashsize_as_written,
     hashsize_origin,
+    load_origins,
     number,
     refused_hashsizes,
     value_origin,
@@ -144,14 +146,6 @@ def _unless_empty(text: str) -> str | None:
     return None if text == SETTINGS_HEADER else text
 
 
-def udev_rule(command: str) -> str:
-    """The rule that applies the sysctl lines by a command whenever nf_conntrack is loaded."""
-    return (
-        f"{SETTINGS_HEADER}# sysctl.d lines for net.netfilter are lost when nf_conntrack is loaded later: apply them at every load.\n"
-        f'ACTION=="add", SUBSYSTEM=="module", KERNEL=="{MODULE}", RUN+="{command}"\n'
-    )
-
-
 def check_load(files: BootFiles, at_boot: bool, is_prediction: bool) -> None:
     """Look for lines that keep nf_conntrack from being loaded.
 
@@ -259,7 +253,10 @@ def _plan_sysctl_d(
         draft = draft.with_conflicts(systemd_sysctl.lines_about(conf, stale)).put(conf.path, conf.text, text)
         unread.append(replace(conf, text=text))
 
-    then = replace(files, sysctl_d=draft.files, unread=unread)
+    at_load = files.at_load
+    for change in draft.changes:
+        at_load = at_load.with_text(change.subject, change.after)
+    then = replace(files, sysctl_d=draft.files, at_load=at_load, unread=unread)
     _check_values(then, target, {key: values[key.name] for key in keys}, wanted.at_load)
     return then, draft
 
@@ -267,12 +264,13 @@ def _plan_sysctl_d(
 def _check_values(files: BootFiles, target: str, values: t.Mapping[Key, int], at_load: bool) -> None:
     """:raises Refused: the boot, or a later load, would set a key to something else."""
     for key, value in values.items():
-        origin = value_origin(files, key)
-        if at_load and number(origin) == value:
-            origin = value_origin(files, key, at_load=True)
-        if number(origin) != value:
+        loaded: list[Origin | None] = [*load_origins(files, key)] or [None]
+        wrong = [
+            origin for origin in [value_origin(files, key), *(loaded if at_load else [])] if number(origin) != value
+        ]
+        if wrong:
             raise Refused(
-                f"{key.sysctl} would not be {value} after a boot: {origin or _exclusion(files.sysctl_d, key)} wins over"
+                f"{key.sysctl} would not be {value} after a boot: {wrong[0] or _exclusion(files.sysctl_d, key)} wins over"
                 f" {target}. Name a sysctl_file in /etc/sysctl.d that sorts after it, or take the line away"
             )
 

@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
     class BootValues(t.Protocol):
         """What a program writes at boot, or at a load, from the files that it reads."""
 
-        def __init__(self, drop_ins: DropIns, at_load: bool = False) -> None: ...
+        def __init__(self, drop_ins: DropIns, only: tuple[str, ...] = ()) -> None: ...
 
         def writes(self, *names: str) -> list[Origin]:
             """All that is written to a variable that has these names (with dots), in that order."""

@@ -27,20 +27,24 @@ class Reading:
     :ivar unreadable_hides: whether a directory, or a link to nowhere, hides the files of its name in later directories.
     :ivar suffixes: how the names of the files end.
     :ivar last: a file that it reads after all others, whatever its name; None for none.
+    :ivar listed: the files that it is told to read, in this order, in place of all that; empty where it looks for them.
     """
 
     hidden: bool = False
     unreadable_hides: bool = True
     suffixes: tuple[str, ...] = (".conf",)
     last: str | None = None
+    listed: tuple[str, ...] = ()
 
     def takes(self, name: str) -> bool:
         """Whether files of this name are read at all."""
         return name.endswith(self.suffixes) and (self.hidden or not name.startswith("."))
 
-    def rank(self, conf: ConfFile) -> tuple[bool, str]:
+    def rank(self, conf: ConfFile) -> tuple[int, str]:
         """What files are sorted by into the order in which they are read."""
-        return (conf.path == self.last, conf.name)
+        # One that is listed more than once counts where it stands last.
+        place = len(self.listed) - 1 - self.listed[::-1].index(conf.path) if conf.path in self.listed else 0
+        return (place + (conf.path == self.last), "" if self.listed else conf.name)
 
 
 def directories(kind: str) -> tuple[str, ...]:
@@ -140,10 +144,15 @@ class DropIns:
 
     def reads(self, path: str) -> bool:
         """Whether a file at this path is read, or would be if it were there."""
-        if path == self.reading.last or any(path in (conf.path, conf.target) for conf in self.files):
+        if (
+            path == self.reading.last
+            or path in self.reading.listed
+            or any(path in (conf.path, conf.target) for conf in self.files)
+        ):
             return True
         return (
-            posixpath.dirname(path) in directories(self.kind)
+            not self.reading.listed
+            and posixpath.dirname(path) in directories(self.kind)
             and self.reading.takes(posixpath.basename(path))
             and self.hidden_by(path) is None
         )
@@ -208,6 +217,8 @@ def read(host: Host, kind: str, reading: Reading = Reading()) -> DropIns:
             if reading.takes(name) and name not in paths and (reading.unreadable_hides or _is_readable(host, path)):
                 paths[name] = path
     found = list(paths.values())
+    if reading.listed:
+        found = [path for path in dict.fromkeys(reading.listed) if host.exists(path)]
     if reading.last is not None and host.exists(reading.last):
         found.append(reading.last)
     files = []

@@ -61,6 +61,7 @@ class Command:
     :ivar words: the command, the module, what follows.
     :ivar has_more: whether anything follows, be it blanks, which is enough for an ``install``.
     :ivar is_ended: whether a newline ends it, so that another can follow.
+    :ivar text: what follows the module's name, as kmod reads it.
     """
 
     number: int
@@ -68,6 +69,7 @@ class Command:
     words: tuple[Word, ...]
     has_more: bool
     is_ended: bool
+    text: str = ""
 
     def values_of(self, module: str, parameter: str) -> list[tuple[int, str]]:
         """Where among the words a module's parameter stands, and its value; empty where it does not.
@@ -152,7 +154,8 @@ def _command(number: int, raw: str) -> Command:
     words = tuple(
         Word(match.group(), characters[match.start()].start(), characters[match.end() - 1].end()) for match in matches
     )
-    return Command(number, raw, words, len(head) == 2 and len(seen) > head[1].end() + 1, line.endswith("\n"))
+    text = seen[head[1].end() + 1 :] if len(head) == 2 else ""
+    return Command(number, raw, words, bool(text), line.endswith("\n"), text)
 
 
 def parameter_origins(drop_ins: DropIns, module: str, parameter: str) -> list[Origin]:
@@ -243,6 +246,15 @@ def install_origin(drop_ins: DropIns, module: str) -> Origin | None:
             if command.replaces(module):
                 return Origin(command.arguments, conf.path, command.number)
     return None
+
+
+def install_command(drop_ins: DropIns, module: str) -> str:
+    """The same as a shell gets it: what follows the module's name, to the byte; empty where there is none."""
+    for conf in drop_ins.files:
+        for command in _commands(conf.text):
+            if command.replaces(module):
+                return command.text
+    return ""
 
 
 def command_origins(drop_ins: DropIns, module: str, parameter: str) -> tuple[list[Origin], list[Origin]]:

@@ -96,11 +96,11 @@ def lines_about(conf: ConfFile, names: t.Collection[str], meant: t.Collection[st
 class BootValues:
     """What the boot writes, from all files that it reads.
 
-    :param at_load: only what ``systemd-sysctl --prefix=/net/netfilter`` writes.
+    :param only: prefixes as paths below /proc/sys, as of ``--prefix=/net/netfilter``; empty for all.
     """
 
-    def __init__(self, drop_ins: DropIns, at_load: bool = False) -> None:
-        self._prefix = "net/netfilter/" if at_load else ""
+    def __init__(self, drop_ins: DropIns, only: tuple[str, ...] = ()) -> None:
+        self._starts = tuple(prefix + "/" for prefix in only) or ("",)
         # As systemd-sysctl keeps it: a later line replaces an earlier one and moves to the end, unless it says
         # the same; then the earlier one stays where it is.
         self._entries: dict[str, tuple[str, Entry]] = {}
@@ -117,7 +117,7 @@ class BootValues:
 
         A glob never overrides a line that names the key, wherever that stands.
         """
-        keys = [key for key in map(normalise, names) if key.startswith(self._prefix)]
+        keys = [key for key in map(normalise, names) if f"{key}/".startswith(self._starts)]
         found = []
         for pattern, (path, entry) in self._entries.items():
             if wildcards.is_pattern(pattern):

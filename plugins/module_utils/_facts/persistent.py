@@ -18,7 +18,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     procps_sysctl,
     sysctl_names,
     systemd_sysctl,
-    udev_rules,
     wildcards,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, Origin
@@ -31,12 +30,13 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.at_load import Applier
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 #: Calls a function that reads, as `_facts` does where one refusal shall not end it all: None then.
 Attempt = t.Callable[[t.Callable[[], t.Optional[str]]], t.Optional[str]]
 
-_LOST = "lost when nf_conntrack is loaded after the boot applied it, and no udev rule applies it then"
+_LOST = "lost when nf_conntrack is loaded after the boot applied it, and nothing applies it then"
 
 RUNTIME = "runtime"
 FORMER_NAME = "former_name"
@@ -45,6 +45,10 @@ INVALID_VALUE = "invalid_value"
 MALFORMED = "malformed"
 NOT_READ = "not_read"
 NOT_AT_LOAD = "not_at_load"
+RACE = "race"
+
+#: What max is called beside its name in net.netfilter.
+_ALIAS = "net/nf_conntrack_max"
 
 #: Files that were read once, and are not by the boot of every host.
 _ONCE_READ = {systemd_sysctl.KIND: procps_sysctl.SYSCTL_CONF, modprobe_d.KIND: "/etc/modprobe.conf"}
@@ -62,7 +66,7 @@ class Observed:
     :ivar unread: files below /etc that stand beside those and are not read, by kind.
     :ivar is_initial: whether this is the initial network namespace, the one that the whole host's keys belong to.
     :ivar is_there_first: whether nf_conntrack is there before the boot applies sysctl.d.
-    :ivar has_rule: whether, where it is not, a udev rule applies ``net.netfilter`` lines at every load.
+    :ivar appliers: what sets sysctl values at every load; nothing where nothing is loaded on this host.
     """
 
     presence: str
@@ -73,7 +77,7 @@ class Observed:
     unread: t.Mapping[str, t.Sequence[ConfFile]]
     is_initial: bool
     is_there_first: bool
-    has_rule: bool
+    appliers: t.Sequence[Applier]
 
 
 def observe(host: Host, attempt: Attempt) -> Observed:
@@ -84,6 +88,7 @@ def observe(host: Host, attempt: Attempt) -> Observed:
     presence, release = _kernel.presence(host), _kernel.release(host)
     is_initial = _kernel.in_initial_namespace(host)
     files = outcome.observe(host)
+    is_loaded_here = is_initial and presence != _kernel.BUILT_IN
     # What starts in a container finds the kernel of the host with its modules.
     is_there_first = not is_initial or presence == _kernel.BUILT_IN or _is_loaded_first(host, release, files)
     return Observed(
@@ -98,7 +103,7 @@ def observe(host: Host, attempt: Attempt) -> Observed:
         },
         is_initial=is_initial,
         is_there_first=is_there_first,
-        has_rule=not is_there_first and _has_rule(host),
+        appliers=files.at_load.found if is_loaded_here else (),
     )
 
 
@@ -128,23 +133,24 @@ def _is_loaded_first(host: Host, release: str, files: outcome.BootFiles) -> bool
     return any(_kernel.MODULE in modules for modules in brought.values())
 
 
-def _has_rule(host: Host) -> bool:
-    """Whether a udev rule runs a sysctl program when nf_conntrack is loaded."""
-    rules = drop_ins.read(host, udev_rules.KIND, udev_rules.READING)
-    return any(udev_rules.applies_sysctl(conf.text, _kernel.MODULE) for conf in rules.files)
-
-
 def _lines(observed: Observed) -> dict[str, Origin]:
-    """The sysctl line that sets each key, for those that one sets."""
+    """The sysctl line that sets each key at boot, for those that one sets."""
     if observed.files.program.problem:
         return {}
-    # A rule applies lines after all others, and knows no names but those in net.netfilter.
     lines = {
-        name: outcome.value_origin(observed.files, key, at_load=observed.has_rule)
+        name: outcome.value_origin(observed.files, key)
         for name, key in KEYS.items()
         if observed.is_initial or key.scope == "namespace"
     }
     return {name: origin for name, origin in lines.items() if origin is not None}
+
+
+def _at_load(observed: Observed) -> dict[str, list[Origin]]:
+    """What sets each key at every load, for those that something sets: by modprobe, and then by udev."""
+    if observed.files.program.problem or not observed.appliers:
+        return {}
+    lines = {name: outcome.load_origins(observed.files, key, with_rule=False) for name, key in KEYS.items()}
+    return {name: origins for name, origins in lines.items() if origins}
 
 
 def _hashsizes(observed: Observed) -> list[Origin]:
@@ -171,14 +177,17 @@ def gather(host: Host, attempt: Attempt = lambda read: read()) -> dict[str, t.An
     :raises HostError: what the boot depends on cannot be read.
     """
     observed = observe(host, attempt)
-    lines, by_option = _lines(observed), _by_option(observed)
-    if observed.is_there_first or observed.has_rule:
-        origins = {**by_option, **lines}
-        certain, lost = origins, {}
+    lines, by_option, at_load = _lines(observed), _by_option(observed), _at_load(observed)
+    by_load = {**by_option, **{name: origins[-1] for name, origins in at_load.items()}}
+    races, lost = {}, {}
+    if observed.is_there_first:
+        origins = certain = {**by_load, **lines}
     else:
-        # The load comes after the lines, and undoes them.
-        origins = {**lines, **by_option}
-        certain, lost = by_option, lines
+        # The load comes after the lines, and undoes those that nothing applies again.
+        lost = {name: origin for name, origin in lines.items() if name not in at_load}
+        origins = {**lost, **by_load}
+        races = {name: two for name, two in at_load.items() if len({outcome.number(origin) for origin in two}) > 1}
+        certain = {name: origin for name, origin in by_load.items() if name not in races}
     live = {name: host.read_number(f"{DIRECTORY}/{name}") for name in origins}
     persistent = {
         name: {"boot": _number(observed, name, origin), "file": origin.path, "line": origin.number}
@@ -186,6 +195,7 @@ def gather(host: Host, attempt: Attempt = lambda read: read()) -> dict[str, t.An
     }
     drift = [
         *_differing(observed, certain, live),
+        *_racing(races, live),
         *_lost(observed, lost, live),
         *_without_effect(observed),
         *_not_read(observed),
@@ -227,10 +237,45 @@ def _lost(
     observed: Observed, lines: t.Mapping[str, Origin], live: t.Mapping[str, int | None]
 ) -> t.Iterator[dict[str, t.Any]]:
     """Lines that the boot may apply in vain."""
+    others = f": {_places(observed)} sets other keys" if observed.appliers else ""
     for name, origin in sorted(lines.items()):
-        message = f"{origin.path}:{origin.number} ({name} = {origin.value}): {_LOST}"
+        if observed.appliers and _names_alias(observed, origin):
+            continue  # told with the name that would do
+        message = f"{origin.path}:{origin.number} ({name} = {origin.value}): {_LOST}{others}"
         number = _number(observed, name, origin)
         yield _item(NOT_AT_LOAD, name, number, live[name], origin.path, origin.number, message)
+
+
+def _places(observed: Observed) -> str:
+    return " and ".join(dict.fromkeys(applier.place for applier in observed.appliers))
+
+
+def _names_alias(observed: Observed, origin: Origin) -> bool:
+    """Whether a line has the name of max that is no key of net.netfilter, and nothing sets that at a load."""
+    entries = [
+        entry
+        for conf in observed.files.sysctl_d.files
+        if conf.path == origin.path
+        for entry in systemd_sysctl.parse(conf.text)
+        if entry.number == origin.number
+    ]
+    return any(entry.key == _ALIAS for entry in entries) and not _is_applied(observed, origin.path, origin.number)
+
+
+def _is_applied(observed: Observed, path: str, number: int) -> bool:
+    """Whether something applies this line for max at every load."""
+    written = (one for applier in observed.appliers for one in applier.writes(*KEYS[MAX].aliases))
+    return any((one.path, one.number) == (path, number) for one in written)
+
+
+def _racing(races: t.Mapping[str, list[Origin]], live: t.Mapping[str, int | None]) -> t.Iterator[dict[str, t.Any]]:
+    """Keys that modprobe and udev set to different values at a load, side by side."""
+    for name, (first, second) in sorted(races.items()):
+        message = (
+            f"{name}: each load sets it to {outcome.number(first)} by what modprobe runs ({first.path}:{first.number}), and to"
+            f" {outcome.number(second)} by what udev runs ({second.path}:{second.number}), and either may come last"
+        )
+        yield _item(RACE, name, outcome.number(second), live[name], second.path, second.number, message)
 
 
 def _without_effect(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
@@ -248,7 +293,7 @@ def _without_effect(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
         return
     for conf in observed.files.sysctl_d.files:
         for entry, name in _conntrack_entries(conf):
-            problem = _problem(observed, entry, name)
+            problem = _problem(observed, conf, entry, name)
             if problem is not None:
                 kind, words = problem
                 yield _line(kind, conf, entry, name, words)
@@ -270,6 +315,9 @@ def _not_read(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
     """Lines for connection tracking in files that the boot does not read."""
     # Where it is not known what applies such files, neither is which of them it reads.
     for conf in [] if observed.files.program.problem else observed.unread[systemd_sysctl.KIND]:
+        # What is run at a load may read it, as firewalld's does /etc/sysctl.conf.
+        if any(applier.files is not None and applier.files.reads(conf.target) for applier in observed.appliers):
+            continue
         for entry, name in _conntrack_entries(conf):
             yield _line(NOT_READ, conf, entry, name, "this host's boot does not read this file")
     for conf in observed.unread[modprobe_d.KIND]:
@@ -286,7 +334,7 @@ def _conntrack_entries(conf: ConfFile) -> t.Iterator[tuple[systemd_sysctl.Entry,
             yield entry, name
 
 
-def _problem(observed: Observed, entry: systemd_sysctl.Entry, name: str) -> tuple[str, str] | None:
+def _problem(observed: Observed, conf: ConfFile, entry: systemd_sysctl.Entry, name: str) -> tuple[str, str] | None:
     """Why a line for a key, which is ``name`` today, never applies; None where it may."""
     if not sysctl_names.is_of_today(entry.key):
         today = f"it is {KEYS[name].sysctl} today" if name in KEYS else "nothing took its place"
@@ -294,8 +342,9 @@ def _problem(observed: Observed, entry: systemd_sysctl.Entry, name: str) -> tupl
     number = _kernel.parse_number(entry.value or "")
     if name in KEYS and (number is None or not KEYS[name].takes(number)):
         return INVALID_VALUE, "the kernel takes no such value"
-    if entry.key == "net/nf_conntrack_max" and observed.has_rule:
-        return NOT_AT_LOAD, _LOST + f"; that of this host knows {KEYS[name].sysctl}"
+    is_lost = entry.key == _ALIAS and bool(observed.appliers) and not observed.is_there_first
+    if is_lost and not _is_applied(observed, conf.path, entry.number):
+        return NOT_AT_LOAD, _LOST + f"; {_places(observed)} knows {KEYS[name].sysctl}"
     if name == COUNT:
         return UNKNOWN_KEY, "this is the number of entries in use, and cannot be set"
     if observed.names is None:

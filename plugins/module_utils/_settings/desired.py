@@ -12,7 +12,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import InvalidInput, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, COUNT, KEYS, MAX
-from ansible_collections.netops.conntrack.plugins.module_utils._own_files import UDEV_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import AUTO
 
 if t.TYPE_CHECKING:
@@ -123,10 +122,10 @@ def _expected_buckets(observed: Observed, request: Request) -> int | None:
 
 
 def _line_at_load(observed: Observed, request: Request, name: str) -> int | None:
-    """The number that a sysctl line sets at a load, where the udev rule that applies it is there or will be."""
-    if observed.boot is None or not (request.boot or observed.boot.own[UDEV_FILE]):
+    """The number that a sysctl line sets at a load, where something applies it then, or the udev rule will."""
+    if observed.boot is None:
         return None
-    return outcome.number_at_load(observed.boot, KEYS[name])
+    return outcome.number_at_load(observed.boot, KEYS[name], with_rule=request.boot)
 
 
 def _check_sizes(observed: Observed, desired: Desired, request: Request) -> None:

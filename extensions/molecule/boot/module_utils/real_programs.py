@@ -21,10 +21,13 @@ _MNT_DETACH = 2
 
 _COMMAND_LINE = "/tmp/cmdline"
 _PRINTED = "/tmp/printed"
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C", "SYSTEMD_LOG_TARGET": "null"}
+_ENVIRONMENT = {"PATH": "/tmp/bin:/usr/sbin:/usr/bin", "LC_ALL": "C", "SYSTEMD_LOG_TARGET": "null"}
 
 # What a tree may fill, beside /etc and /run: mounted empty over what the host has there.
-_COVERED = ("/usr/lib/sysctl.d", "/usr/lib/modprobe.d", "/usr/local/lib")
+_COVERED = ("/usr/lib/sysctl.d", "/usr/lib/modprobe.d", "/usr/lib/udev/rules.d", "/usr/local/lib")
+
+# What an `install` command calls to load the module for which it is run: one that has nothing to do, since that is there.
+_STAND_IN = "/tmp/bin/modprobe"
 
 
 class Root:
@@ -36,11 +39,11 @@ class Root:
         self._outside = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
         self._path = tempfile.mkdtemp(prefix="root-")
         _mount("tmpfs", self._path, "tmpfs")
-        for name in ("etc", "run", "usr", "proc", "dev", "tmp"):
+        for name in ("etc", "run", "usr", "proc", "sys", "dev", "tmp"):
             os.mkdir(os.path.join(self._path, name))
         for name in ("bin", "sbin", "lib", "lib64"):
             os.symlink("usr/" + name, os.path.join(self._path, name))
-        for name in ("usr", "proc", "dev"):
+        for name in ("usr", "proc", "sys", "dev"):
             _mount("/" + name, os.path.join(self._path, name), None, _MS_BIND)
         os.chroot(self._path)
         os.chdir("/")
@@ -49,6 +52,10 @@ class Root:
         with open(_COMMAND_LINE, "wb") as stream:
             stream.write(b"quiet\n")
         _mount(_COMMAND_LINE, "/proc/cmdline", None, _MS_BIND)
+        os.mkdir(os.path.dirname(_STAND_IN))
+        with open(_STAND_IN, "wb") as stream:
+            stream.write(b"#!/bin/sh\n")
+        os.chmod(_STAND_IN, 0o755)
 
     def leave(self) -> None:
         """Back to the host. The directory is removed only when it is empty, since the host's own were in it."""
