@@ -12,12 +12,34 @@ from dataclasses import dataclass
 from ansible_collections.netops.conntrack.plugins.module_utils import _programs
 from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl, systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import Reading
+from ansible_collections.netops.conntrack.plugins.module_utils._kernel import COMMAND_LINE
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
-_SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
+SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
+_SERVICE = "systemd-sysctl.service"
+
+#: Where systemd looks for units, first those that hide others.
+_UNITS = (
+    "/etc/systemd/system.control",
+    "/run/systemd/system.control",
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
+
+#: What hosts have that boot by something else again, unless they have an init script of procps as well.
+_OTHER_BOOTS = {
+    "/etc/openwrt_release": "OpenWrt's own scripts",
+    "/sbin/openrc": "OpenRC",
+    "/usr/sbin/openrc": "OpenRC",
+    "/etc/runit": "runit",
+    "/etc/s6": "s6",
+}
 _RUNNING_SYSTEMD = "/run/systemd/system"
 _INIT = "/sbin/init"
 _INIT_SCRIPTS = ("/etc/init.d/procps", "/etc/init.d/procps.sh")
@@ -56,10 +78,19 @@ def find(host: Host) -> SysctlProgram:
     systemd-sysctl where it is installed and systemd boots the host. Else procps, where an init script runs its
     ``sysctl --system`` and udev can run it at later loads.
     """
-    program = _first(host, _SYSTEMD_SYSCTL)
+    program = _first(host, SYSTEMD_SYSCTL)
     if program is not None and _boots_by_systemd(host):
+        mask = _mask(host)
+        if mask is not None:
+            return _unknown(
+                f"{_SERVICE} is masked ({mask}), so nothing applies sysctl files when this host boots; take the mask away:"
+                f" systemctl unmask {_SERVICE}"
+            )
         return SysctlProgram(Reading(), systemd_sysctl.BootValues, f"{program} --prefix=/net/netfilter")
     sysctl, script = _programs.find(host, "sysctl"), _first(host, _INIT_SCRIPTS)
+    other = next((name for path, name in _OTHER_BOOTS.items() if host.exists(path)), None)
+    if script is None and other is not None:
+        return _unknown(f"this host boots by {other}, and it is not known here what that sets, and in which order")
     if sysctl is None or script is None:
         return _unknown(
             "this host's boot runs neither systemd-sysctl nor an init script of procps ({0}), so nothing here is known"
@@ -79,6 +110,24 @@ def find(host: Host) -> SysctlProgram:
     # sysctl 3.3.17 to 4.0.4 acts on --system where it stands, so what stands behind it is not seen.
     at_load = f"{sysctl} --quiet --pattern '{procps_sysctl.PATTERN}' --system"
     return SysctlProgram(procps_sysctl.READING, procps_sysctl.BootValues, at_load)
+
+
+def _mask(host: Host) -> str | None:
+    """What keeps systemd from starting the service: the first file that stands for it, if that is empty; None for nothing.
+
+    Sources: systemd.unit(5), kernel-command-line(7) for systemd.mask=.
+    """
+    for word in (host.read_value(COMMAND_LINE) or "").split():
+        if word in (f"systemd.mask={_SERVICE}", "systemd.mask=systemd-sysctl"):
+            return f"{COMMAND_LINE}: {word}"
+    for directory in _UNITS:
+        path = f"{directory}/{_SERVICE}"
+        target = host.resolve(path)
+        if target == "/dev/null":
+            return f"{path} leads to /dev/null"
+        if host.is_file(target):
+            return None if host.read(target) else f"{path} is empty"
+    return None
 
 
 def _boots_by_systemd(host: Host) -> bool:
