@@ -207,10 +207,12 @@ class Plan:
     """What has to be changed, in order, and what else the module returns.
 
     :ivar results: keys of the module's result that describe the state this plan leads to.
+    :ivar notes: keys of the module's result that describe what this plan does, and that a later one cannot tell.
     """
 
     changes: list[Change]
     results: dict[str, t.Any]
+    notes: dict[str, t.Any] = field(default_factory=dict)
 
 
 def check_writable(changes: t.Sequence[Change], unwritable: t.Container[str], advice: str = "") -> None:
@@ -240,6 +242,7 @@ def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool) -> 
             changes, last = _apply(host, changes, make_plan)
     return dict(
         last.results,
+        **plan.notes,
         changed=bool(changes),
         changes=[change.result() for change in changes],
         diff=_diff(changes),

@@ -10,6 +10,7 @@ checked against the keys that Linux 5.10, 6.1, 6.12, 6.18 and 7.2 really have.
 from __future__ import annotations
 
 import re
+import typing as t
 from dataclasses import dataclass
 
 DIRECTORY = "/proc/sys/net/netfilter"
@@ -35,6 +36,10 @@ class Key:
     :ivar scope: ``host`` when only the initial network namespace can write it, else ``namespace``.
     :ivar timeout: short name of a timeout, as in ``timeouts: {tcp_established: 86400}``; None for other keys.
     :ivar kernels: which kernels have it, in words; empty when all that are supported have it.
+    :ivar default: what the kernel sets it to by itself, where that is the same on every kernel from ``default_since``
+        on; None where it is not, or is computed, as max and hashsize are.
+    :ivar default_since: (major, minor) of the first kernel with that default, as far as it is known.
+    :ivar parameter: the parameter of nf_conntrack that gives it another default; None where none does.
     """
 
     name: str
@@ -44,6 +49,9 @@ class Key:
     scope: str = "namespace"
     timeout: str | None = None
     kernels: str = ""
+    default: int | None = None
+    default_since: tuple[int, int] = (4, 18)
+    parameter: str | None = None
 
     @property
     def path(self) -> str:
@@ -105,51 +113,92 @@ def is_conntrack(name: str) -> bool:
     return name.startswith(("nf_conntrack_", "nf_flowtable_")) and not name.startswith("nf_conntrack_frag6_")
 
 
-def _timeouts(names: str, kernels: str = "") -> list[Key]:
-    return [Key(name, 1, TIMEOUT_MAX, "seconds", timeout=timeout_name(name), kernels=kernels) for name in names.split()]
+_UDP_STREAM = "nf_conntrack_udp_timeout_stream"
 
 
-def _flags(names: str, kernels: str = "") -> list[Key]:
-    return [Key(name, 0, 1, "flag", kernels=kernels) for name in names.split()]
+def _timeouts(defaults: t.Mapping[str, int | None], kernels: str = "") -> list[Key]:
+    return [
+        Key(name, 1, TIMEOUT_MAX, "seconds", timeout=timeout_name(name), kernels=kernels, default=default)
+        for name, default in defaults.items()
+    ]
 
+
+def _flag(name: str, default: int, kernels: str = "", parameter: str | None = None) -> Key:
+    return Key(name, 0, 1, "flag", kernels=kernels, default=default, parameter=parameter)
+
+
+_GRE = "with CONFIG_NF_CT_PROTO_GRE"
+_SCTP = "with CONFIG_NF_CT_PROTO_SCTP"
+_DCCP = "Linux up to 6.16 with CONFIG_NF_CT_PROTO_DCCP"
 
 _CATALOGUE: list[Key] = [
     Key(MAX, 1, INT_MAX, "entries", scope="host"),
     Key(BUCKETS, 1, INT_MAX, "buckets", scope="host"),
     Key("nf_conntrack_expect_max", 1, INT_MAX, "entries", scope="host"),
-    Key("nf_conntrack_log_invalid", 0, 255, "protocol"),
+    Key("nf_conntrack_log_invalid", 0, 255, "protocol", default=0),
+    # 1 before Linux 5.19, 2 since.
     Key("nf_conntrack_events", 0, 2, "mode"),
-    Key("nf_conntrack_tcp_max_retrans", 0, 255, "packets"),
+    Key("nf_conntrack_tcp_max_retrans", 0, 255, "packets", default=3),
+    _flag("nf_conntrack_acct", 0, parameter="acct"),
+    _flag("nf_conntrack_checksum", 1),
+    _flag("nf_conntrack_timestamp", 0, parameter="tstamp"),
+    _flag("nf_conntrack_tcp_be_liberal", 0),
+    _flag("nf_conntrack_tcp_loose", 1),
+    _flag("nf_conntrack_tcp_ignore_invalid_rst", 0, "Linux 5.14 and later"),
+    _flag("nf_conntrack_helper", 0, "Linux up to 5.19", parameter="nf_conntrack_helper"),
+    _flag("nf_conntrack_dccp_loose", 1, _DCCP),
+    # 180 on Linux 4.18 and 4.19.
+    Key(_UDP_STREAM, 1, TIMEOUT_MAX, "seconds", timeout="udp_stream", default=120, default_since=(5, 10)),
 ]
-_CATALOGUE += _flags(
-    "nf_conntrack_acct nf_conntrack_checksum nf_conntrack_timestamp nf_conntrack_tcp_be_liberal nf_conntrack_tcp_loose"
-)
-_CATALOGUE += _flags("nf_conntrack_tcp_ignore_invalid_rst", "Linux 5.14 and later")
-_CATALOGUE += _flags("nf_conntrack_helper", "Linux up to 5.19")
-_CATALOGUE += _flags("nf_conntrack_dccp_loose", "Linux up to 6.16 with CONFIG_NF_CT_PROTO_DCCP")
 _CATALOGUE += _timeouts(
-    "nf_conntrack_generic_timeout nf_conntrack_icmp_timeout nf_conntrack_icmpv6_timeout"
-    " nf_conntrack_tcp_timeout_close nf_conntrack_tcp_timeout_close_wait nf_conntrack_tcp_timeout_established"
-    " nf_conntrack_tcp_timeout_fin_wait nf_conntrack_tcp_timeout_last_ack nf_conntrack_tcp_timeout_max_retrans"
-    " nf_conntrack_tcp_timeout_syn_recv nf_conntrack_tcp_timeout_syn_sent nf_conntrack_tcp_timeout_time_wait"
-    " nf_conntrack_tcp_timeout_unacknowledged nf_conntrack_udp_timeout nf_conntrack_udp_timeout_stream"
+    {
+        "nf_conntrack_generic_timeout": 600,
+        "nf_conntrack_icmp_timeout": 30,
+        "nf_conntrack_icmpv6_timeout": 30,
+        "nf_conntrack_tcp_timeout_close": 10,
+        "nf_conntrack_tcp_timeout_close_wait": 60,
+        "nf_conntrack_tcp_timeout_established": 432000,
+        "nf_conntrack_tcp_timeout_fin_wait": 120,
+        "nf_conntrack_tcp_timeout_last_ack": 30,
+        "nf_conntrack_tcp_timeout_max_retrans": 300,
+        "nf_conntrack_tcp_timeout_syn_recv": 60,
+        "nf_conntrack_tcp_timeout_syn_sent": 120,
+        "nf_conntrack_tcp_timeout_time_wait": 120,
+        "nf_conntrack_tcp_timeout_unacknowledged": 300,
+        "nf_conntrack_udp_timeout": 30,
+    }
 )
-_CATALOGUE += _timeouts("nf_conntrack_gre_timeout nf_conntrack_gre_timeout_stream", "with CONFIG_NF_CT_PROTO_GRE")
+_CATALOGUE += _timeouts({"nf_conntrack_gre_timeout": 30, "nf_conntrack_gre_timeout_stream": 180}, _GRE)
 _CATALOGUE += _timeouts(
-    "nf_conntrack_sctp_timeout_closed nf_conntrack_sctp_timeout_cookie_echoed nf_conntrack_sctp_timeout_cookie_wait"
-    " nf_conntrack_sctp_timeout_established nf_conntrack_sctp_timeout_heartbeat_sent"
-    " nf_conntrack_sctp_timeout_shutdown_ack_sent nf_conntrack_sctp_timeout_shutdown_recd"
-    " nf_conntrack_sctp_timeout_shutdown_sent",
-    "with CONFIG_NF_CT_PROTO_SCTP",
+    {
+        "nf_conntrack_sctp_timeout_closed": 10,
+        "nf_conntrack_sctp_timeout_cookie_echoed": 3,
+        "nf_conntrack_sctp_timeout_cookie_wait": 3,
+        # These three are others on Linux 4.18 than on 5.10.
+        "nf_conntrack_sctp_timeout_established": None,
+        "nf_conntrack_sctp_timeout_shutdown_recd": None,
+        "nf_conntrack_sctp_timeout_shutdown_sent": None,
+        "nf_conntrack_sctp_timeout_heartbeat_sent": 30,
+        "nf_conntrack_sctp_timeout_shutdown_ack_sent": 3,
+    },
+    _SCTP,
 )
-_CATALOGUE += _timeouts("nf_conntrack_sctp_timeout_heartbeat_acked", "Linux up to 6.1 with CONFIG_NF_CT_PROTO_SCTP")
 _CATALOGUE += _timeouts(
-    "nf_conntrack_dccp_timeout_closereq nf_conntrack_dccp_timeout_closing nf_conntrack_dccp_timeout_open"
-    " nf_conntrack_dccp_timeout_partopen nf_conntrack_dccp_timeout_request nf_conntrack_dccp_timeout_respond"
-    " nf_conntrack_dccp_timeout_timewait",
-    "Linux up to 6.16 with CONFIG_NF_CT_PROTO_DCCP",
+    {"nf_conntrack_sctp_timeout_heartbeat_acked": 210}, "Linux up to 6.1 with CONFIG_NF_CT_PROTO_SCTP"
 )
-_CATALOGUE += _timeouts("nf_flowtable_tcp_timeout nf_flowtable_udp_timeout", "with CONFIG_NF_FLOW_TABLE")
+_CATALOGUE += _timeouts(
+    {
+        "nf_conntrack_dccp_timeout_closereq": 64,
+        "nf_conntrack_dccp_timeout_closing": 64,
+        "nf_conntrack_dccp_timeout_open": 43200,
+        "nf_conntrack_dccp_timeout_partopen": 480,
+        "nf_conntrack_dccp_timeout_request": 240,
+        "nf_conntrack_dccp_timeout_respond": 480,
+        "nf_conntrack_dccp_timeout_timewait": 240,
+    },
+    _DCCP,
+)
+_CATALOGUE += _timeouts({"nf_flowtable_tcp_timeout": 30, "nf_flowtable_udp_timeout": 30}, "with CONFIG_NF_FLOW_TABLE")
 
 #: Every key by its name.
 KEYS: dict[str, Key] = {key.name: key for key in sorted(_CATALOGUE, key=lambda key: key.name)}

@@ -22,7 +22,7 @@ description:
     below C(/etc), see O(conflicting_entries). All other bytes of these files stay as they were.
   - With a O(hashsize) so is any other that the kernel refuses, such as C(64K), because with one of those, wherever it
     stands, it does not load C(nf_conntrack) at all.
-  - Keys that are not named are left alone.
+  - Keys that are not named are left alone, or with O(other_keys=remove) taken out of the collection's own files.
   - What holds at boot is told, and made, by the rules of the host's own boot, which is systemd-sysctl, or where systemd
     does not boot it an init script, C(/etc/init.d/procps), that runs C(sysctl --system). A host with neither can have
     O(scope=runtime) alone.
@@ -37,8 +37,9 @@ options:
   state:
     description:
       - V(present) sets what is asked for.
-      - V(absent) takes the collection's own files away, and the lines of the keys that are named here from
-        O(sysctl_file) where that is another file. Values are not looked at, and the running kernel stays as it is.
+      - V(absent) without keys takes the collection's own files away. With keys it takes these alone out of the
+        collection's own files and out of O(sysctl_file). With keys and O(other_keys=remove) it does both.
+      - Values are not looked at, and the running kernel stays as it is.
     type: str
     choices: [present, absent]
     default: present
@@ -54,7 +55,7 @@ options:
     description:
       - Number of buckets of the table, from V(1) to V(2147483647), or V(auto).
       - V(auto) is O(max) (or the live max) divided by O(entries_per_bucket). An automatic size never shrinks the live
-        table.
+        table. Boots get what it comes to, whatever the live table has.
       - The kernel rounds up to whole memory pages of buckets (512 on most hosts). The rounded number is what is compared
         and kept.
       - Left alone when not given. When it is given without O(max), the live max is kept for boots too, because loading
@@ -117,6 +118,25 @@ options:
     type: str
     choices: [replace, fail]
     default: replace
+  other_keys:
+    description:
+      - What to do with keys that earlier calls set and this one does not name.
+      - V(keep) leaves them, so that several calls add up.
+      - V(remove) makes this call the whole truth about the host. It takes those keys out of the collection's own files, also
+        out of a O(sysctl_file) that the collection made, and takes back O(load). A running value goes back to what the
+        next boot sets, which is what another file sets or the kernel's own default. Where that default is not known, as of
+        C(nf_conntrack_events), the running value stays and RV(kept_live) names the key.
+      - Lines that O(sysctl_file) put into a file that was there before are known by their key only as long as the key is
+        named.
+    type: str
+    choices: [keep, remove]
+    default: keep
+  keep_larger:
+    description:
+      - V(true) leaves a O(max) and a O(hashsize) that are larger than asked for, live, or set for boots by files that are not
+        the collection's. For hosts whose kube-proxy or operator raises them.
+    type: bool
+    default: false
   load:
     description:
       - V(true) loads C(nf_conntrack) now and at every boot, as O(scope) says.
@@ -124,7 +144,7 @@ options:
         refused and named. M(netops.conntrack.conntrack_modules) with
         O(netops.conntrack.conntrack_modules#module:state=present) takes such lines away.
       - Check mode passes over that module's own file, because a task before may only have predicted that it goes.
-      - V(false) loads nothing, and takes nothing back that an earlier V(true) set up. Where C(nf_conntrack) is not
+      - V(false) loads nothing, and takes nothing back that an earlier V(true) set up, but with O(other_keys=remove). Where C(nf_conntrack) is not
         loaded, the files are written and RV(pending) is V(true).
     type: bool
     default: false
@@ -173,6 +193,22 @@ EXAMPLES = r"""
 - name: Let the next boot start from the kernel's defaults again
   netops.conntrack.conntrack_settings:
     state: absent
+  become: true
+
+- name: Have these values and no others of earlier calls
+  netops.conntrack.conntrack_settings:
+    max: 262144
+    hashsize: auto
+    timeouts:
+      udp: 20
+    other_keys: remove
+  become: true
+
+- name: Take one timeout back, for boots
+  netops.conntrack.conntrack_settings:
+    state: absent
+    timeouts:
+      udp: 20
   become: true
 
 - name: Survive an incident now, and leave the next boot as it is
@@ -271,6 +307,11 @@ pending:
   description: Whether values wait in the files because C(nf_conntrack) is not loaded.
   returned: success
   type: bool
+kept_live:
+  description: Keys that O(other_keys=remove) took out of the files and whose running value stays until the next boot.
+  returned: success
+  type: list
+  elements: str
 skipped:
   description: Keys left out because this kernel does not have them.
   returned: success
@@ -310,6 +351,8 @@ def main() -> None:
             "sysctl_file": {"type": "path"},
             "conflicting_entries": {"type": "str", "choices": ["replace", "fail"], "default": "replace"},
             "missing_keys": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},
+            "other_keys": {"type": "str", "choices": ["keep", "remove"], "default": "keep"},
+            "keep_larger": {"type": "bool", "default": False},
             "load": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},
         },

@@ -30,7 +30,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import Ho
 from ansible_collections.netops.conntrack.plugins.module_utils._host import LOCK_FILE, Host
 
 # Time limits on single examples fail on a machine that is busy with something else. `make fuzz` looks at more examples.
-hypothesis.settings.register_profile("unit", deadline=None)
+hypothesis.settings.register_profile("unit", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
 

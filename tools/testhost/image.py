@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Sequence
 
-from . import qemu
+from . import process
 from .errors import TestHostError
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netops-conntrack"
 SUITES = ("bullseye", "bookworm", "trixie", "sid")
+#: At the end of a suite's name: with User Mode Linux instead of a virtual machine.
+UML = "-uml"
 
 _RECIPE = Path(__file__).with_name("build-image")
 _KEY = CACHE / "ssh_key"
@@ -33,6 +35,11 @@ class Image:
     directory: Path
 
     @property
+    def uml(self) -> bool:
+        """Whether the machine's kernel is to be a process."""
+        return self.suite.endswith(UML)
+
+    @property
     def disk(self) -> Path:
         return self.directory / "disk.raw"
 
@@ -44,16 +51,24 @@ class Image:
     def initrd(self) -> Path:
         return self.directory / "initrd"
 
+    @property
+    def system(self) -> Path:
+        """The directory of the User Mode Linux of the release, and of the C library that it needs."""
+        return self.directory / "uml"
+
 
 def ensure(suites: Sequence[str]) -> dict[str, Image]:
     """Return the images of these releases, having built side by side those that were missing."""
-    unique = list(dict.fromkeys(suites))
-    for suite in unique:
-        if suite not in SUITES:
-            raise TestHostError(f"no such suite: {suite}; there are {', '.join(SUITES)}")
+    for suite in suites:
+        if suite.removesuffix(UML) not in SUITES:
+            raise TestHostError(
+                f"no such suite: {suite}; there are {', '.join(SUITES)}, each also with {UML} at its end"
+            )
     ssh_key()
-    with ThreadPoolExecutor(len(unique) or 1) as pool:
-        return dict(zip(unique, pool.map(_ensure_one, unique)))
+    releases = list(dict.fromkeys(suite.removesuffix(UML) for suite in suites))
+    with ThreadPoolExecutor(len(releases) or 1) as pool:
+        built = dict(zip(releases, pool.map(_ensure_one, releases)))
+    return {suite: Image(suite, built[suite.removesuffix(UML)].directory) for suite in suites}
 
 
 def ssh_key() -> Path:
@@ -107,7 +122,7 @@ def _build(image: Image) -> None:
         _remove(unfinished)
     for old in CACHE.glob(f"image-{image.suite}-*"):
         # One that a machine of another work tree runs on stays until the next build.
-        if old != image.directory and not qemu.using(old):
+        if old != image.directory and not process.using(old):
             shutil.rmtree(old)
     print(f"image {image.suite}: built in {time.monotonic() - began:.0f} s", flush=True)
 
@@ -127,7 +142,9 @@ def _run(command: list[str]) -> None:
     try:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except OSError as error:
-        raise TestHostError(f"cannot run {command[0]}: {error.strerror}; tools/setup vm installs what is needed") from error
+        raise TestHostError(
+            f"cannot run {command[0]}: {error.strerror}; tools/setup vm installs what is needed"
+        ) from error
     except subprocess.CalledProcessError as error:
         output = error.stdout.decode(errors="replace").strip()
         raise TestHostError(f"{' '.join(command)} failed with status {error.returncode}:\n{output}") from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import at_load, sysctl_program
@@ -21,10 +21,11 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins 
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._config.procps_sysctl import SYSCTL_CONF
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import COMMAND_LINE, MODULE
-from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, Key
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, MAX, Key
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import (
     LOAD_FILE,
     MODPROBE_FILE,
+    SETTINGS_HEADER,
     SYSCTL_FILE,
     UDEV_FILE,
 )
@@ -107,6 +108,41 @@ def _read_name(host: Host, sysctl_d: DropIns, path: str) -> str:
     """The name that the boot reads a file by, which may be a link to that; the path itself where it reads none."""
     target = host.resolve(path)
     return target if sysctl_d.reads(target) and not sysctl_d.reads(path) else path
+
+
+def own_keys(files: BootFiles) -> frozenset[str]:
+    """The keys that the collection's own files set, also a sysctl file of another name that it made."""
+    names = {systemd_sysctl.normalise(name): key.name for key in KEYS.values() for name in (key.sysctl, *key.aliases)}
+    entries = [entry for conf in own_sysctl_files(files) for entry in systemd_sysctl.parse(conf.text)]
+    found = {names[entry.key] for entry in entries if entry.key in names}
+    options = files.modprobe_d.content(MODPROBE_FILE) or ""
+    if modprobe_d.parameter_lines(ConfFile(MODPROBE_FILE, MODPROBE_FILE, options), MODULE, "hashsize"):
+        found.add(BUCKETS)
+    return frozenset(found)
+
+
+def own_sysctl_files(files: BootFiles) -> list[ConfFile]:
+    """The sysctl files that the collection made, by what they begin with; also one that the boot does not read."""
+    return [
+        conf
+        for conf in (*files.sysctl_d.files, *files.unread)
+        if conf.is_administrators and conf.content is not None and conf.text.startswith(SETTINGS_HEADER)
+    ]
+
+
+def set_by_others(files: BootFiles) -> BootFiles:
+    """The configuration as it would be without the collection's own files."""
+    sysctl_d, at_load_then = files.sysctl_d, files.at_load
+    for path in (SYSCTL_FILE, files.sysctl_file, *(conf.path for conf in own_sysctl_files(files))):
+        text = sysctl_d.content(path)
+        if text is not None:
+            # A file that the collection did not make may hold lines of others beside those it was asked for.
+            sizes = [name for key in (KEYS[MAX], KEYS[BUCKETS]) for name in (key.sysctl, *key.aliases)]
+            edited = systemd_sysctl.edit(text, {}, sizes)
+            sysctl_d, at_load_then = sysctl_d.with_text(path, edited), at_load_then.with_text(path, edited)
+    return replace(
+        files, sysctl_d=sysctl_d, at_load=at_load_then, modprobe_d=files.modprobe_d.with_text(MODPROBE_FILE, None)
+    )
 
 
 def value_origin(files: BootFiles, key: Key) -> Origin | None:
@@ -209,3 +245,13 @@ def hashsize_as_written(files: BootFiles, origin: Origin) -> str:
 def hashsize_origin(files: BootFiles) -> Origin | None:
     """What gives nf_conntrack its hashsize when it is loaded."""
     return last(hashsize_origins(files))
+
+
+def sets_parameter(files: BootFiles, parameter: str | None) -> bool:
+    """Whether anything gives nf_conntrack this parameter when it is loaded."""
+    if parameter is None:
+        return False
+    before, after = modprobe_d.command_origins(files.modprobe_d, MODULE, parameter)
+    by_options = modprobe_d.parameter_origins(files.modprobe_d, MODULE, parameter)
+    words = modprobe_d.command_line_values(files.command_line, MODULE, parameter)
+    return bool(before or after or by_options or words)

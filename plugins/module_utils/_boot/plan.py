@@ -22,6 +22,8 @@ from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome imp
     hashsize_origin,
     load_origins,
     number,
+    own_keys,
+    own_sysctl_files,
     refused_hashsizes,
     value_origin,
 )
@@ -31,7 +33,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config.draft imp
 from ansible_collections.netops.conntrack.plugins.module_utils._config.procps_sysctl import SYSCTL_CONF
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
-from ansible_collections.netops.conntrack.plugins.module_utils._keys import KEYS, Key
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, MAX, Key
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import (
     BLOCK_FILE,
@@ -58,7 +60,8 @@ class BootSettings:
     :ivar values: value by key name, for the requested sysctl file.
     :ivar implied: what is to be set with those and was not asked for, so for the collection's own file.
     :ivar gone: key names that shall not stand in the sysctl file.
-    :ivar hashsize: parameter of the module, in buckets as the kernel rounds them; None to leave it alone.
+    :ivar hashsize: parameter of the module, in buckets as the kernel rounds them; None where it is not wanted.
+    :ivar only_these: whether the collection's own files shall hold nothing but this.
     :ivar buckets_per_page: what the kernel rounds to.
     :ivar at_load: whether the values must be applied at later loads too, so not where conntrack is built in.
     :ivar load: whether the boot shall load nf_conntrack.
@@ -69,6 +72,7 @@ class BootSettings:
     implied: t.Mapping[str, int]
     gone: t.Sequence[str]
     hashsize: int | None
+    only_these: bool
     buckets_per_page: int
     at_load: bool
     load: bool
@@ -88,12 +92,16 @@ def plan(files: BootFiles, wanted: BootSettings) -> BootPlan:
     :raises Refused: the host's boot would not do that.
     """
     then, sysctls, options = files, Draft(files.sysctl_d), Draft(files.modprobe_d)
+    if wanted.only_these:
+        then, sysctls = _without_own_keys(files, sysctls)
     if wanted.values or wanted.gone:
         then, sysctls = _plan_sysctl_d(then, sysctls, files.sysctl_file, wanted.values, wanted)
     if wanted.implied:
         then, sysctls = _plan_sysctl_d(then, sysctls, SYSCTL_FILE, wanted.implied, wanted)
     if wanted.hashsize is not None:
         options = _plan_hashsize(files, options, wanted.hashsize, wanted.buckets_per_page)
+    elif wanted.only_these or BUCKETS in wanted.gone:
+        options = _without_hashsize(options)
     conflicts = [*sysctls.conflicts, *options.conflicts]
     if conflicts and wanted.keep_others:
         raise Refused(
@@ -104,41 +112,79 @@ def plan(files: BootFiles, wanted: BootSettings) -> BootPlan:
     if wanted.at_load and (wanted.values or wanted.implied):
         check_hashsizes(replace(then, modprobe_d=options.files))
     own: list[FileContent] = []
-    if (wanted.values or wanted.hashsize is not None) and wanted.at_load:
+    if (wanted.values or wanted.implied or wanted.hashsize is not None) and wanted.at_load:
         own += _plan_udev_rule(files, udev_rule(files.program.at_load))
-    if wanted.load:
-        own += _plan_own(files, LOAD_FILE, LOAD_TEXT)
+    elif wanted.only_these:
+        own += _plan_udev_rule(files, None)
+    if wanted.load or wanted.only_these:
+        own += _plan_own(files, LOAD_FILE, LOAD_TEXT if wanted.load else None)
     return BootPlan(
         [*sysctls.changes, *options.changes, *own],
         replace(then, sysctl_d=sysctls.files, modprobe_d=options.files),
     )
 
 
-def plan_absence(files: BootFiles, names: t.Sequence[str]) -> BootPlan:
-    """The changes of files after which boots and loads set nothing more.
+def _without_own_keys(files: BootFiles, draft: Draft) -> tuple[BootFiles, Draft]:
+    """Take every key out of the collection's own sysctl files, so that they then get those that are wanted, and no other."""
+    for conf in own_sysctl_files(files):
+        draft = draft.put(conf.path, conf.text, _without_keys(conf.text, KEYS))
+    unread = [
+        replace(conf, text=_without_keys(conf.text, KEYS) or "") if conf in own_sysctl_files(files) else conf
+        for conf in files.unread
+    ]
+    return replace(files, sysctl_d=draft.files, unread=unread), draft
 
-    The collection's own files go, and, where another sysctl file is given, the lines of these keys in it, whether it is
-    read or not.
+
+def _without_keys(text: str, names: t.Iterable[str]) -> str | None:
+    """A sysctl file without these keys, in any name; None where nothing of the collection's is left in it."""
+    keys = [KEYS[name] for name in names]
+    return _unless_empty(
+        systemd_sysctl.edit(text, {}, [name for key in keys for name in (key.sysctl, *key.aliases, *key.former_names)])
+    )
+
+
+def _without_hashsize(draft: Draft) -> Draft:
+    """Take the hashsize out of the collection's own file."""
+    text = draft.files.content(MODPROBE_FILE)
+    if text is None:
+        return draft
+    return draft.put(
+        MODPROBE_FILE, text, _unless_empty(modprobe_d.drop_parameter(text, MODULE, "hashsize", modprobe_d.is_any))
+    )
+
+
+def plan_absence(files: BootFiles, names: t.Sequence[str], everything: bool) -> BootPlan:
+    """The changes of files after which boots and loads no longer set what the collection set.
+
+    :param names: the keys that go, out of the collection's own files and out of the requested sysctl file, whether that
+        is read or not.
+    :param everything: whether the collection's own files go as well, with all that they hold.
     """
     sysctls, options = Draft(files.sysctl_d), Draft(files.modprobe_d)
+    target = files.sysctl_d.names_of(files.sysctl_file)
+    # Beside another sysctl file, what stands in the collection's own came with a hashsize.
+    came_along = [MAX] if BUCKETS in names and SYSCTL_FILE not in target else []
+    own = {conf.path for conf in own_sysctl_files(files)} | {SYSCTL_FILE}
     for conf in (*files.sysctl_d.files, *files.unread):
         if conf.content is None:
             continue  # a mask is not of this collection
-        if conf.path == SYSCTL_FILE:
-            sysctls = sysctls.put(conf.path, conf.text, None)
-        elif conf.path in files.sysctl_d.names_of(files.sysctl_file):
-            text = systemd_sysctl.edit(conf.text, {}, [KEYS[name].sysctl for name in names])
-            sysctls = sysctls.put(conf.path, conf.text, _unless_empty(text))
-    options = options.put(MODPROBE_FILE, files.modprobe_d.content(MODPROBE_FILE), None)
-    return BootPlan(
-        [
-            *sysctls.changes,
-            *options.changes,
-            *_plan_udev_rule(files, None),
-            *_plan_own(files, LOAD_FILE, None),
-        ],
-        replace(files, sysctl_d=sysctls.files, modprobe_d=options.files),
-    )
+        if everything and conf.path in own:
+            text = None if conf.path == SYSCTL_FILE else _without_keys(conf.text, KEYS)
+            sysctls = sysctls.put(conf.path, conf.text, text)
+        elif conf.path in own or conf.path in target:
+            gone = [*names, *(came_along if conf.path == SYSCTL_FILE else [])]
+            sysctls = sysctls.put(conf.path, conf.text, _without_keys(conf.text, gone))
+    if everything:
+        options = options.put(MODPROBE_FILE, options.files.content(MODPROBE_FILE), None)
+    elif BUCKETS in names:
+        options = _without_hashsize(options)
+    then = replace(files, sysctl_d=sysctls.files, modprobe_d=options.files)
+    changes = [*sysctls.changes, *options.changes]
+    if everything or not own_keys(then):
+        changes += _plan_udev_rule(files, None)
+    if everything:
+        changes += _plan_own(files, LOAD_FILE, None)
+    return BootPlan(changes, then)
 
 
 def _unless_empty(text: str) -> str | None:

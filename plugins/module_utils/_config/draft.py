@@ -39,11 +39,11 @@ class Draft:
         if not any(change.subject in names for change in self.changes):
             return replace(self, files=files, changes=(*self.changes, FileContent(path, before, after)))
         # A file is written once, whatever number of its lines change.
-        changes = tuple(
+        changes = [
             FileContent(change.subject, change.before, after) if change.subject in names else change
             for change in self.changes
-        )
-        return replace(self, files=files, changes=changes)
+        ]
+        return replace(self, files=files, changes=tuple(change for change in changes if change.before != change.after))
 
     def with_conflicts(self, lines: t.Iterable[str]) -> Draft:
         """The same, with more lines of other programs that are taken out."""

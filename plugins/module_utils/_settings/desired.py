@@ -17,6 +17,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._settings.request
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._settings.observed import Observed
     from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import Request
+    from ansible_collections.netops.conntrack.plugins.module_utils._sizing import Hardware
 
 #: A full table above this share of memory needs ``force``.
 _MEMORY_GUARD = 4
@@ -26,16 +27,44 @@ _MEMORY_GUARD = 4
 class Desired:
     """A request made concrete for one host.
 
-    :ivar values: value by key name, without the hashsize.
-    :ivar hashsize: buckets as the kernel will round them; None to leave it alone.
+    :ivar live: value by key name for the running kernel, the buckets among them.
+    :ivar boot: value by key name for boots and loads, without the hashsize.
+    :ivar hashsize: buckets for loads, as the kernel will round them; None to leave that alone.
+    :ivar left: names of sizes that other programs' files set to something larger, which shall stay.
     :ivar missing: names of keys that this kernel does not have.
     :ivar sizing: how automatic sizes came about.
     """
 
-    values: t.Mapping[str, int]
+    live: t.Mapping[str, int]
+    boot: t.Mapping[str, int]
     hashsize: int | None
+    left: t.Sequence[str]
     missing: t.Sequence[str]
     sizing: t.Mapping[str, t.Any] | None
+
+
+@dataclass(frozen=True)
+class _Size:
+    """One of the two sizes, in entries or in buckets.
+
+    :ivar wish: what is asked for.
+    :ivar live: what the running kernel shall have.
+    :ivar others: what other programs' files set for boots; None where they set nothing, or that does not matter.
+    """
+
+    wish: int
+    live: int
+    others: int | None = None
+
+    @property
+    def is_left(self) -> bool:
+        """Whether boots are left to other programs' files, which set more."""
+        return self.others is not None and self.others > self.wish
+
+    @property
+    def boot(self) -> int:
+        """What boots will have."""
+        return max(self.wish, self.others or 0)
 
 
 def desire(observed: Observed, request: Request) -> Desired:
@@ -49,26 +78,31 @@ def desire(observed: Observed, request: Request) -> Desired:
     hardware = observed.hardware
     per_bucket = request.entries_per_bucket or _sizing.kernel_entries_per_bucket(hardware.kernel)
     automatic = _sizing.automatic_max(hardware, per_bucket, request.memory_percent)
-    if request.max is not None:
-        values[MAX] = automatic if request.max == AUTO else int(request.max)
-    hashsize = None
-    entries = values.get(MAX) or expected_max(observed, request)
-    if request.hashsize == AUTO:
-        hashsize = max(_sizing.hashsize_for(entries, per_bucket, hardware), _expected_buckets(observed, request) or 0)
-    elif request.hashsize is not None:
-        hashsize = _sizing.round_hashsize(int(request.hashsize), hardware)
-        largest = _sizing.largest_hashsize(hardware)
-        if hashsize > largest:
-            raise InvalidInput(
-                f"hashsize is {request.hashsize}, but this kernel can allocate {largest} buckets at most"
-            )
+    others = None
+    if request.keep_larger and observed.boot is not None:
+        others = outcome.set_by_others(observed.boot)
+    entries = _entries(observed, request, automatic, others)
+    expected = expected_max(observed, request)
+    buckets = _buckets(observed, request, entries or _Size(expected, expected), per_bucket, others)
+
+    live, boot, left = dict(values), dict(values), []
+    for name, size in ((MAX, entries), (BUCKETS, buckets)):
+        if size is not None:
+            live[name] = size.live
+            if size.is_left:
+                left.append(name)
+    if entries is not None and not entries.is_left:
+        boot[MAX] = entries.wish
+    hashsize = None if buckets is None or buckets.is_left else buckets.wish
 
     sizing = None
-    if MAX in values or hashsize is not None:
-        buckets = hashsize or _expected_buckets(observed, request) or _sizing.kernel_hashsize(hardware)
+    if entries is not None or buckets is not None:
+        table_entries = expected if entries is None else entries.boot
+        as_they_are = _expected_buckets(observed, request) or _sizing.kernel_hashsize(hardware)
+        table_buckets = as_they_are if buckets is None else buckets.boot
         sizing = {
-            "max": entries,
-            "hashsize": buckets,
+            "max": table_entries,
+            "hashsize": table_buckets,
             "automatic_max": automatic,
             "kernel_default_max": _sizing.kernel_max(hardware),
             "entries_per_bucket": per_bucket,
@@ -76,11 +110,45 @@ def desire(observed: Observed, request: Request) -> Desired:
             "memory_percent": request.memory_percent,
             "entry_bytes": _sizing.ENTRY_BYTES,
             "bucket_bytes": hardware.bucket_bytes,
-            "table_bytes": _sizing.table_bytes(entries, buckets, hardware),
+            "table_bytes": _sizing.table_bytes(table_entries, table_buckets, hardware),
         }
-    desired = Desired(values, hashsize, missing, sizing)
-    _check_sizes(observed, desired, request)
+    desired = Desired(live, boot, hashsize, left, missing, sizing)
+    _check_memory(observed, desired, request)
     return desired
+
+
+def _entries(observed: Observed, request: Request, automatic: int, others: outcome.BootFiles | None) -> _Size | None:
+    """The max; None to leave it alone."""
+    if request.max is None:
+        return None
+    wish = automatic if request.max == AUTO else int(request.max)
+    if not request.keep_larger:
+        return _Size(wish, wish)
+    elsewhere = None if others is None else outcome.number_set(others, KEYS[MAX])
+    return _Size(wish, max(wish, observed.live.get(MAX, 0)), elsewhere)
+
+
+def _buckets(
+    observed: Observed, request: Request, entries: _Size, per_bucket: int, others: outcome.BootFiles | None
+) -> _Size | None:
+    """The hashsize, rounded; None to leave it alone.
+
+    :raises InvalidInput: it is more than this kernel can allocate.
+    """
+    hardware, live = observed.hardware, observed.live.get(BUCKETS, 0)
+    if request.hashsize is None:
+        return None
+    elsewhere = None if others is None else outcome.hashsize_at_load(others)
+    elsewhere = None if elsewhere is None else _sizing.round_hashsize(elsewhere, hardware)
+    if request.hashsize == AUTO:
+        # A resize stops the traffic for a moment, so the live table is never made smaller for a guess.
+        wish = _sizing.hashsize_for(entries.boot, per_bucket, hardware)
+        return _Size(wish, max(_sizing.hashsize_for(entries.live, per_bucket, hardware), live), elsewhere)
+    wish = _sizing.round_hashsize(int(request.hashsize), hardware)
+    largest = _sizing.largest_hashsize(hardware)
+    if wish > largest:
+        raise InvalidInput(f"hashsize is {request.hashsize}, but this kernel can allocate {largest} buckets at most")
+    return _Size(wish, max(wish, live) if request.keep_larger else wish, elsewhere)
 
 
 def _missing(observed: Observed, request: Request) -> list[str]:
@@ -98,18 +166,22 @@ def _missing(observed: Observed, request: Request) -> list[str]:
 
 
 def expected_max(observed: Observed, request: Request) -> int:
-    """The max of a host where nobody asks for another: the live one, else the one that a load will set."""
+    """The max of a host where nobody asks for another: the live one, else the one that a load will set.
+
+    Where the request is the whole truth, it is what a boot would set without the collection.
+    """
+    if request.only_these and observed.boot is not None:
+        files = outcome.set_by_others(observed.boot)
+        line = outcome.number_set(files, KEYS[MAX])
+        return line or _max_by_hashsize(outcome.hashsize_at_load(files), observed.hardware)
     if MAX in observed.live:
         return observed.live[MAX]
-    line = given = None
-    if observed.boot is not None:
-        line = _line_at_load(observed, request, MAX)
-        if line is None and request.boot:
-            line = outcome.number_set(observed.boot, KEYS[MAX])
-        given = outcome.hashsize_at_load(observed.boot)
-    if line is None and given is not None:
-        return _sizing.MAX_PER_GIVEN_BUCKET * _sizing.round_hashsize(given, observed.hardware)
-    return line or _sizing.kernel_max(observed.hardware)
+    if observed.boot is None:
+        return _sizing.kernel_max(observed.hardware)
+    line = _line_at_load(observed, request, MAX)
+    if line is None and request.boot:
+        line = outcome.number_set(observed.boot, KEYS[MAX])
+    return line or _max_by_hashsize(outcome.hashsize_at_load(observed.boot), observed.hardware)
 
 
 def _expected_buckets(observed: Observed, request: Request) -> int | None:
@@ -128,7 +200,44 @@ def _line_at_load(observed: Observed, request: Request, name: str) -> int | None
     return outcome.number_at_load(observed.boot, KEYS[name], with_rule=request.boot)
 
 
-def _check_sizes(observed: Observed, desired: Desired, request: Request) -> None:
+def after_boot(observed: Observed, files: outcome.BootFiles, name: str) -> int | None:
+    """What a key that nobody asks for is after a boot with these files; None where that is not known.
+
+    That is what a file sets, else the kernel's own default.
+    """
+    hardware, key = observed.hardware, KEYS[name]
+    line = outcome.number_set(files, key)
+    if line is not None:
+        return _sizing.round_hashsize(line, hardware) if name == BUCKETS else line
+    given = outcome.hashsize_at_load(files)
+    if name == BUCKETS:
+        return _sizing.kernel_hashsize(hardware) if given is None else _sizing.round_hashsize(given, hardware)
+    if name == MAX:
+        return _max_by_hashsize(given, hardware)
+    is_certain = hardware.kernel >= key.default_since and not outcome.sets_parameter(files, key.parameter)
+    return key.default if is_certain else None
+
+
+def _max_by_hashsize(given: int | None, hardware: Hardware) -> int:
+    """The max that a load sets by itself: by the hashsize that it is given, else the kernel's own."""
+    if given is None:
+        return _sizing.kernel_max(hardware)
+    return _sizing.MAX_PER_GIVEN_BUCKET * _sizing.round_hashsize(given, hardware)
+
+
+def check_room(observed: Observed, request: Request, new_max: int | None) -> None:
+    """:raises Refused: the max would be below the entries in use, so that new connections are dropped."""
+    in_use = observed.live.get(COUNT, 0)
+    if request.force or not request.runtime or new_max is None or new_max == observed.live.get(MAX):
+        return
+    if new_max < in_use:
+        raise Refused(
+            f"max {new_max} is below the {in_use} entries in use: new connections would be dropped until enough have"
+            " expired. Choose a larger max, or set force: true"
+        )
+
+
+def _check_memory(observed: Observed, desired: Desired, request: Request) -> None:
     if request.force or desired.sizing is None:
         return
     table, memory = desired.sizing["table_bytes"], observed.hardware.memory_bytes
@@ -143,10 +252,4 @@ def _check_sizes(observed: Observed, desired: Desired, request: Request) -> None
                 memory >> 20,
                 "memory_percent" if request.max == AUTO else "max",
             )
-        )
-    wanted, in_use = desired.values.get(MAX), observed.live.get(COUNT, 0)
-    if request.runtime and wanted is not None and wanted < in_use and wanted != observed.live.get(MAX):
-        raise Refused(
-            f"max {wanted} is below the {in_use} entries in use: new connections would be dropped until enough have expired."
-            " Choose a larger max, or set force: true"
         )

@@ -36,6 +36,7 @@ class Observed:
     :ivar paths: file of each of those.
     :ivar read_only: keys that this process cannot write.
     :ivar boot: configuration files; None where neither the boot is to be changed nor the module to be loaded.
+    :ivar own: keys that the collection's own files set, where those that are not asked for shall go.
     """
 
     presence: str
@@ -48,6 +49,7 @@ class Observed:
     paths: t.Mapping[str, str]
     read_only: frozenset[str]
     boot: outcome.BootFiles | None
+    own: frozenset[str]
 
     @property
     def is_module(self) -> bool:
@@ -58,8 +60,10 @@ class Observed:
 def observe(host: Host, request: Request) -> Observed:
     """Read the live kernel and, where the boot is to be changed, the configuration files."""
     release = _kernel.release(host)
+    boot = outcome.observe(host, request.sysctl_file or SYSCTL_FILE) if request.boot or request.load else None
+    own = outcome.own_keys(boot) if boot is not None and request.only_these else frozenset()
     present = set(host.names(DIRECTORY))
-    names = [name for name in (MAX, BUCKETS, COUNT, *request.values) if name in present]
+    names = [name for name in (MAX, BUCKETS, COUNT, *request.values, *sorted(own)) if name in present]
     paths = {name: f"{DIRECTORY}/{name}" for name in names}
     if BUCKETS in paths and not host.writable(paths[BUCKETS]) and host.writable(_HASHSIZE_FILE):
         paths[BUCKETS] = _HASHSIZE_FILE
@@ -78,5 +82,6 @@ def observe(host: Host, request: Request) -> Observed:
         live={name: host.read_number(path) or 0 for name, path in paths.items()},
         paths=paths,
         read_only=frozenset(name for name, path in paths.items() if not host.writable(path)),
-        boot=(outcome.observe(host, request.sysctl_file or SYSCTL_FILE) if request.boot or request.load else None),
+        boot=boot,
+        own=own,
     )

@@ -12,6 +12,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._boot import outc
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import plan as boot_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._change import (
     Change,
+    FileContent,
     ModuleLoaded,
     Plan,
     RuntimeValue,
@@ -20,7 +21,13 @@ from ansible_collections.netops.conntrack.plugins.module_utils._change import (
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, MAX
-from ansible_collections.netops.conntrack.plugins.module_utils._settings.desired import Desired, desire, expected_max
+from ansible_collections.netops.conntrack.plugins.module_utils._settings.desired import (
+    Desired,
+    after_boot,
+    check_room,
+    desire,
+    expected_max,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.observed import Observed, observe
 
 if t.TYPE_CHECKING:
@@ -56,39 +63,64 @@ def plan(observed: Observed, request: Request, is_prediction: bool = False) -> P
             " sets the values whenever it is loaded"
         )
 
-    files, boot_after = _plan_boot(observed, desired, request)
+    implied = _implied(observed, desired, request)
+    removed = sorted(observed.own.difference(request.names, _as_they_are(observed, implied)))
+    files, boot_after = _plan_boot(observed, desired, request, implied, removed)
     loads_at_boot = request.load and request.boot and observed.is_module
     files_then = boot_after or observed.boot
     if files_then is not None and (loads or loads_at_boot):
         boot_plan.check_load(files_then, loads_at_boot, is_prediction)
-    runtime = _plan_runtime(observed, desired) if request.runtime and not pending else []
+    live = dict(desired.live)
+    kept_live: list[str] = []
+    if boot_after is not None and request.runtime:
+        back, kept_live = _back_to_default(observed, boot_after, removed)
+        live.update(back)
+    check_room(observed, request, live.get(MAX))
+    runtime = _plan_runtime(observed, live) if request.runtime and not pending else []
     # The kernel judges values before a file carries them to the next boot; but a load reads its files.
     changes: list[Change] = [*files, ModuleLoaded(_kernel.MODULE), *runtime] if loads else [*runtime, *files]
     _check_privileges(observed, changes, [change.subject for change in runtime])
-    live = {**observed.live, **{change.subject: change.after for change in runtime}}
-    names = sorted(desired.values) + ([BUCKETS] if desired.hashsize is not None else [])
+    live_then = {**observed.live, **{change.subject: change.after for change in runtime}}
     results = {
         "pending": pending,
         "skipped": list(desired.missing),
         "sizing": desired.sizing,
-        "settings": _report(observed, live, names, boot_after),
+        "settings": _report(observed, live_then, sorted(desired.live), boot_after),
     }
-    return Plan(changes, results)
+    return Plan(changes, results, {"kept_live": kept_live})
+
+
+def _back_to_default(
+    observed: Observed, files: outcome.BootFiles, names: t.Sequence[str]
+) -> tuple[dict[str, int], list[str]]:
+    """Live values of keys that were taken out of the files: as after a boot, and those of which that is not known."""
+    there = [name for name in names if name in observed.live]
+    if not observed.initial_namespace:
+        there = [name for name in there if KEYS[name].scope == "namespace"]
+    values = {name: after_boot(observed, files, name) for name in there}
+    known = {name: value for name, value in values.items() if value is not None}
+    return known, [name for name in there if name not in known]
 
 
 def _plan_absence(observed: Observed, request: Request) -> Plan:
-    """Take away what holds at boot; the live kernel stays as it is."""
-    names = sorted(request.values)
-    names += [MAX] if request.max is not None else []
-    names += [BUCKETS] if request.hashsize is not None else []
+    """Take away what boots set; the live kernel stays as it is."""
     files: t.Sequence[Change] = []
     boot_after = None
     if observed.boot is not None and request.boot:
-        files, boot_after = boot_plan.plan_absence(observed.boot, names)
+        everything = request.only_these or not request.names
+        files, boot_after = boot_plan.plan_absence(observed.boot, request.names, everything)
         files = [*_leftovers.plan(observed.boot.leftovers), *files]
     _check_privileges(observed, files, [])
-    settings = _report(observed, observed.live, names, boot_after)
-    return Plan(list(files), {"pending": False, "skipped": [], "sizing": None, "settings": settings})
+    return Plan(
+        list(files),
+        {
+            "pending": False,
+            "skipped": [],
+            "sizing": None,
+            "settings": _report(observed, observed.live, request.names, boot_after),
+        },
+        {"kept_live": []},
+    )
 
 
 def _check_namespace(observed: Observed, request: Request) -> None:
@@ -103,25 +135,47 @@ def _check_namespace(observed: Observed, request: Request) -> None:
         )
 
 
-def _plan_boot(observed: Observed, desired: Desired, request: Request) -> tuple[list[t.Any], outcome.BootFiles | None]:
+def _implied(observed: Observed, desired: Desired, request: Request) -> dict[str, int]:
+    """What boots have to set because of a hashsize that is asked for, though nobody asks for it."""
+    if observed.boot is None or desired.hashsize is None or not observed.is_module:
+        return {}
+    implied = {}
+    # What the collection set by an earlier call is no line to rely on where it may go.
+    files = outcome.set_by_others(observed.boot) if request.only_these else observed.boot
+    if MAX not in desired.boot and MAX not in desired.left and outcome.number_at_load(files, KEYS[MAX]) is None:
+        # Loading with a hashsize sets max to eight times that.
+        implied[MAX] = expected_max(observed, request)
+    if outcome.number_at_load(observed.boot, KEYS[BUCKETS]) is not None:
+        # Such a line comes after the module's option, and would win.
+        implied[BUCKETS] = desired.hashsize
+    return implied
+
+
+def _as_they_are(observed: Observed, implied: t.Mapping[str, int]) -> list[str]:
+    """Those of the implied keys that the files set to just that already."""
+    files = observed.boot
+    return [name for name, value in implied.items() if files and outcome.number_set(files, KEYS[name]) == value]
+
+
+def _plan_boot(
+    observed: Observed, desired: Desired, request: Request, implied: t.Mapping[str, int], removed: t.Sequence[str]
+) -> tuple[list[FileContent], outcome.BootFiles | None]:
+    """The files to change, and the configuration as it will then be; None where files are left alone.
+
+    :param implied: what has to be set though nobody asks for it.
+    :param removed: keys that go out of the collection's own files.
+    """
     if observed.boot is None or not request.boot:
         return [], None
-    values, hashsize = dict(desired.values), desired.hashsize
-    implied: dict[str, int] = {}
-    is_module = observed.is_module
+    values, hashsize, is_module = dict(desired.boot), desired.hashsize, observed.is_module
     if hashsize is not None and not is_module:
         values[BUCKETS], hashsize = hashsize, None
-    if hashsize is not None and MAX not in values and outcome.number_at_load(observed.boot, KEYS[MAX]) is None:
-        # Loading with a hashsize sets max to eight times that, which nobody asked for.
-        implied[MAX] = expected_max(observed, request)
-    if hashsize is not None and outcome.number_at_load(observed.boot, KEYS[BUCKETS]) is not None:
-        # Such a line comes after the module's option, and would win.
-        implied[BUCKETS] = hashsize
     wanted = boot_plan.BootSettings(
         values=values,
         implied=implied,
-        gone=desired.missing,
+        gone=[*desired.missing, *desired.left, *removed],
         hashsize=hashsize,
+        only_these=request.only_these,
         buckets_per_page=observed.hardware.buckets_per_page,
         at_load=is_module,
         load=request.load and is_module,
@@ -131,11 +185,8 @@ def _plan_boot(observed: Observed, desired: Desired, request: Request) -> tuple[
     return [*_leftovers.plan(observed.boot.leftovers), *files], after
 
 
-def _plan_runtime(observed: Observed, desired: Desired) -> list[RuntimeValue]:
+def _plan_runtime(observed: Observed, wanted: t.Mapping[str, int]) -> list[RuntimeValue]:
     """Values to write, in an order that never makes room for more entries than the table has buckets for."""
-    wanted = dict(desired.values)
-    if desired.hashsize is not None:
-        wanted[BUCKETS] = desired.hashsize
     changes = [
         RuntimeValue(name, observed.paths.get(name, KEYS[name].path), observed.live.get(name), value)
         for name, value in sorted(wanted.items())

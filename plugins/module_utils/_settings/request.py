@@ -35,7 +35,9 @@ Size = t.Union[int, str, None]
 class Request:
     """A checked request.
 
-    :ivar absent: take away what holds at boot, for the keys that the request names and in the collection's own files.
+    :ivar absent: take away what boots and loads set.
+    :ivar only_these: make this request the whole truth: what the collection set by earlier ones, and this one does not
+        name, goes.
     :ivar max: entries, ``auto``, or None to leave it alone.
     :ivar hashsize: buckets before rounding, ``auto``, or None to leave it alone.
     :ivar entries_per_bucket: None for what the running kernel uses itself.
@@ -45,12 +47,14 @@ class Request:
     :ivar boot: whether to change what later boots set.
     :ivar sysctl_file: None for the collection's own drop-in.
     :ivar skip_missing: leave out keys that the kernel does not have.
+    :ivar keep_larger: leave a max and a hashsize that are larger, live or set for boots by other programs' files.
     :ivar keep_others: refuse where lines of other files would have to be taken out.
     :ivar load: load nf_conntrack, now and at boot as ``runtime`` and ``boot`` say.
     :ivar force: allow what would lose connections or take too much memory.
     """
 
     absent: bool
+    only_these: bool
     max: Size
     hashsize: Size
     entries_per_bucket: int | None
@@ -60,9 +64,16 @@ class Request:
     boot: bool
     sysctl_file: str | None
     skip_missing: bool
+    keep_larger: bool
     keep_others: bool
     load: bool
     force: bool
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all keys that it names, sorted, and those of the sizes."""
+        sizes = [name for name, size in ((MAX, self.max), (BUCKETS, self.hashsize)) if size is not None]
+        return sorted([*self.values, *sizes])
 
 
 def parse(params: t.Mapping[str, t.Any]) -> Request:
@@ -72,11 +83,17 @@ def parse(params: t.Mapping[str, t.Any]) -> Request:
     """
     if params["state"] == "absent":
         params = _names_alone(params)
+    if params["other_keys"] == "remove" and params["scope"] == "runtime":
+        raise InvalidInput(
+            "other_keys is remove, which looks at what the collection's own files set, but scope is runtime, which leaves"
+            " files alone: set scope to both or boot, or other_keys to keep"
+        )
     values = _timeouts(params["timeouts"] or {})
     values.update(_sysctls(params["sysctls"] or {}))
     entries_per_bucket = params["entries_per_bucket"]
     return Request(
         absent=params["state"] == "absent",
+        only_these=params["other_keys"] == "remove",
         max=_size("max", params["max"], "entries"),
         hashsize=_size("hashsize", params["hashsize"], "buckets"),
         entries_per_bucket=(
@@ -90,6 +107,7 @@ def parse(params: t.Mapping[str, t.Any]) -> Request:
         boot=params["scope"] != "runtime",
         sysctl_file=_sysctl_file(params["sysctl_file"]),
         skip_missing=params["missing_keys"] == "skip",
+        keep_larger=params["keep_larger"],
         keep_others=params["conflicting_entries"] == "fail",
         load=params["load"],
         force=params["force"],

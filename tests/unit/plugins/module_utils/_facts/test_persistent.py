@@ -60,6 +60,8 @@ def test_a_tuned_host_has_every_value_with_file_and_line_and_no_drift(name):
         "sysctl_file": None,
         "missing_keys": "fail",
         "conflicting_entries": "replace",
+        "other_keys": "keep",
+        "keep_larger": False,
         "load": False,
         "force": False,
     }

@@ -48,6 +48,8 @@ DEFAULTS = {
     "sysctl_file": None,
     "missing_keys": "fail",
     "conflicting_entries": "replace",
+    "other_keys": "keep",
+    "keep_larger": False,
     "load": False,
     "force": False,
 }
@@ -186,13 +188,24 @@ def test_a_max_alone_leaves_the_buckets_alone():
     assert kernel.text(MODPROBE_FILE) is None
 
 
-def test_an_automatic_hashsize_never_shrinks_the_live_table():
+def test_an_automatic_hashsize_never_shrinks_the_live_table_and_is_no_ratchet_for_boots():
     kernel = FakeKernel("trixie-6.12-nat")
-    tune(kernel, hashsize=65536)
-    tune(kernel, max=8192, hashsize="auto")
-    assert live(kernel, "max", "buckets") == (8192, 65536)
+    tune(kernel, max=4194304, hashsize="auto", force=True)
+    tune(kernel, max=65536, hashsize="auto")
+    assert live(kernel, "max", "buckets") == (65536, 4194304)
+    assert kernel.text(MODPROBE_FILE).endswith("options nf_conntrack hashsize=65536\n")
+    assert not tune(kernel, max=65536, hashsize="auto")["changed"]
     kernel.reboot()
-    assert live(kernel, "max", "buckets") == (8192, 65536)
+    assert live(kernel, "max", "buckets") == (65536, 65536)
+
+
+@pytest.mark.parametrize("name", [*LOADED, BUILT_IN])
+def test_buckets_that_somebody_else_made_are_not_written_for_boots(name):
+    kernel = FakeKernel(name)
+    kernel.put(KEYS["nf_conntrack_buckets"].path, b"1048576\n")
+    result = tune(kernel, max=65536, hashsize="auto")
+    assert result["settings"]["nf_conntrack_buckets"]["runtime"] == 1048576
+    assert result["settings"]["nf_conntrack_buckets"]["boot"] <= 65536
 
 
 @pytest.mark.parametrize(
@@ -275,6 +288,7 @@ def test_nothing_asked_changes_nothing():
         "settings": {},
         "sizing": None,
         "skipped": [],
+        "kept_live": [],
     }
 
 
@@ -1514,7 +1528,10 @@ def test_values_hold_after_a_reboot_and_a_reload(name, entries, params):
         return {key: kernel.value(key) for key in wanted}
 
     if kernel.is_loaded:
-        assert values() == wanted
+        assert values() == {key: result["settings"][key]["runtime"] for key in wanted}
+        # All but a live table that was larger before.
+        smaller = {key for key in wanted if values()[key] < wanted[key]}
+        assert not smaller and {key for key in wanted if values()[key] != wanted[key]} <= {"nf_conntrack_buckets"}
     kernel.reboot()
     assert values() == wanted
     kernel.unload()
@@ -1567,7 +1584,7 @@ def test_an_automatic_hashsize_is_the_same_before_and_after_a_late_load():
     tune(kernel, **wanted)
     assert not tune(kernel, **wanted)["changed"]
     kernel.load()
-    assert live(kernel, "buckets") == (262144,)
+    assert live(kernel, "buckets") == (20480,)
     assert not tune(kernel, **wanted)["changed"]
 
 

@@ -23,6 +23,8 @@ DEFAULTS = {
     "sysctl_file": None,
     "missing_keys": "fail",
     "conflicting_entries": "replace",
+    "other_keys": "keep",
+    "keep_larger": False,
     "load": False,
     "force": False,
 }
