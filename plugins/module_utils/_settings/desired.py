@@ -245,11 +245,33 @@ def _check_memory(observed: Observed, desired: Desired, request: Request) -> Non
     if table > max(memory // _MEMORY_GUARD, live_table):
         raise Refused(
             "a full table of {0} entries and {1} buckets would take {2} MiB, more than a quarter of this host's {3}"
-            " MiB of memory. Lower {4} or hashsize, or set force: true".format(
+            " MiB of memory{4}. {5}, or set force: true".format(
                 desired.sizing["max"],
                 desired.sizing["hashsize"],
                 table >> 20,
                 memory >> 20,
-                "memory_percent" if request.max == AUTO else "max",
+                *_what_helps(observed, desired.sizing, request),
             )
         )
+
+
+def _what_helps(observed: Observed, sizing: t.Mapping[str, t.Any], request: Request) -> tuple[str, str]:
+    """Where sizes that nobody asked for come from, and what makes the table smaller, for a message."""
+    origin = None if observed.boot is None else outcome.hashsize_origin(observed.boot)
+    given = None if observed.boot is None else outcome.hashsize_at_load(observed.boot)
+    if request.max is None and given is not None and sizing["max"] == _max_by_hashsize(given, observed.hardware):
+        why = f": max is {_sizing.MAX_PER_GIVEN_BUCKET} times the hashsize that {origin} gives nf_conntrack, since no other max is asked for"
+        return why, f"Ask for a max, or take that hashsize out of {origin and origin.path}"
+    if request.max is None:
+        return (
+            f": max is {sizing['max']} as it is, since no other is asked for",
+            "Ask for a max, or for a smaller hashsize",
+        )
+    if (
+        request.hashsize is None
+        and given is not None
+        and sizing["hashsize"] == _sizing.round_hashsize(given, observed.hardware)
+    ):
+        why = f": the buckets are those that {origin} gives nf_conntrack, since no other hashsize is asked for"
+        return why, "Ask for a hashsize, or lower max"
+    return "", f"Lower {'memory_percent' if request.max == AUTO else 'max'} or hashsize"

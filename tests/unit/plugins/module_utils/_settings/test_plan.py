@@ -1145,6 +1145,27 @@ def test_a_hashsize_with_a_plus_is_what_the_kernel_makes_of_it():
     assert tune(kernel, hashsize=65536)["settings"]["nf_conntrack_buckets"]["boot"] == 65536
 
 
+OLD_OPTION = {"/etc/modprobe.d/old.conf": b"# a\noptions nf_conntrack hashsize=4194304\n"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        # 8 times the old hashsize, which nobody named.
+        ({"hashsize": 65536}, ["33554432 entries", "max is 8 times", "old.conf:2 (4194304)", "Ask for a max, or take"]),
+        ({"hashsize": "auto"}, ["33554432 entries", "max is 8 times", "old.conf:2 (4194304)"]),
+        (
+            {"max": 4194304},
+            ["4194304 buckets", "the buckets are those that", "old.conf:2 (4194304)", "Ask for a hashsize"],
+        ),
+        ({"max": 8388608, "hashsize": 65536}, ["8388608 entries and 65536 buckets", "memory. Lower max or hashsize"]),
+    ],
+)
+def test_the_memory_guard_says_where_a_size_comes_from_that_nobody_named_and_what_helps(wanted, words):
+    message = refusal(FakeKernel("trixie-6.12-absent", OLD_OPTION), *words, "force: true", **wanted)
+    assert message.count("hashsize that") <= 1
+
+
 #: Lines that were meant to set max, and set nothing, by name or by form.
 WITHOUT_EFFECT = [
     "net.ipv4.netfilter.nf_conntrack_max = 5",
