@@ -271,6 +271,11 @@ def _plan_sysctl_d(
     files: BootFiles, draft: Draft, target: str, values: t.Mapping[str, int], wanted: BootSettings
 ) -> tuple[BootFiles, Draft]:
     """Set these values in one sysctl file, and take out of the others what would win over it or name them formerly."""
+    if files.program.masked and not wanted.at_load:
+        raise Refused(
+            f"nothing would set sysctl lines when this host boots: systemd-sysctl.service is masked by {files.program.masked}."
+            " Take the mask away (systemctl unmask systemd-sysctl.service), or set scope: runtime"
+        )
     _check_sysctl_file(files, target)
     keys = [KEYS[name] for name in sorted(values)]
     lines = {key.sysctl: str(values[key.name]) for key in keys}
@@ -311,9 +316,9 @@ def _check_values(files: BootFiles, target: str, values: t.Mapping[Key, int], at
     """:raises Refused: the boot, or a later load, would set a key to something else."""
     for key, value in values.items():
         loaded: list[Origin | None] = [*load_origins(files, key)] or [None]
-        wrong = [
-            origin for origin in [value_origin(files, key), *(loaded if at_load else [])] if number(origin) != value
-        ]
+        # A masked program sets nothing at boot, and udev runs it all the same.
+        at_boot = [] if files.program.masked else [value_origin(files, key)]
+        wrong = [origin for origin in [*at_boot, *(loaded if at_load else [])] if number(origin) != value]
         if wrong:
             raise Refused(
                 f"{key.sysctl} would not be {value} after a boot: {wrong[0] or _exclusion(files.sysctl_d, key)} wins over"

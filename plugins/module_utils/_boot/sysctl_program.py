@@ -21,12 +21,10 @@ if t.TYPE_CHECKING:
 SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
 _SERVICE = "systemd-sysctl.service"
 
-#: Where systemd looks for units, first those that hide others.
+#: Where systemd looks for units, first those that hide others. What is below /run is gone by the next boot.
 _UNITS = (
     "/etc/systemd/system.control",
-    "/run/systemd/system.control",
     "/etc/systemd/system",
-    "/run/systemd/system",
     "/usr/local/lib/systemd/system",
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
@@ -64,12 +62,14 @@ class SysctlProgram:
     :ivar values: what it writes, given the files.
     :ivar at_load: the command that sets the keys below net.netfilter and no other, as a udev rule says it.
     :ivar problem: why nothing can be said about the boot; empty where something can.
+    :ivar masked: what keeps the program from being run at boot, though udev may run it at loads; empty where nothing does.
     """
 
     reading: Reading
     values: type[BootValues]
     at_load: str = ""
     problem: str = ""
+    masked: str = ""
 
 
 def find(host: Host) -> SysctlProgram:
@@ -79,14 +79,9 @@ def find(host: Host) -> SysctlProgram:
     ``sysctl --system`` and udev can run it at later loads.
     """
     program = _first(host, SYSTEMD_SYSCTL)
-    if program is not None and _boots_by_systemd(host):
-        mask = _mask(host)
-        if mask is not None:
-            return _unknown(
-                f"{_SERVICE} is masked ({mask}), so nothing applies sysctl files when this host boots; take the mask away:"
-                f" systemctl unmask {_SERVICE}"
-            )
-        return SysctlProgram(Reading(), systemd_sysctl.BootValues, f"{program} --prefix=/net/netfilter")
+    if program is not None and boots_by_systemd(host):
+        at_load = f"{program} --prefix=/net/netfilter"
+        return SysctlProgram(Reading(), systemd_sysctl.BootValues, at_load, masked=_mask(host))
     sysctl, script = _programs.find(host, "sysctl"), _first(host, _INIT_SCRIPTS)
     other = next((name for path, name in _OTHER_BOOTS.items() if host.exists(path)), None)
     if script is None and other is not None:
@@ -112,25 +107,23 @@ def find(host: Host) -> SysctlProgram:
     return SysctlProgram(procps_sysctl.READING, procps_sysctl.BootValues, at_load)
 
 
-def _mask(host: Host) -> str | None:
-    """What keeps systemd from starting the service: the first file that stands for it, if that is empty; None for nothing.
+def _mask(host: Host) -> str:
+    """What masks systemd-sysctl.service, an empty file or a link to /dev/null in its place; empty where nothing does.
 
-    Sources: systemd.unit(5), kernel-command-line(7) for systemd.mask=.
+    Sources: systemd.unit(5); kernel-command-line(7) for systemd.mask=.
     """
-    for word in (host.read_value(COMMAND_LINE) or "").split():
-        if word in (f"systemd.mask={_SERVICE}", "systemd.mask=systemd-sysctl"):
-            return f"{COMMAND_LINE}: {word}"
+    words = (host.read_value(COMMAND_LINE) or "").split()
+    if {f"systemd.mask={_SERVICE}", "systemd.mask=systemd-sysctl"}.intersection(words):
+        return f"{COMMAND_LINE} (systemd.mask=)"
     for directory in _UNITS:
         path = f"{directory}/{_SERVICE}"
         target = host.resolve(path)
-        if target == "/dev/null":
-            return f"{path} leads to /dev/null"
-        if host.is_file(target):
-            return None if host.read(target) else f"{path} is empty"
-    return None
+        if target == "/dev/null" or host.is_file(target):
+            return "" if target != "/dev/null" and host.read(target) else path
+    return ""
 
 
-def _boots_by_systemd(host: Host) -> bool:
+def boots_by_systemd(host: Host) -> bool:
     """Whether systemd boots a host that has it installed; an image or a container may have nothing that says no."""
     if host.exists(_RUNNING_SYSTEMD) or not host.exists(_INIT):
         return True

@@ -135,7 +135,7 @@ def _is_loaded_first(host: Host, release: str, files: outcome.BootFiles) -> bool
 
 def _lines(observed: Observed) -> dict[str, Origin]:
     """The sysctl line that sets each key at boot, for those that one sets."""
-    if observed.files.program.problem:
+    if observed.files.program.problem or observed.files.program.masked:
         return {}
     lines = {
         name: outcome.value_origin(observed.files, key)

@@ -12,55 +12,46 @@ from ansible_collections.netops.conntrack.plugins.module_utils._boot import sysc
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._facts import persistent
 from ansible_collections.netops.conntrack.plugins.module_utils._settings import plan as settings_plan
-from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import Request
+from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import parse
 
 HOST = "trixie-6.12-nat"
 UNIT = "/usr/lib/systemd/system/systemd-sysctl.service"
 
 
-def problem(**files):
-    return sysctl_program.find(FakeKernel(HOST, files)).problem
-
-
 @pytest.mark.parametrize(
-    ("files", "place"),
+    ("files", "masked"),
     [
-        (
-            {"/etc/systemd/system/systemd-sysctl.service": "/dev/null"},
-            "/etc/systemd/system/systemd-sysctl.service leads",
-        ),
-        (
-            {"/run/systemd/system/systemd-sysctl.service": "/dev/null"},
-            "/run/systemd/system/systemd-sysctl.service leads",
-        ),
-        ({"/etc/systemd/system/systemd-sysctl.service": b""}, "/etc/systemd/system/systemd-sysctl.service is empty"),
-        ({"/proc/cmdline": b"quiet systemd.mask=systemd-sysctl.service\n"}, "/proc/cmdline: systemd.mask="),
-        ({UNIT: "/dev/null"}, UNIT + " leads"),
-    ],
-)
-def test_a_masked_service_sets_nothing_at_boot_and_the_mask_is_named(files, place):
-    kernel = FakeKernel(
-        HOST, {UNIT: b"[Service]\n", "/etc/sysctl.d/a.conf": b"net.netfilter.nf_conntrack_max = 5\n", **files}
-    )
-    found = sysctl_program.find(kernel)
-    assert found.problem.startswith("systemd-sysctl.service is masked (" + place)
-    assert "systemctl unmask systemd-sysctl.service" in found.problem
-    assert persistent.gather(kernel) == {"persistent": {}, "drift": []}
-
-
-@pytest.mark.parametrize(
-    "files",
-    [
-        {},
-        {UNIT: b"[Service]\n"},
+        ({"/etc/systemd/system/systemd-sysctl.service": "/dev/null"}, "/etc/systemd/system/systemd-sysctl.service"),
+        ({"/etc/systemd/system/systemd-sysctl.service": b""}, "/etc/systemd/system/systemd-sysctl.service"),
+        ({"/proc/cmdline": b"quiet systemd.mask=systemd-sysctl.service\n"}, "/proc/cmdline (systemd.mask=)"),
+        ({UNIT: "/dev/null"}, UNIT),
+        ({}, ""),
+        ({UNIT: b"[Service]\n"}, ""),
         # An administrator's own unit hides what a package masks; the alias of Debian is another unit.
-        {UNIT: "/dev/null", "/etc/systemd/system/systemd-sysctl.service": b"[Service]\n"},
-        {UNIT: b"[Service]\n", "/etc/systemd/system/procps.service": "/dev/null"},
-        {UNIT: b"[Service]\n", "/proc/cmdline": b"rd.systemd.mask=systemd-sysctl.service\n"},
+        ({UNIT: "/dev/null", "/etc/systemd/system/systemd-sysctl.service": b"[Service]\n"}, ""),
+        ({"/etc/systemd/system/procps.service": "/dev/null"}, ""),
+        ({"/proc/cmdline": b"rd.systemd.mask=systemd-sysctl.service\n"}, ""),
+        # Gone by the next boot.
+        ({"/run/systemd/system/systemd-sysctl.service": "/dev/null"}, ""),
     ],
 )
-def test_a_service_that_something_else_is_masked_beside_runs(files):
-    assert problem(**files) == ""
+def test_what_masks_the_service_is_named(files, masked):
+    program = sysctl_program.find(FakeKernel(HOST, {UNIT: b"[Service]\n", **files}))
+    assert program.masked == masked and program.problem == ""
+
+
+MASKED = {"/etc/systemd/system/systemd-sysctl.service": "/dev/null"}
+LINE = {"/etc/sysctl.d/a.conf": b"net.netfilter.nf_conntrack_max = 5000\n"}
+
+
+def test_behind_a_mask_the_boot_sets_nothing_but_udev_runs_the_program_at_loads_all_the_same():
+    kernel = FakeKernel(HOST, {**MASKED, **LINE})
+    assert persistent.gather(kernel)["persistent"] == {}
+    settings_plan.run(kernel, request(), False)
+    assert persistent.gather(kernel)["persistent"]["nf_conntrack_max"]["boot"] == 60000
+    kernel.unload()
+    kernel.load()
+    assert kernel.value("nf_conntrack_max") == 60000
 
 
 @pytest.mark.parametrize(
@@ -74,24 +65,31 @@ def test_a_host_that_boots_by_something_else_is_told_by_its_name(mark, name):
     assert name in sysctl_program.find(kernel).problem
 
 
-def test_what_sets_nothing_at_boot_is_refused_with_the_reason_before_anything_is_written():
-    kernel = FakeKernel(HOST, {"/etc/systemd/system/systemd-sysctl.service": "/dev/null"})
-    before = kernel.state()
-    request = Request(
-        absent=False,
-        max=60000,
-        hashsize=None,
-        entries_per_bucket=None,
-        memory_percent=5,
-        values={},
-        runtime=True,
-        boot=True,
-        sysctl_file=None,
-        skip_missing=False,
-        keep_others=False,
-        load=False,
-        force=False,
+def request():
+    return parse(
+        {
+            "state": "present",
+            "max": 60000,
+            "hashsize": None,
+            "entries_per_bucket": "auto",
+            "memory_percent": 5,
+            "timeouts": {},
+            "sysctls": {},
+            "scope": "both",
+            "sysctl_file": None,
+            "missing_keys": "fail",
+            "conflicting_entries": "replace",
+            "other_keys": "keep",
+            "keep_larger": False,
+            "load": False,
+            "force": False,
+        }
     )
-    with pytest.raises(Refused, match=r"systemd-sysctl\.service is masked .*; set scope: runtime"):
-        settings_plan.run(kernel, request, False)
+
+
+def test_where_no_load_follows_the_boot_a_mask_is_refused_and_named_before_anything_is_written():
+    kernel = FakeKernel("linux-6.18-built-in", MASKED)
+    before = kernel.state()
+    with pytest.raises(Refused, match=r"masked by /etc/systemd/system/.*unmask.*scope: runtime"):
+        settings_plan.run(kernel, request(), False)
     assert kernel.state() == before
