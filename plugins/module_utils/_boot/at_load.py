@@ -83,7 +83,9 @@ class Applier:
 
     def with_text(self, path: str, text: str | None) -> Applier:
         """The same once a file has another content, or is gone."""
-        return self if self.files is None else replace(self, files=self.files.with_text(path, text))
+        if self.files is None or self.files.content(path) == text or path == "/dev/null":
+            return self
+        return replace(self, files=self.files.with_text(path, text))
 
 
 @functools.lru_cache(maxsize=16)

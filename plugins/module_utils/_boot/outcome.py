@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import at_load, sysctl_program
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import at_load, loads, sysctl_program
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import (
     ConfFile,
@@ -32,6 +32,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._own_files import
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.at_load import AtLoad
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.loads import BootLoads
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import BootValues, SysctlProgram
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
@@ -46,6 +47,7 @@ class BootFiles:
     :ivar program: what applies the sysctl files.
     :ivar sysctl_d: the files that it reads.
     :ivar at_load: what sets sysctl values whenever nf_conntrack is loaded.
+    :ivar loads: what the boot is told to load.
     :ivar modprobe_d: the files that modprobe reads.
     :ivar command_line: the kernel's, which modprobe reads for parameters after all files.
     :ivar own: text of the collection's udev rule and modules-load.d file; None where there is none.
@@ -60,6 +62,7 @@ class BootFiles:
     program: SysctlProgram
     sysctl_d: DropIns
     at_load: AtLoad
+    loads: BootLoads
     modprobe_d: DropIns
     command_line: str
     own: t.Mapping[str, str | None]
@@ -89,6 +92,7 @@ def observe(host: Host, sysctl_file: str | None = None) -> BootFiles:
         program=program,
         sysctl_d=sysctl_d,
         at_load=at_load.find(host, modprobe_files, program.at_load),
+        loads=loads.find(host, _kernel.release(host), modprobe_files),
         modprobe_d=modprobe_files,
         command_line=host.read_value(COMMAND_LINE) or "",
         own=own,
@@ -224,9 +228,9 @@ def hashsize_origins(files: BootFiles, built_in: bool = False) -> list[Origin]:
     on_command_line = [Origin(word, COMMAND_LINE, 1) for word in words]
     if built_in:
         return on_command_line
-    by_options = modprobe_d.parameter_origins(files.modprobe_d, MODULE, "hashsize")
+    by_options = modprobe_d.parameter_origins(files.modprobe_d, MODULE, "hashsize", *files.loads.names()[1:])
     before, after = modprobe_d.command_origins(files.modprobe_d, MODULE, "hashsize")
-    return before + by_options + on_command_line + after
+    return before + by_options + on_command_line + after + files.loads.parameters("hashsize")
 
 
 def refused_hashsizes(files: BootFiles, built_in: bool = False) -> list[Origin]:

@@ -109,10 +109,9 @@ def plan(files: BootFiles, wanted: BootSettings) -> BootPlan:
             " set conflicting_entries: replace",
             conflicts=conflicts,
         )
-    if wanted.at_load and (wanted.values or wanted.implied):
-        check_hashsizes(replace(then, modprobe_d=options.files))
     own: list[FileContent] = []
     if (wanted.values or wanted.implied or wanted.hashsize is not None) and wanted.at_load:
+        check_hashsizes(replace(then, modprobe_d=options.files))
         own += _plan_udev_rule(files, udev_rule(files.program.at_load))
     elif wanted.only_these:
         own += _plan_udev_rule(files, None)
@@ -305,8 +304,10 @@ def _plan_sysctl_d(
         unread.append(replace(conf, text=text))
 
     at_load = files.at_load
-    for change in draft.changes:
-        at_load = at_load.with_text(change.subject, change.after)
+    texts: dict[str, str | None] = {conf.target: None for conf in files.sysctl_d.files}
+    texts.update({conf.target: conf.content for conf in (*draft.files.files, *unread)})
+    for path, text in texts.items():
+        at_load = at_load.with_text(path, text)
     then = replace(files, sysctl_d=draft.files, at_load=at_load, unread=unread)
     _check_values(then, target, {key: values[key.name] for key in keys}, wanted.at_load)
     return then, draft
@@ -347,8 +348,10 @@ def _plan_hashsize(files: BootFiles, draft: Draft, hashsize: int, buckets_per_pa
         if conf.is_administrators and conf.path not in own:
             # Options add up and the last one wins, so what stands earlier is outranked, unless no load gets past it.
             is_stale = modprobe_d.is_any if conf.name > posixpath.basename(MODPROBE_FILE) else _is_refused
-            draft = draft.with_conflicts(modprobe_d.lines_giving(conf, MODULE, "hashsize", is_stale))
-            text = modprobe_d.drop_parameter(conf.text, MODULE, "hashsize", is_stale)
+            text = conf.text
+            for name in files.loads.names():
+                draft = draft.with_conflicts(modprobe_d.lines_giving(conf, name, "hashsize", is_stale))
+                text = modprobe_d.drop_parameter(text, name, "hashsize", is_stale)
             draft = draft.put(conf.path, conf.text, text)
     then = replace(files, modprobe_d=draft.files)
     check_hashsizes(then)

@@ -158,17 +158,21 @@ def _command(number: int, raw: str) -> Command:
     return Command(number, raw, words, bool(text), line.endswith("\n"), text)
 
 
-def parameter_origins(drop_ins: DropIns, module: str, parameter: str) -> list[Origin]:
-    """All that gives a module a parameter when it is loaded: options add up, and the last one wins."""
-    return [origin for conf in drop_ins.files for origin in parameter_lines(conf, module, parameter)]
+def parameter_origins(drop_ins: DropIns, module: str, parameter: str, *aliases: str) -> list[Origin]:
+    """All that gives a module a parameter when it is loaded: options add up, and the last one wins.
+
+    :param aliases: by which it is loaded, whose options it then gets as well: kmod_module_get_options().
+    """
+    return [origin for conf in drop_ins.files for origin in parameter_lines(conf, module, parameter, *aliases)]
 
 
-def parameter_lines(conf: ConfFile, module: str, parameter: str) -> list[Origin]:
+def parameter_lines(conf: ConfFile, module: str, parameter: str, *aliases: str) -> list[Origin]:
     """What a file gives a module for a parameter, line by line."""
     return [
         Origin(value, conf.path, command.number)
         for command in _commands(conf.text)
-        for _index, value in command.values_of(module, parameter)
+        for name in (module, *aliases)
+        for _index, value in command.values_of(name, parameter)
     ]
 
 
@@ -273,6 +277,22 @@ def command_origins(drop_ins: DropIns, module: str, parameter: str) -> tuple[lis
         [Origin(value, path, number) for value in given.findall(before)],
         [Origin(value, path, number) for value in given.findall(after)],
     )
+
+
+def is_alias_of(pattern: str, name: str) -> bool:
+    """Whether an alias stands for a name, in which kmod takes ``-`` for ``_`` but between brackets: alias_normalize()."""
+    return wildcards.matches(_underscores(pattern), _underscores(name))
+
+
+def aliased(drop_ins: DropIns, name: str) -> list[str]:
+    """The modules that ``alias`` commands have kmod load for a name, before it looks for a module of that name."""
+    commands = [command for conf in drop_ins.files for command in _commands(conf.text)]
+    aliases = [
+        [word.text for word in command.words[1:3]]
+        for command in commands
+        if len(command.words) > 2 and command.words[0].text == "alias"
+    ]
+    return [module.replace("-", "_") for pattern, module in aliases if is_alias_of(pattern, name)]
 
 
 def is_block(arguments: str) -> bool:

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import functools
+import re
 import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_dep, _sizing
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import loads, outcome
 from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     drop_ins,
     modprobe_d,
-    modules_load_d,
     procps_sysctl,
     sysctl_names,
     systemd_sysctl,
@@ -31,6 +31,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.at_load import Applier
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.loads import LoadLine
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 #: Calls a function that reads, as `_facts` does where one refusal shall not end it all: None then.
@@ -43,6 +44,7 @@ FORMER_NAME = "former_name"
 UNKNOWN_KEY = "unknown_key"
 INVALID_VALUE = "invalid_value"
 MALFORMED = "malformed"
+NOT_LOADED = "not_loaded"
 NOT_READ = "not_read"
 NOT_AT_LOAD = "not_at_load"
 RACE = "race"
@@ -66,6 +68,7 @@ class Observed:
     :ivar unread: files below /etc that stand beside those and are not read, by kind.
     :ivar is_initial: whether this is the initial network namespace, the one that the whole host's keys belong to.
     :ivar is_there_first: whether nf_conntrack is there before the boot applies sysctl.d.
+    :ivar not_found: lines that were meant to have the boot load nf_conntrack, and load nothing.
     :ivar appliers: what sets sysctl values at every load; nothing where nothing is loaded on this host.
     """
 
@@ -78,6 +81,7 @@ class Observed:
     is_initial: bool
     is_there_first: bool
     appliers: t.Sequence[Applier]
+    not_found: t.Sequence[LoadLine]
 
 
 def observe(host: Host, attempt: Attempt) -> Observed:
@@ -89,6 +93,7 @@ def observe(host: Host, attempt: Attempt) -> Observed:
     is_initial = _kernel.in_initial_namespace(host)
     files = outcome.observe(host)
     is_loaded_here = is_initial and presence != _kernel.BUILT_IN
+    not_found = _not_found(host, release, files) if is_loaded_here else []
     # What starts in a container finds the kernel of the host with its modules.
     is_there_first = not is_initial or presence == _kernel.BUILT_IN or _is_loaded_first(host, release, files)
     return Observed(
@@ -104,6 +109,7 @@ def observe(host: Host, attempt: Attempt) -> Observed:
         is_initial=is_initial,
         is_there_first=is_there_first,
         appliers=files.at_load.found if is_loaded_here else (),
+        not_found=not_found,
     )
 
 
@@ -125,12 +131,19 @@ def _is_loaded_first(host: Host, release: str, files: outcome.BootFiles) -> bool
     """Whether a boot loads nf_conntrack before systemd-sysctl runs, which waits for systemd-modules-load."""
     if modprobe_d.blocked(files.modprobe_d)["conntrack"] is not None:
         return False
-    texts = [conf.text for conf in drop_ins.read(host, modules_load_d.KIND).files]
-    names = {line.name for text in texts for line in modules_load_d.parse(text)}
-    names.update(modules_load_d.command_line(host.read_value(_kernel.COMMAND_LINE) or ""))
-    names = {name for name in names if modprobe_d.blacklist_origin(files.modprobe_d, name) is None}
-    brought = _modules_dep.brought(host.lines(_modules_dep.path(release)), names)
-    return any(_kernel.MODULE in modules for modules in brought.values())
+    named = {line.name for line in files.loads.lines}
+    modules = {module for found in loads.resolve(host, release, files.modprobe_d, named).values() for module in found}
+    if files.loads.is_by_systemd:
+        modules = {name for name in modules if modprobe_d.blacklist_origin(files.modprobe_d, name) is None}
+    brought = _modules_dep.brought(host.lines(_modules_dep.path(release)), modules)
+    return any(_kernel.MODULE in found for found in brought.values())
+
+
+def _not_found(host: Host, release: str, files: outcome.BootFiles) -> list[LoadLine]:
+    """The lines that were meant to have the boot load nf_conntrack, and load nothing."""
+    meant = [line for line in files.loads.lines if line.is_meant_for_conntrack]
+    found = loads.resolve(host, release, files.modprobe_d, {line.name for line in meant})
+    return [line for line in meant if not found[line.name] or not re.fullmatch(r"[\w.]+", line.name)]
 
 
 def _lines(observed: Observed) -> dict[str, Origin]:
@@ -199,6 +212,7 @@ def gather(host: Host, attempt: Attempt = lambda read: read()) -> dict[str, t.An
         *_lost(observed, lost, live),
         *_without_effect(observed),
         *_not_read(observed),
+        *_not_loaded(observed),
     ]
     return {"persistent": persistent, "drift": drift}
 
@@ -309,6 +323,16 @@ def _malformed(conf: ConfFile) -> t.Iterator[dict[str, t.Any]]:
         line = lines[mistake.number - 1].strip().lstrip("\ufeff")
         message = f"{conf.place}:{mistake.number} ({line}): {mistake.why}, so it sets nothing; {key} = {mistake.value or 'VALUE'} was meant"
         yield _item(MALFORMED, name, _value(mistake.value), None, conf.target, mistake.number, message)
+
+
+def _not_loaded(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
+    """Lines for nf_conntrack that have the boot load nothing."""
+    for line in observed.not_found:
+        words = f"no module and no alias of this kernel ({observed.release}) has this name"
+        if " " in line.text or "\t" in line.text:
+            words = "a line here is the name of one module; what it is given belongs into modprobe.d"
+        message = f"{line.path}:{line.number} ({line.text}): this loads nothing: {words}"
+        yield _item(NOT_LOADED, _kernel.MODULE, line.text, None, line.path, line.number, message)
 
 
 def _not_read(observed: Observed) -> t.Iterator[dict[str, t.Any]]:

@@ -15,7 +15,7 @@ options:
     description: The program to compare with.
     type: str
     required: true
-    choices: [systemd-sysctl, procps, modprobe, load]
+    choices: [systemd-sysctl, procps, modprobe, load, names]
   seed:
     description: What the trees are made from.
     type: str
@@ -58,7 +58,7 @@ from random import Random
 from ansible.module_utils import conf_trees, real_programs
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import at_load, outcome
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import at_load, loads, outcome
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import SysctlProgram
 from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     drop_ins,
@@ -188,6 +188,30 @@ class Load:
         return {name: _read(name) for name in conf_trees.VARIABLES}
 
 
+class Names:
+    """Which modules kmod finds by a name, as systemd-modules-load asks it to."""
+
+    def __init__(self, root: real_programs.Root, _program: str) -> None:
+        self._root, self._host = root, Host()
+        self._release = sorted(os.listdir("/usr/lib/modules"))[-1]
+
+    def tree(self, random: Random) -> conf_trees.Tree:
+        return conf_trees.names_tree(random)
+
+    def said(self, _number: int) -> Answers:
+        files = drop_ins.read(self._host, modprobe_d.KIND, modprobe_d.READING)
+        names = {name: name.replace("-", "_") for name in conf_trees.NAMES}
+        found = loads.resolve(self._host, self._release, files, set(names.values()))
+        return {name: sorted(found[looked_up]) for name, looked_up in names.items()}
+
+    def seen(self, number: int) -> Answers:
+        found = {}
+        for name in conf_trees.NAMES:
+            shown = self._root.run("/usr/sbin/modprobe", "-S", self._release, "-R", name).decode()
+            found[name] = sorted(set(shown.split()))
+        return found
+
+
 class Modprobe:
     """What modprobe shows that it read, and what the collection says that it will."""
 
@@ -254,7 +278,7 @@ def _kernel_parameters(options: str) -> t.Iterator[tuple[str, str]]:
 def compare(root: real_programs.Root, params: t.Mapping[str, t.Any]) -> t.Iterator[dict[str, t.Any]]:
     """For each tree, its number, what was said and seen, where they differ, and then the tree."""
     program = params["program"]
-    bench = {"modprobe": Modprobe, "load": Load}.get(program, Sysctl)(root, program)
+    bench = {"modprobe": Modprobe, "load": Load, "names": Names}.get(program, Sysctl)(root, program)
     for number in range(params["first"], params["first"] + params["trees"]):
         tree = bench.tree(Random("{0} {1} {2}".format(program, params["seed"], number)))
         root.lay(tree)
@@ -276,7 +300,11 @@ def compare(root: real_programs.Root, params: t.Mapping[str, t.Any]) -> t.Iterat
 def main() -> None:
     module = AnsibleModule(
         {
-            "program": {"type": "str", "required": True, "choices": ["systemd-sysctl", "procps", "modprobe", "load"]},
+            "program": {
+                "type": "str",
+                "required": True,
+                "choices": ["systemd-sysctl", "procps", "modprobe", "load", "names"],
+            },
             "seed": {"type": "str", "required": True},
             "first": {"type": "int", "default": 0},
             "trees": {"type": "int", "default": 500},

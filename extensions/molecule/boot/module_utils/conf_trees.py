@@ -302,6 +302,56 @@ def _udev_line(random: Random, command: t.Callable[[], str]) -> str:
     return parted.join([event, *words]) + "\n"
 
 
+#: Names that a line may have the boot load: modules, aliases of today and of before, and what is no name at all.
+NAMES = (
+    "nf_conntrack",
+    "nf-conntrack",
+    "ip_conntrack",
+    "ip-conntrack",
+    "nf_conntrack_ipv4",
+    "nf_conntrack-2",
+    "nf_conntrack_10",
+    "nf_nat",
+    "nf_nat_ipv4",
+    "iptable_nat",
+    "ipt_MASQUERADE",
+    "xt_conntrack",
+    "no_such_module",
+    "nf_conntrack hashsize=5",
+    "options nf_conntrack hashsize=5",
+    "nf_conntrack.ko",
+    "my_tracking",
+)
+
+_ALIASES = (
+    "my_tracking",
+    "my-tracking",
+    "my_*",
+    "nf_nat_ipv?",
+    "nf_conntrack_ipv[46]",
+    "no[_-]such*",
+    "ip_conntrack",
+    "nf_nat",
+    "*",
+)
+
+
+def names_tree(random: Random) -> Tree:
+    """A tree of modprobe.d files with aliases."""
+
+    def line() -> bytes:
+        chance = random.random()
+        if chance < 0.2:
+            return random.choice(
+                (b"", b"# alias my_tracking nf_nat", b"alias", b"alias my_tracking", b"blacklist nf_nat")
+            )
+        pattern = random.choices(_ALIASES, (4, 2, 2, 2, 2, 2, 2, 1, 1))[0]
+        module = random.choice(("nf_conntrack", "nf-conntrack", "nf_nat", "off", "no_such_either"))
+        return _respaced(random, f"alias {pattern} {module}").encode()
+
+    return _tree(random, "modprobe.d", lambda: b"".join(line() + b"\n" for _number in range(random.randint(0, 3))))
+
+
 #: Every module and parameter of a tree.
 PARAMETERS = (("nf_conntrack", "hashsize"), ("nf_conntrack", "acct"), ("nf_conntrack_ftp", "ports"))
 
