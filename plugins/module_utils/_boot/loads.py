@@ -95,8 +95,11 @@ def find(host: Host, release: str, modprobe_files: DropIns) -> BootLoads:
     lines = [LoadLine(COMMAND_LINE, 1, word, word) for word in words]
     reading = Reading() if is_by_systemd else Reading(last=modules_load_d.ETC_MODULES)
     parse = _by_systemd if is_by_systemd else _by_init_script
-    for conf in drop_ins.read(host, modules_load_d.KIND, reading).files:
-        lines += parse(conf.path, conf.text)
+    files = drop_ins.read(host, modules_load_d.KIND, reading).files
+    for index, conf in enumerate(files):
+        # The script reads /etc/modules by its own name only where no link leads there.
+        if conf.path != reading.last or all(other.target != conf.target for other in files[:index]):
+            lines += parse(conf.path, conf.text)
     maybe = {line.name for line in lines if line.name != MODULE and _MAYBE_ALIAS.fullmatch(line.name)}
     known = resolve(host, release, modprobe_files, maybe)
     return BootLoads(tuple(lines), is_by_systemd, frozenset(name for name in maybe if MODULE in known[name]))

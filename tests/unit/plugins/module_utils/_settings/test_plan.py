@@ -1723,3 +1723,20 @@ def test_a_mask_in_the_place_of_an_own_file_is_nothing_to_take_away(path):
     kernel = FakeKernel("trixie-6.12-nat", {path: "/dev/null"})
     assert not tune(kernel, state="absent")["changed"]
     assert kernel.tree[path] == "/dev/null"
+
+
+def test_the_hashsize_of_an_alias_by_which_the_boot_loads_the_module_is_taken_out_where_it_would_win():
+    release = FakeKernel("trixie-6.12-absent").read_value("/proc/sys/kernel/osrelease")
+    kernel = FakeKernel(
+        "trixie-6.12-absent",
+        {
+            f"/usr/lib/modules/{release}/modules.dep": b"",
+            f"/usr/lib/modules/{release}/modules.alias": b"alias ip_conntrack nf_conntrack\n",
+            "/etc/modules-load.d/a.conf": b"ip_conntrack\n",
+            "/etc/modprobe.d/zzz.conf": b"options ip_conntrack hashsize=8192 acct=1\n",
+        },
+    )
+    refusal(kernel, "/etc/modprobe.d/zzz.conf:1", max=60000, hashsize=65536, conflicting_entries="fail")
+    tune(kernel, max=60000, hashsize=65536)
+    assert kernel.text("/etc/modprobe.d/zzz.conf") == "options ip_conntrack acct=1\n"
+    assert not tune(kernel, max=60000, hashsize=65536)["changed"]
