@@ -16,6 +16,10 @@ if t.TYPE_CHECKING:
 
 PATH = "/proc/modules"
 
+#: The two stacks, as users name them.
+NAT = "nat"
+CONNTRACK = "conntrack"
+
 #: Modules of connection tracking, NAT, iptables and nftables, by name.
 _FAMILY = re.compile(
     r"(nf_conntrack|nf_nat|nf_defrag|nf_tables|xt_|ipt_|ip6t_|nft_|iptable_|ip6table_).*"

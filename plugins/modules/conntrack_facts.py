@@ -340,6 +340,60 @@ ansible_facts:
           returned: if O(gather_subset) has V(modules)
           type: bool
           sample: false
+        needed_by:
+          description:
+            - What services that the boot starts need of NAT and connection tracking at their next start, be they running
+              now or not, each with what tells so. P(netops.conntrack.conntrack_tuning#role) does not take out a stack
+              that is in this list. Where C(blocked) has the stack, the service does not start, or starts without its
+              rules.
+            - A service that needs NAT needs connection tracking too, and is listed for both.
+          returned: if O(gather_subset) has V(modules)
+          type: list
+          elements: dict
+          contains:
+            unit:
+              description: The service.
+              returned: always
+              type: str
+            stack:
+              description: V(nat) or V(conntrack).
+              returned: always
+              type: str
+            file:
+              description: Where that stands, such as a file of rules or settings; else what has the boot start the service.
+              returned: always
+              type: str
+            line:
+              description: The line of the file; V(null) where it is about the file as a whole.
+              returned: always
+              type: int
+            reason:
+              description: The rule, or why in words.
+              returned: always
+              type: str
+            certain:
+              description: Whether that is known. V(false) if it is no more than possible, as with a script.
+              returned: always
+              type: bool
+            remedy:
+              description: What keeps the service from coming back.
+              returned: always
+              type: str
+            message:
+              description: All of it in one sentence.
+              returned: always
+              type: str
+          sample:
+            - unit: ufw.service
+              stack: conntrack
+              file: /etc/ufw/before.rules
+              line: 25
+              reason: -A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+              certain: true
+              remedy: ufw disable, then systemctl disable --now ufw.service
+              message: >-
+                ufw.service needs connection tracking when it starts: /etc/ufw/before.rules:25 (-A ufw-before-input -m conntrack
+                --ctstate RELATED,ESTABLISHED -j ACCEPT)
         persistent:
           description:
             - What this host's boot, or the load of C(nf_conntrack), sets, for each key that something sets, by its full

@@ -17,6 +17,16 @@ description:
     which table, in which network namespace, and likely of which service; and the module fails with that. A reference
     that nothing explains is looked at again for 3 seconds, since listing connections holds modules too. No rule is
     flushed, and no module that drives a network card is unloaded.
+  - What is stopped now pins nothing, but starts at the next boot where it is enabled. Before V(state=absent) takes a stack
+    out, the files of the host are read for services that the boot starts, or that a socket, timer or path starts, and
+    for what these load. If one needs the stack, the module fails and names the unit, what it needs, and the file and
+    line; O(force) goes on.
+  - "Read are the files of C(nftables.service) and of every unit that runs C(nft -f) or C(iptables-restore), with
+    includes; saved rules of C(netfilter-persistent), C(iptables.service) and C(ip6tables.service); ufw, firewalld,
+    docker, networks of libvirt, Open vSwitch, ip_vs of keepalived, ipvsadm and ldirectord, conntrackd, shorewall, the
+    firewall of Proxmox VE, and C(IPMasquerade) of systemd-networkd. Less is certain of, and the message says
+    C(possibly) for, ferm, fail2ban, Kubernetes, lxc-net, NetworkManager, C(wg-quick), ifupdown, C(rc.local) and
+    scripts. No program is started for it."
   - "A stack is kept out by C(install NAME /bin/false) for the modules that all others of it depend on, in
     C(/etc/modprobe.d/00-netops-conntrack-modules.conf). That also stops loads that a rule, another module or an alias
     asks for, such as C(iptables-legacy -t nat -L). The file sorts first, because the first C(install) of a module
@@ -42,7 +52,7 @@ options:
     required: true
   state:
     description:
-      - V(absent) unloads the stack and keeps it out. With O(stack=nat) connection tracking is allowed; where all of it
+      - V(absent) unloads the stack and keeps it out, unless something uses it, or will at its next start. With O(stack=nat) connection tracking is allowed; where all of it
         was kept out by this module, only NAT is then.
       - "V(absent) also removes lines below C(/etc) that would undo this: C(install) lines of the same modules that come
         first, and lines in C(/etc/modules-load.d) and C(/etc/modules) that have the boot load a module of the stack.
@@ -61,6 +71,13 @@ options:
     type: str
     choices: [absent, present, unmanaged]
     required: true
+  force:
+    description:
+      - V(true) takes a stack out although services will need it at their next start, which the result then lists as
+        RV(needed_by). What is in use now, listed as RV(pins), stays all the same.
+      - It has no effect on a host where the stack is kept out already, and with another O(state) than V(absent).
+    type: bool
+    default: false
 notes:
   - While C(nf_defrag_ipv4) and C(nf_defrag_ipv6) are kept out, so is what needs them later, such as C(xt_TPROXY) and
     C(xt_socket). Have the boot load such a module, and V(absent) leaves alone what it needs.
@@ -199,6 +216,49 @@ pins:
       rule: oifname "eth0" masquerade
       namespace: null
       owner: null
+needed_by:
+  description:
+    - What services that the boot starts need of the stack at their next start, each with what tells so. With
+      O(state=absent) only, and then, on success, what is broken by it. Empty where nothing needs it.
+  returned: success, and failure where something needs it
+  type: list
+  elements: dict
+  contains:
+    unit:
+      description: The service.
+      type: str
+    stack:
+      description: The stack that it needs, as O(stack).
+      type: str
+    file:
+      description: Where that stands, such as a file of rules or settings; else what has the boot start the service.
+      type: str
+    line:
+      description: The line of the file; null where it is about the file as a whole.
+      type: int
+    reason:
+      description: The rule, or why in words.
+      type: str
+    certain:
+      description: Whether that is known. V(false) if it is no more than possible, as with a script.
+      type: bool
+    remedy:
+      description: What keeps the service from coming back.
+      type: str
+    message:
+      description: All of it in one sentence.
+      type: str
+  sample:
+    - unit: ufw.service
+      stack: conntrack
+      file: /etc/ufw/before.rules
+      line: 25
+      reason: -A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+      certain: true
+      remedy: ufw disable, then systemctl disable --now ufw.service
+      message: >-
+        ufw.service needs connection tracking when it starts: /etc/ufw/before.rules:25 (-A ufw-before-input -m conntrack
+        --ctstate RELATED,ESTABLISHED -j ACCEPT)
 reverted:
   description: What was reverted after a change failed.
   returned: when a change failed
@@ -224,10 +284,11 @@ def main() -> None:
         argument_spec={
             "stack": {"type": "str", "choices": list(stacks_observed.STACKS), "required": True},
             "state": {"type": "str", "choices": list(stacks_observed.STATES), "required": True},
+            "force": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
-    request = stacks_observed.Request(module.params["stack"], module.params["state"])
+    request = stacks_observed.Request(module.params["stack"], module.params["state"], module.params["force"])
     try:
         result = stacks_plan.run(Host(), request, module.check_mode)
         for warning in result["notices"]:

@@ -22,6 +22,22 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neto
 SUITES = ("bullseye", "bookworm", "trixie", "sid")
 #: At the end of a suite's name: with User Mode Linux instead of a virtual machine.
 UML = "-uml"
+#: More packages, by what stands behind the suite's name: "trixie-neighbours".
+FLAVOURS = {
+    "neighbours": [
+        "conntrackd",
+        "docker.io",
+        "dnsmasq-base",
+        "fail2ban",
+        "firewalld",
+        "ipvsadm",
+        "keepalived",
+        "libvirt-daemon-system",
+        "openvswitch-switch",
+        "tuned",
+        "ufw",
+    ],
+}
 
 _RECIPE = Path(__file__).with_name("build-image")
 _KEY = CACHE / "ssh_key"
@@ -60,9 +76,12 @@ class Image:
 def ensure(suites: Sequence[str]) -> dict[str, Image]:
     """Return the images of these releases, having built side by side those that were missing."""
     for suite in suites:
-        if suite.removesuffix(UML) not in SUITES:
+        release, _dash, flavour = suite.removesuffix(UML).partition("-")
+        if release not in SUITES or (flavour and flavour not in FLAVOURS):
+            flavours = ", ".join(f"-{name}" for name in FLAVOURS)
             raise TestHostError(
-                f"no such suite: {suite}; there are {', '.join(SUITES)}, each also with {UML} at its end"
+                f"no such suite: {suite}; there are {', '.join(SUITES)}, behind one may stand {flavours}, and at the end"
+                f" {UML}"
             )
     ssh_key()
     releases = list(dict.fromkeys(suite.removesuffix(UML) for suite in suites))
@@ -102,6 +121,7 @@ def _recipe_hash(suite: str) -> str:
     """Name the contents of an image: the same recipe and key give a host that behaves the same."""
     recipe = hashlib.sha256(_RECIPE.read_bytes())
     recipe.update(suite.encode())
+    recipe.update(" ".join(FLAVOURS.get(suite.partition("-")[2], [])).encode())
     recipe.update(_KEY.with_suffix(".pub").read_bytes())
     return recipe.hexdigest()[:12]
 
@@ -116,11 +136,13 @@ def _build(image: Image) -> None:
     try:
         owner = f"{os.getuid()}:{os.getgid()}"
         public_key = str(_KEY.with_suffix(".pub"))
-        _run([*_as_root(), str(_RECIPE), image.suite, str(unfinished), public_key, owner])
+        release, _dash, flavour = image.suite.partition("-")
+        packages = ",".join(FLAVOURS.get(flavour, []))
+        _run([*_as_root(), str(_RECIPE), release, str(unfinished), public_key, owner, packages])
         os.rename(unfinished, image.directory)
     finally:
         _remove(unfinished)
-    for old in CACHE.glob(f"image-{image.suite}-*"):
+    for old in CACHE.glob(f"image-{image.suite}-" + 12 * "[0-9a-f]"):
         # One that a machine of another work tree runs on stays until the next build.
         if old != image.directory and not process.using(old):
             shutil.rmtree(old)

@@ -126,7 +126,16 @@ def _modules(reader: _Reader) -> Facts:
         },
         "blocked": None if modprobe_files is None else modprobe_d.blocked(modprobe_files),
         "nat_in_use": reader.attempt(lambda: _nat_in_use(reader.host, loaded)),
+        "needed_by": _needed_by(reader),
     }
+
+
+def _needed_by(reader: _Reader) -> list[dict[str, t.Any]] | None:
+    """What the services that the boot starts need; None where that could not be looked for."""
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot import needs
+
+    found = reader.attempt(lambda: needs.find(reader.host, reader.unreadable))
+    return None if found is None else [need.result() for need in found]
 
 
 #: What the modules that rules and chains of NAT need are called.

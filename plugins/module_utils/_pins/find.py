@@ -16,8 +16,9 @@ from dataclasses import asdict, dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _programs
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._pins import iptables, namespaces, nft, owners
-from ansible_collections.netops.conntrack.plugins.module_utils._pins.rules import ANY_EXTENSION, ANY_HELPER, Rule
+from ansible_collections.netops.conntrack.plugins.module_utils._pins import namespaces, owners
+from ansible_collections.netops.conntrack.plugins.module_utils._rules import iptables, nft
+from ansible_collections.netops.conntrack.plugins.module_utils._rules.rule import ANY_EXTENSION, ANY_HELPER, Rule
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host

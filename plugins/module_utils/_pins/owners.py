@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._pins.rules import Rule, without_remarks
+from ansible_collections.netops.conntrack.plugins.module_utils._rules.rule import Rule, without_remarks
 
 #: Names of chains and tables, wherever they stand in a rule. The first that fits wins.
 _NAMES = [

@@ -15,6 +15,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils import (
     _modules_dep,
     _programs,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import needs as boot_needs
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, modules_load_d
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, below_etc
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import CONNTRACK_ROOTS, DEFRAG, NAT_ROOTS, Module
@@ -22,11 +23,12 @@ from ansible_collections.netops.conntrack.plugins.module_utils._own_files import
 from ansible_collections.netops.conntrack.plugins.module_utils._pins import find as find_pins
 
 if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.needs import Need
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
     from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
 
-NAT = "nat"
-CONNTRACK = "conntrack"
+NAT = _kmod.NAT
+CONNTRACK = _kmod.CONNTRACK
 STACKS = (NAT, CONNTRACK)
 
 ABSENT = "absent"
@@ -50,10 +52,14 @@ _PAUSES = (0.2, 0.8, 2.0)
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asks for: one of STACKS, and one of STATES."""
+    """What a user asks for: one of STACKS, and one of STATES.
+
+    :ivar force: whether a stack goes that services will need at their next start.
+    """
 
     stack: str
     state: str
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ class Observed:
     :ivar has_files: whether the files of the running kernel's modules are there; an upgrade may take them away.
     :ivar pins: what keeps the modules of the stack from being unloaded; looked for only where they shall be.
     :ivar services: well-known services that run, where there are pins.
+    :ivar needed_by: what services that the boot starts will need of the stack; looked for only where it shall go.
+    :ivar unread: why, by path, of what could not be read to tell that.
     :ivar modules_load_d: what the boot loads modules from, /etc/modules too.
     :ivar needs: what each module that the boot loads brings along.
     :ivar kept: those of DEFRAG that the boot loads for something else, such as xt_TPROXY.
@@ -88,6 +96,8 @@ class Observed:
     built_in: frozenset[str]
     pins: t.Sequence[Pin]
     services: t.Sequence[str]
+    needed_by: t.Sequence[Need]
+    unread: t.Mapping[str, str]
     modprobe_d: DropIns
     modules_load_d: DropIns
     needs: t.Mapping[str, frozenset[str]]
@@ -120,6 +130,8 @@ def observe(host: Host, request: Request) -> Observed:
         if any(pin.is_unknown for pin in pins):
             host.wait(pause)
             modules, pins = _look(host, request.stack, kept)
+    unread: dict[str, str] = {}
+    needed_by = boot_needs.find(host, unread) if request.state == ABSENT else []
     return Observed(
         release=release,
         initial_namespace=initial_namespace,
@@ -132,6 +144,8 @@ def observe(host: Host, request: Request) -> Observed:
         built_in=_built_in(host, modules),
         pins=pins,
         services=find_pins.services(host) if pins else (),
+        needed_by=boot_needs.of_stack(needed_by, request.stack),
+        unread=unread,
         modprobe_d=modprobe_files,
         modules_load_d=load_files,
         needs=needs,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import needs as boot_needs
 from ansible_collections.netops.conntrack.plugins.module_utils._change import (
     Change,
     ModuleLoaded,
@@ -40,7 +41,11 @@ _INSTEAD = (
     "What can be done instead: take away the rules that need it, since without such a rule nothing is tracked; exempt"
     " traffic with notrack rules; or size the table with conntrack_settings"
 )
-_RULES = "Rules are never flushed: take them away, or stop what makes them, then run this again"
+_COMES_BACK = "a service that is enabled comes back at the next boot"
+_RULES = (
+    "Rules are never flushed: take them away, or stop what makes them, and disable it too (systemctl disable --now UNIT),"
+    f" since {_COMES_BACK}; then run this again"
+)
 _UNKNOWN = (
     "For what is unknown look at ipvsadm -Ln, ovs-vsctl show, tc filter show, and at network namespaces without a process,"
     " then run this again"
@@ -69,6 +74,8 @@ def plan(observed: Observed, request: Request) -> Plan:
     _check_privileges(observed, request, changes, modules)
     if request.state == ABSENT and observed.pins:
         raise _pinned(observed, request)
+    if observed.needed_by and not request.force and _goes_now(observed, request, modules):
+        raise _needed(observed, request)
     after = members(observed.modules, request.stack) - {change.subject for change in modules}
     added = {change.subject for change in modules if isinstance(change, ModuleLoaded)}
     after |= added.intersection(ROOTS[request.stack])
@@ -80,6 +87,7 @@ def plan(observed: Observed, request: Request) -> Plan:
             "modules": sorted(after),
             "blocked": modprobe_d.blocked(modprobe_files),
             "pins": [],
+            "needed_by": [need.result() for need in observed.needed_by],
             "notices": _notices(observed, request),
         },
     )
@@ -142,18 +150,31 @@ def _check_privileges(
         )
 
 
+def _goes_now(observed: Observed, request: Request, modules: t.Sequence[Change]) -> bool:
+    """Whether this run would take a stack away, rather than find it kept out."""
+    return bool(modules) or modprobe_d.blocked(observed.modprobe_d)[request.stack] is None
+
+
+def _needed(observed: Observed, request: Request) -> Refused:
+    return Refused(
+        f"{boot_needs.NAMES[request.stack]} is needed by services that would not start, or would start without their rules, once it is"
+        f" kept out: {boot_needs.describe(observed.needed_by)}. Where one is stopped now, {_COMES_BACK}: disable it"
+        f" ({boot_needs.remedies(observed.needed_by)}), then run this again; or set force: true where you know that this host"
+        " can do without. Nothing was changed",
+        needed_by=[need.result() for need in observed.needed_by],
+    )
+
+
 def _pinned(observed: Observed, request: Request) -> Refused:
     running = ""
     if observed.services:
         running = " Running here, and known to use them: {0}.".format(", ".join(observed.services))
+    if observed.needed_by:
+        running += f" The next boot starts what needs it: {boot_needs.describe(observed.needed_by)}."
     return Refused(
-        "{0} is in use and cannot be unloaded: {1}.{2} {3}. Nothing was changed".format(
-            "NAT" if request.stack == NAT else "connection tracking",
-            find_pins.describe(observed.pins),
-            running,
-            _advice(observed.pins),
-        ),
+        f"{boot_needs.NAMES[request.stack]} is in use and cannot be unloaded: {find_pins.describe(observed.pins)}.{running} {_advice(observed.pins)}. Nothing was changed",
         pins=[pin.result() for pin in observed.pins],
+        needed_by=[need.result() for need in observed.needed_by],
     )
 
 
@@ -168,9 +189,20 @@ def _advice(pins: t.Sequence[Pin]) -> str:
 def _notices(observed: Observed, request: Request) -> list[str]:
     if request.state != ABSENT:
         return []
-    return [
+    notices = [
         f"the kernel's command line has the boot load {name}, which will fail while it is kept out; take it out of"
         " modules_load= in the boot loader's configuration"
         for name in observed.at_boot
         if loads(observed, name, request.stack)
     ]
+    if observed.needed_by:
+        notices.append(
+            f"{boot_needs.NAMES[request.stack]} is kept out, and services will not start, or will start without their rules:"
+            f" {boot_needs.describe(observed.needed_by)}. What helps: {boot_needs.remedies(observed.needed_by)}; or let it in"
+            " again"
+        )
+    notices += [
+        f"{path} cannot be read ({reason}), so a service that needs {boot_needs.NAMES[request.stack]} may not be known"
+        for path, reason in sorted(observed.unread.items())
+    ]
+    return notices

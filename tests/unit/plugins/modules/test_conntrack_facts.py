@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from boot_services import UFW
 from conftest import HOST_NAMES
 
 from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import SUBSETS
@@ -23,7 +24,7 @@ KEYS_OF = {
     "statistics": {"statistics"},
     "sockets": {"sockets"},
     "logging": {"logging"},
-    "modules": {"modules", "blocked", "nat_in_use"},
+    "modules": {"modules", "blocked", "nat_in_use", "needed_by"},
     "persistent": {"persistent", "drift"},
 }
 
@@ -306,6 +307,39 @@ def test_open_vswitch_does_not_tell_whether_it_translates(recorded_host, facts_o
     modules = rule + "openvswitch 1 2 - Live 0x0\nnf_nat 1 2 openvswitch,nft_chain_nat, Live 0x0\n"
     host = recorded_host("trixie-6.12-absent", {"/proc/modules": modules})
     assert facts_of(host, ["modules"])["nat_in_use"] is in_use
+
+
+def on_disk(tree):
+    """A tree of boot_services as ``recorded_host`` takes it."""
+    return {path: {"link": entry} if isinstance(entry, str) else entry.decode() for path, entry in tree.items()}
+
+
+@pytest.mark.parametrize("name", ["trixie-6.12-absent", "trixie-6.12-nat"])
+def test_what_services_need_at_their_next_start_is_told_whatever_is_loaded(recorded_host, facts_of, name):
+    (need,) = facts_of(recorded_host(name, on_disk(UFW)), ["modules"])["needed_by"]
+    documented = yaml.safe_load(conntrack_facts.RETURN)["ansible_facts"]["contains"]["conntrack"]["contains"]
+    assert set(need) == set(documented["needed_by"]["contains"])
+    assert (need["unit"], need["stack"], need["file"], need["line"]) == (
+        "ufw.service",
+        "conntrack",
+        "/etc/ufw/before.rules",
+        5,
+    )
+    assert need["message"] == (
+        "ufw.service needs connection tracking when it starts: /etc/ufw/before.rules:5"
+        " (-A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT)"
+    )
+
+
+def test_rules_that_cannot_be_read_are_told_as_such(recorded_host, facts_of):
+    host = recorded_host("trixie-6.12-absent", on_disk(UFW))
+    host.denied = {"/etc/ufw/before.rules"}
+    facts = facts_of(host, ["modules"])
+    assert {(need["file"], need["certain"]) for need in facts["needed_by"]} == {
+        ("/etc/ufw/before.rules", False),
+        ("/etc/ufw/ufw.conf", True),
+    }
+    assert [entry["path"] for entry in facts["unreadable"]] == ["/etc/ufw/before.rules"]
 
 
 @pytest.mark.parametrize("subset", SUBSETS)

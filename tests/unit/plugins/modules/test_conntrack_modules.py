@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from boot_services import UFW
 from fake_modules import FakeModules
 
+from ansible_collections.netops.conntrack.plugins.module_utils._boot.needs import Need
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import BLOCK_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import STACKS, STATES
@@ -36,6 +38,8 @@ def test_every_returned_key_is_documented(run_module):
     result = run_module("conntrack_modules", FakeModules("trixie-6.12-nat"), NAT_ABSENT)
     assert set(result) - {"changed", "diff", "invocation"} == set(documented) - {"reverted", "not_reverted"}
     assert set(documented["pins"]["contains"]) == set(Pin("x", 1).result())
+    need = Need("x", "nat", "/x", None, "why", certain=True, remedy="stop it")
+    assert set(documented["needed_by"]["contains"]) == set(need.result())
 
 
 def test_the_documentation_names_every_choice():
@@ -54,10 +58,23 @@ def test_what_pins_a_module_is_an_error_with_its_rule(run_module):
     assert result["msg"] == (
         "NAT is in use and cannot be unloaded: iptable_nat (1 reference) and xt_MASQUERADE (1 reference): iptables-legacy,"
         " table nat, chain POSTROUTING: -A POSTROUTING -o eth0 -j MASQUERADE. Rules are never flushed: take them away, or stop what makes"
-        " them, then run this again. Nothing was changed"
+        " them, and disable it too (systemctl disable --now UNIT), since a service that is enabled comes back at the next"
+        " boot; then run this again. Nothing was changed"
     )
     assert [pin["module"] for pin in result["pins"]] == ["iptable_nat", "xt_MASQUERADE"]
     assert host.state() == before
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_what_a_service_will_need_is_an_error_and_force_makes_it_a_warning(run_module, check):
+    host = FakeModules("trixie-6.12-nat", UFW)
+    before = host.state()
+    absent = {"stack": "conntrack", "state": "absent"}
+    result = run_module("conntrack_modules", host, absent, check=check)
+    assert result["failed"] and "exception" not in result and "ufw.service" in result["msg"]
+    assert [need["unit"] for need in result["needed_by"]] == ["ufw.service"] and host.state() == before
+    forced = run_module("conntrack_modules", host, {**absent, "force": True}, check=check)
+    assert forced["changed"] and any("ufw.service" in warning for warning in forced["notices"])
 
 
 @pytest.mark.parametrize(
@@ -71,3 +88,10 @@ def test_what_pins_a_module_is_an_error_with_its_rule(run_module):
 def test_a_wrong_request_is_one_clear_error(run_module, arguments, word):
     result = run_module("conntrack_modules", FakeModules("trixie-6.12-nat"), arguments)
     assert result["failed"] and word in result["msg"]
+
+
+def test_what_a_boot_will_try_in_vain_is_a_warning(run_module):
+    host = FakeModules("trixie-6.12-absent", {"/proc/cmdline": b"quiet modules_load=nf_nat\n"})
+    result = run_module("conntrack_modules", host, NAT_ABSENT)
+    assert result["changed"] and [warning for warning in result["warnings"] if "load nf_nat" in str(warning)]
+    assert not run_module("conntrack_modules", host, dict(NAT_ABSENT, state="unmanaged")).get("warnings")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils._pins.owners import of_module, of_rule, running
-from ansible_collections.netops.conntrack.plugins.module_utils._pins.rules import Rule
+from ansible_collections.netops.conntrack.plugins.module_utils._rules.rule import Rule
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.netops.conntrack.plugins.module_utils._pins.nft import parse
-from ansible_collections.netops.conntrack.plugins.module_utils._pins.rules import ANY_HELPER
+from ansible_collections.netops.conntrack.plugins.module_utils._rules.nft import parse
+from ansible_collections.netops.conntrack.plugins.module_utils._rules.rule import ANY_HELPER
 
 # nft 1.1.3 and 0.9.8 on Debian 13 and 11, which indent with tabs.
 RULESET = """table inet f {

@@ -9,7 +9,7 @@ import re
 import typing as t
 from collections import Counter
 
-from ansible_collections.netops.conntrack.plugins.module_utils._pins.rules import (
+from ansible_collections.netops.conntrack.plugins.module_utils._rules.rule import (
     Rule,
     extension_modules,
     helper_modules,
@@ -65,12 +65,17 @@ def parse(tool: str, text: str) -> list[Rule]:
 def _modules(line: str, chains: t.Container[str]) -> t.Counter[str]:
     """What a rule may use, of a table with these chains of one's own."""
     modules: t.Counter[str] = Counter()
-    bare = without_quoted(line)
-    for name in _MATCH.findall(bare) + [name for name in _JUMP.findall(bare) if name not in chains]:
+    for name in extensions(line, chains):
         modules.update(extension_modules(name))
     if _CT in modules:
         modules.update(_given(without_remarks(line)))
     return modules
+
+
+def extensions(line: str, chains: t.Container[str]) -> list[str]:
+    """The matches and targets that a rule names, of a table with these chains of one's own."""
+    bare = without_quoted(line)
+    return _MATCH.findall(bare) + [name for name in _JUMP.findall(bare) if name not in chains]
 
 
 def _given(line: str) -> set[str]:

@@ -14,7 +14,7 @@ import typing as t
 from collections import Counter
 from dataclasses import replace
 
-from ansible_collections.netops.conntrack.plugins.module_utils._pins.rules import (
+from ansible_collections.netops.conntrack.plugins.module_utils._rules.rule import (
     ANY_EXTENSION,
     ANY_HELPER,
     Rule,

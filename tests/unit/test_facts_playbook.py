@@ -1,0 +1,82 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lines that the playbook ``facts`` shows of a host, by Ansible's own templating."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from collection_path import ROOT
+
+NEED = {
+    "unit": "ufw.service",
+    "stack": "conntrack",
+    "file": "/etc/ufw/before.rules",
+    "line": 5,
+    "reason": "-A c -m state --state NEW -j {{ x }}",
+    "certain": True,
+    "remedy": "ufw disable",
+    "message": "ufw.service needs it",
+}
+BLOCK = {"file": "/etc/modprobe.d/00-x.conf", "line": 2}
+ABSENT: dict[str, t.Any] = {
+    "state": "absent",
+    "blocked": {"nat": None, "conntrack": None},
+    "needed_by": [],
+    "drift": [],
+    "statistics": None,
+}
+
+
+def shown(facts: dict[str, t.Any]) -> list[str]:
+    play = yaml.safe_load((ROOT / "playbooks" / "facts.yml").read_text(encoding="utf-8"))[0]
+    task = next(task for task in play["tasks"] if "ansible.builtin.set_fact" in task)
+    variables = {**task["vars"], "ansible_facts": {"conntrack": {**ABSENT, **facts}}, "inventory_hostname": "gw1"}
+    try:
+        from ansible.template import trust_as_template
+    except ImportError:  # an ansible-core before 2.19
+        trusted = variables
+        template = task["ansible.builtin.set_fact"]["conntrack_lines"]
+    else:
+        trusted = {**variables, **{name: trust_as_template(text) for name, text in task["vars"].items()}}
+        template = trust_as_template(task["ansible.builtin.set_fact"]["conntrack_lines"])
+    return t.cast("list[str]", Templar(DataLoader(), variables=trusted).template(template))
+
+
+@pytest.mark.parametrize(
+    ("facts", "lines"),
+    [
+        ({}, []),
+        ({"needed_by": [NEED]}, []),
+        ({"blocked": None, "needed_by": None}, []),
+        ({"blocked": {"nat": BLOCK, "conntrack": None}}, ["  NAT is kept out by /etc/modprobe.d/00-x.conf:2"]),
+        (
+            {"blocked": {"nat": BLOCK, "conntrack": BLOCK}},
+            ["  connection tracking is kept out by /etc/modprobe.d/00-x.conf:2"],
+        ),
+        (
+            {
+                "blocked": {"nat": BLOCK, "conntrack": BLOCK},
+                "needed_by": [
+                    NEED,
+                    dict(NEED, stack="nat", message="docker.service needs it"),
+                    dict(NEED, message="k3s.service possibly needs it"),
+                ],
+                "drift": [{"message": "max is 1"}],
+            },
+            [
+                "  connection tracking is kept out by /etc/modprobe.d/00-x.conf:2; what needs it does not start, or starts"
+                " without its rules:",
+                "  ufw.service needs it",
+                "  k3s.service possibly needs it",
+                "  max is 1",
+            ],
+        ),
+    ],
+)
+def test_a_host_that_lacks_a_stack_says_by_what_and_who_misses_it(facts, lines):
+    assert shown(facts) == ["gw1: nf_conntrack is not loaded", *lines]
