@@ -46,7 +46,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._own_files import
 )
 
 if t.TYPE_CHECKING:
-    from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin
+    from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
 
 # udevd looks for changed rules at most every three seconds (manager_reload() in src/udev/udev-manager.c), so a module
 # loaded right after the rule was written could miss it.
@@ -131,7 +131,17 @@ def _without_own_keys(files: BootFiles, draft: Draft) -> tuple[BootFiles, Draft]
         replace(conf, text=_without_keys(conf.text, KEYS) or "") if conf in own_sysctl_files(files) else conf
         for conf in files.unread
     ]
-    return replace(files, sysctl_d=draft.files, unread=unread), draft
+    return _with_sysctl_files(files, draft.files, unread), draft
+
+
+def _with_sysctl_files(files: BootFiles, sysctl_d: DropIns, unread: t.Sequence[ConfFile]) -> BootFiles:
+    """The configuration once the sysctl files are these, which what runs at a load reads as well."""
+    at_load = files.at_load
+    texts: dict[str, str | None] = {conf.target: None for conf in files.sysctl_d.files}
+    texts.update({conf.target: conf.content for conf in (*sysctl_d.files, *unread)})
+    for path, text in texts.items():
+        at_load = at_load.with_text(path, text)
+    return replace(files, sysctl_d=sysctl_d, at_load=at_load, unread=unread)
 
 
 def _without_keys(text: str, names: t.Iterable[str]) -> str | None:
@@ -303,12 +313,7 @@ def _plan_sysctl_d(
         draft = draft.with_conflicts(systemd_sysctl.lines_about(conf, stale)).put(conf.path, conf.text, text)
         unread.append(replace(conf, text=text))
 
-    at_load = files.at_load
-    texts: dict[str, str | None] = {conf.target: None for conf in files.sysctl_d.files}
-    texts.update({conf.target: conf.content for conf in (*draft.files.files, *unread)})
-    for path, text in texts.items():
-        at_load = at_load.with_text(path, text)
-    then = replace(files, sysctl_d=draft.files, at_load=at_load, unread=unread)
+    then = _with_sysctl_files(files, draft.files, unread)
     _check_values(then, target, {key: values[key.name] for key in keys}, wanted.at_load)
     return then, draft
 

@@ -179,10 +179,16 @@ class Load:
                 _write(name, _BEFORE[name])
         # Of no kernel release there are modules, so modprobe finds the command alone; the one that it starts is a stand-in.
         self._root.run("/usr/sbin/modprobe", "-S", "1", "nf_conntrack")
-        shown = self._root.run("/usr/bin/udevadm", "test", "--action=add", "/sys/module/nf_conntrack").decode()
-        # As systemd up to 256, and since, shows what it would run.
-        for old, new in re.findall(r"^(?:run: '(.*)'|\s*RUN\{program\} : (.*))$", shown, re.MULTILINE):
-            words = shlex.split(old or new)
+        test = ("/usr/bin/udevadm", "test", "--action=add", "/sys/module/nf_conntrack")
+        shown = self._root.run(*test, logs=True).decode("utf-8", "replace")
+        # What PROGRAM has is run by that of systemd 252, and left out by that of 257.
+        commands = re.findall(r"test mode, skipping execution of '(.*)'\.$", shown, re.MULTILINE)
+        # As the one and the other show what RUN has.
+        commands += [
+            "".join(one) for one in re.findall(r"^(?:run: '(.*)'|\s*RUN\{program\} : (.*))$", shown, re.MULTILINE)
+        ]
+        for command in commands:
+            words = shlex.split(command)
             if os.path.exists(words[0]):
                 self._root.run(*words)
         return {name: _read(name) for name in conf_trees.VARIABLES}

@@ -83,14 +83,18 @@ class Root:
                 with open(path, "wb", buffering=0) as stream:
                     stream.write(entry)
 
-    def run(self, *command: str) -> bytes:
-        """Run a program in this root; what it printed. Whether it fails is not looked at, as it is not at a boot."""
+    def run(self, *command: str, logs: bool = False) -> bytes:
+        """Run a program in this root; what it printed. Whether it fails is not looked at, as it is not at a boot.
+
+        :param logs: whether what it prints as errors is wanted too, and before the rest.
+        """
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, _PRINTED, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
-            (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_DUP2, 1, 2) if logs else (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0),
         ]
-        status = os.waitpid(os.posix_spawn(command[0], command, _ENVIRONMENT, file_actions=actions), 0)[1]
+        environment = {**_ENVIRONMENT, "SYSTEMD_LOG_TARGET": "console"} if logs else _ENVIRONMENT
+        status = os.waitpid(os.posix_spawn(command[0], command, environment, file_actions=actions), 0)[1]
         if os.WIFSIGNALED(status):
             raise OSError(f"{command[0]} was killed by signal {os.WTERMSIG(status)}")
         with open(_PRINTED, "rb", buffering=0) as stream:
