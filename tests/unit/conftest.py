@@ -28,7 +28,7 @@ from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import LOCK_FILE, Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import KERNEL_LOG, LOCK_FILE, Host
 
 # Time limits on single examples fail on a machine that is busy with something else. `make fuzz` looks at more examples.
 hypothesis.settings.register_profile("unit", deadline=None, max_examples=50)
@@ -77,6 +77,14 @@ class RecordedHost(Host):
     def names(self, path: str) -> list[str]:
         self._check(path)
         return super().names(path)
+
+    def kernel_log(self, wanted: bytes) -> list[bytes] | None:
+        self._check(KERNEL_LOG)
+        return super().kernel_log(wanted)
+
+    def link(self, path: str) -> str | None:
+        self._check(path)
+        return super().link(path)
 
     def run(self, command: t.Sequence[str]) -> str:
         words = " ".join(command)

@@ -166,6 +166,39 @@ def _at_load(observed: Observed) -> dict[str, list[Origin]]:
     return {name: origins for name, origins in lines.items() if origins}
 
 
+def _problem_of_boot(observed: Observed) -> str | None:
+    """Why the sysctl files set nothing, or nothing that is known; None where they do."""
+    program = observed.files.program
+    if program.masked and not observed.appliers:
+        return (
+            f"systemd-sysctl, which sets sysctl lines at boot, is masked by {program.masked}, and no udev rule runs it when"
+            " nf_conntrack is loaded, so no line of sysctl.d is set"
+        )
+    return program.problem or None
+
+
+def _refused(observed: Observed) -> list[Origin]:
+    """The hashsizes with which the kernel loads no nf_conntrack."""
+    given, refused = _hashsizes(observed), []
+    for position, origin in enumerate(given, 1):
+        buckets = outcome.buckets(origin)
+        # Of 0 the kernel makes a size of its own; a number that is too large matters only where it is in force.
+        is_too_large = buckets and not KEYS[BUCKETS].takes(buckets) and position == len(given)
+        if buckets is None or is_too_large:
+            refused.append(origin)
+    return refused
+
+
+def _problem_of_load(observed: Observed) -> str | None:
+    """Why nf_conntrack cannot be loaded as the files are; None where nothing is known to be in the way."""
+    refused = _refused(observed)
+    if not refused or observed.presence == _kernel.BUILT_IN:
+        return None
+    origin = refused[-1]
+    written = outcome.hashsize_as_written(observed.files, origin)
+    return f"{origin.path}:{origin.number} ({written}), so every load of nf_conntrack fails: the kernel takes no such hashsize"
+
+
 def _hashsizes(observed: Observed) -> list[Origin]:
     """All that gives nf_conntrack a hashsize, the one in force last; a container's own files give it none."""
     is_built_in = observed.presence == _kernel.BUILT_IN
@@ -184,7 +217,7 @@ def _by_option(observed: Observed) -> dict[str, Origin]:
 
 
 def gather(host: Host, attempt: Attempt = lambda read: read()) -> dict[str, t.Any]:
-    """``persistent`` and ``drift`` of the facts.
+    """``persistent`` and ``drift`` of the facts, and what is in the way of knowing a boot and of a load.
 
     :param attempt: reads what the boot does not depend on; may give None where that cannot be read.
     :raises HostError: what the boot depends on cannot be read.
@@ -214,7 +247,17 @@ def gather(host: Host, attempt: Attempt = lambda read: read()) -> dict[str, t.An
         *_not_read(observed),
         *_not_loaded(observed),
     ]
-    return {"persistent": persistent, "drift": drift}
+    return {
+        "persistent": persistent,
+        "persistent_problem": _problem_of_boot(observed),
+        "load_problem": _problem_of_load(observed),
+        "drift": drift,
+    }
+
+
+def unknown(problem: str) -> dict[str, t.Any]:
+    """The same where nothing is known, and why."""
+    return {"persistent": None, "persistent_problem": problem, "load_problem": None, "drift": None}
 
 
 def _number(observed: Observed, name: str, origin: Origin) -> int | None:
@@ -294,16 +337,11 @@ def _racing(races: t.Mapping[str, list[Origin]], live: t.Mapping[str, int | None
 
 def _without_effect(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
     """Lines that are read and can never apply."""
-    given = _hashsizes(observed)
-    for position, origin in enumerate(given, 1):
-        buckets = outcome.buckets(origin)
-        # Of 0 the kernel makes a size of its own; a number that is too large matters only where it is in force.
-        is_too_large = buckets and not KEYS[BUCKETS].takes(buckets) and position == len(given)
-        if buckets is None or is_too_large:
-            written = outcome.hashsize_as_written(observed.files, origin)
-            message = f"{origin.path}:{origin.number} ({written}): the kernel takes no such value, and refuses to load {_kernel.MODULE} with it"
-            yield _item(INVALID_VALUE, BUCKETS, _hashsize(origin), None, origin.path, origin.number, message)
-    if observed.files.program.problem:
+    for origin in _refused(observed):
+        written = outcome.hashsize_as_written(observed.files, origin)
+        message = f"{origin.path}:{origin.number} ({written}): the kernel takes no such value, and refuses to load {_kernel.MODULE} with it"
+        yield _item(INVALID_VALUE, BUCKETS, _hashsize(origin), None, origin.path, origin.number, message)
+    if _problem_of_boot(observed):
         return
     for conf in observed.files.sysctl_d.files:
         for entry, name in _conntrack_entries(conf):
@@ -337,17 +375,27 @@ def _not_loaded(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
 
 def _not_read(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
     """Lines for connection tracking in files that the boot does not read."""
-    # Where it is not known what applies such files, neither is which of them it reads.
-    for conf in [] if observed.files.program.problem else observed.unread[systemd_sysctl.KIND]:
+    for conf, words in _unread_sysctl_files(observed):
         # What is run at a load may read it, as firewalld's does /etc/sysctl.conf.
         if any(applier.files is not None and applier.files.reads(conf.target) for applier in observed.appliers):
             continue
         for entry, name in _conntrack_entries(conf):
-            yield _line(NOT_READ, conf, entry, name, "this host's boot does not read this file")
+            yield _line(NOT_READ, conf, entry, name, words)
     for conf in observed.unread[modprobe_d.KIND]:
         for origin in modprobe_d.parameter_lines(conf, _kernel.MODULE, "hashsize"):
             message = f"{conf.place}:{origin.number} (hashsize={origin.value}): modprobe does not read this file"
             yield _item(NOT_READ, BUCKETS, _hashsize(origin), None, conf.target, origin.number, message)
+
+
+def _unread_sysctl_files(observed: Observed) -> t.Iterator[tuple[ConfFile, str]]:
+    """The sysctl files that the boot does not read, and why."""
+    program, is_unset = observed.files.program, _problem_of_boot(observed)
+    if is_unset and program.masked:
+        for conf in observed.files.sysctl_d.files:
+            yield conf, f"systemd-sysctl, which would set it at boot, is masked by {program.masked}"
+    # Where it is not known what applies such files, neither is which of them it reads.
+    for conf in [] if is_unset else observed.unread[systemd_sysctl.KIND]:
+        yield conf, "this host's boot does not read this file"
 
 
 def _conntrack_entries(conf: ConfFile) -> t.Iterator[tuple[systemd_sysctl.Entry, str]]:
