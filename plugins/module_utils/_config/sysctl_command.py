@@ -164,8 +164,9 @@ _LETTERS = re.compile(r"-(?P<letters>[weNnqbodf]*)(?:p(?P<file>.*))?", re.DOTALL
 
 def _procps(arguments: t.Sequence[str]) -> Call | None:
     """The options may stand anywhere, but ``--system`` ends the program where it stands."""
-    pattern, files, others = "", [], []
-    loads = False
+    pattern, loads = "", False
+    files: list[str] = []
+    others: list[str] = []
     rest = list(arguments)
     while rest:
         argument = rest.pop(0)

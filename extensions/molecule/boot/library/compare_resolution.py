@@ -118,23 +118,23 @@ class Sysctl:
     def said(self, number: int) -> Answers:
         files = drop_ins.read(self._host, systemd_sysctl.KIND, self._rules.reading)
         answers = {}
-        for at_load in self._times(number):
-            values = self._rules.values(files, self._only if at_load else ())
+        for is_load in self._times(number):
+            values = self._rules.values(files, self._only if is_load else ())
             for name in conf_trees.VARIABLES:
                 origin = outcome.last_taken([values], KEYS[name])
-                answers[_question(name, at_load)] = _BEFORE[name] if origin is None else outcome.number(origin)
+                answers[_question(name, is_load)] = _BEFORE[name] if origin is None else outcome.number(origin)
         return answers
 
     def seen(self, number: int) -> Answers:
         answers = {}
-        for at_load in self._times(number):
+        for is_load in self._times(number):
             for name in conf_trees.VARIABLES:
                 # A write to the number of buckets makes the kernel wait, also where nothing changes.
                 if _read(name) != _BEFORE[name]:
                     _write(name, _BEFORE[name])
-            self._root.run(*(self._at_load if at_load else self._at_boot))
+            self._root.run(*(self._at_load if is_load else self._at_boot))
             for name in conf_trees.VARIABLES:
-                answers[_question(name, at_load)] = _read(name)
+                answers[_question(name, is_load)] = _read(name)
         return answers
 
     @staticmethod
@@ -199,7 +199,7 @@ class Names:
 
     def __init__(self, root: real_programs.Root, _program: str) -> None:
         self._root, self._host = root, Host()
-        self._release = sorted(os.listdir("/usr/lib/modules"))[-1]
+        self._release = max(os.listdir("/usr/lib/modules"))
 
     def tree(self, random: Random) -> conf_trees.Tree:
         return conf_trees.names_tree(random)
@@ -210,7 +210,7 @@ class Names:
         found = loads.resolve(self._host, self._release, files, set(names.values()))
         return {name: sorted(found[looked_up]) for name, looked_up in names.items()}
 
-    def seen(self, number: int) -> Answers:
+    def seen(self, _number: int) -> Answers:
         found = {}
         for name in conf_trees.NAMES:
             shown = self._root.run("/usr/sbin/modprobe", "-S", self._release, "-R", name).decode()
