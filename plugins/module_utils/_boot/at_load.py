@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import posixpath
 import re
@@ -26,6 +27,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins 
     Origin,
     Reading,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import SETTINGS_HEADER, UDEV_FILE
 
@@ -132,11 +134,36 @@ def find(host: Host, modprobe_files: DropIns, command: str) -> AtLoad:
     :param command: what the collection's own rule runs; empty where it can have none.
     :raises HostError: a file cannot be read.
     """
-    rules = drop_ins.read(host, udev_rules.KIND, udev_rules.READING)
+    rules = _udev_rules(host)
     read = functools.lru_cache(maxsize=None)(functools.partial(_read, host))
     installed = list(_installed(modprobe_files, read))
     then = rules.with_text(UDEV_FILE, udev_rule(command)) if command else rules
     return AtLoad((*installed, *_by_rules(host, rules, read)), (*installed, *_by_rules(host, then, read)))
+
+
+def _udev_rules(host: Host) -> DropIns:
+    """The rules that have anything to do with sysctl. Of the others, some fifty files, no more is looked at than the text."""
+    paths: dict[str, str] = {}
+    for directory in drop_ins.directories(udev_rules.KIND):
+        for name in host.names(directory):
+            if udev_rules.READING.takes(name):
+                paths.setdefault(name, f"{directory}/{name}")
+    texts = {path: _text(host, path) for path in paths.values()}
+    found = [
+        ConfFile(path, path, text)
+        for path, text in texts.items()
+        if text is not None and udev_rules.is_of_interest(text)
+    ]
+    return DropIns(udev_rules.KIND, tuple(sorted(found, key=udev_rules.READING.rank)), udev_rules.READING)
+
+
+def _text(host: Host, path: str) -> str | None:
+    try:
+        return host.read_text(path)
+    except HostError as error:
+        if error.code in (errno.EISDIR, errno.ELOOP):
+            return None
+        raise
 
 
 _Read = t.Callable[[str, t.Optional[t.Tuple[str, ...]]], t.Optional[DropIns]]

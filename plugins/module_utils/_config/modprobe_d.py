@@ -8,6 +8,7 @@ The rules are those of kmod: modprobe.d(5) and libkmod/libkmod-config.c.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import posixpath
 import re
@@ -133,7 +134,8 @@ def _same_name(one: str, other: str) -> bool:
     return one.replace("-", "_") == other.replace("-", "_")
 
 
-def _commands(text: str) -> list[Command]:
+@functools.lru_cache(maxsize=256)
+def _commands(text: str) -> tuple[Command, ...]:
     """All logical lines, comments and blank ones too (those have no words), so that the raws join to the text."""
     commands, number = [], 1
     for match in _LOGICAL_LINE.finditer(text):
@@ -141,7 +143,7 @@ def _commands(text: str) -> list[Command]:
         if raw:
             commands.append(_command(number, raw))
             number += raw.count("\n")
-    return commands
+    return tuple(commands)
 
 
 def _command(number: int, raw: str) -> Command:

@@ -9,6 +9,7 @@ attribute, counts as not met.
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def commands(rules: DropIns, module: str) -> list[Command]:
     for conf in rules.files:
         if not is_of_interest(conf.text):
             continue
-        for rule in _met(list(_rules(conf.path, conf.text)), module):
+        for rule in _met(_rules(conf.path, conf.text), module):
             at_once += _at_once(rule, module)
             for token in rule.tokens:
                 if token.key != "RUN" or is_final or token.operator not in ("=", "+=", ":="):
@@ -95,13 +96,16 @@ def commands(rules: DropIns, module: str) -> list[Command]:
     return at_once + listed
 
 
-def _rules(path: str, text: str) -> t.Iterator[_Rule]:
+@functools.lru_cache(maxsize=64)
+def _rules(path: str, text: str) -> tuple[_Rule, ...]:
+    rules = []
     for number, line in _logical_lines(text):
         tokens = tuple(
             _Token(key, attribute, operator, value.replace('\\"', '"'))
             for key, attribute, operator, _flag, value in _TOKEN.findall(line)
         )
-        yield _Rule(path, number, tokens)
+        rules.append(_Rule(path, number, tokens))
+    return tuple(rules)
 
 
 def _logical_lines(text: str) -> t.Iterator[tuple[int, str]]:
@@ -133,12 +137,10 @@ def _met(rules: t.Sequence[_Rule], module: str) -> t.Iterator[_Rule]:
             index = targets[0] if targets else index
 
 
-def _holds(token: _Token, module: str) -> bool:
-    """Whether a token keeps no rule from being met for the event of a module that is loaded."""
-    if token.operator not in ("==", "!="):
-        # PROGRAM and IMPORT decide by any operator; what they run is taken to succeed.
-        return True
-    event = {
+@functools.lru_cache(maxsize=4)
+def _event(module: str) -> dict[str, str]:
+    """What is known of the event of a module that is loaded."""
+    return {
         "ACTION": "add",
         "SUBSYSTEM": "module",
         "SUBSYSTEMS": "module",
@@ -153,9 +155,17 @@ def _holds(token: _Token, module: str) -> bool:
         "ENV{SUBSYSTEM}": "module",
         "ENV{DEVPATH}": f"/module/{module}",
     }
+
+
+def _holds(token: _Token, module: str) -> bool:
+    """Whether a token keeps no rule from being met for the event of a module that is loaded."""
+    if token.operator not in ("==", "!="):
+        # PROGRAM and IMPORT decide by any operator; what they run is taken to succeed.
+        return True
     name = f"{token.key}{{{token.attribute}}}" if token.attribute else token.key
-    if name in event:
-        return _matches(token.value, event[name]) == (token.operator == "==")
+    known = _event(module).get(name)
+    if known is not None:
+        return _matches(token.value, known) == (token.operator == "==")
     return name == "PROGRAM" and token.operator == "=="
 
 
