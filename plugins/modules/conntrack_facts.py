@@ -503,7 +503,10 @@ ansible_facts:
                   boot does not read, such as C(/etc/sysctl.conf) on Debian 13, and all where systemd-sysctl is masked.
                   V(not_at_load) if the line is lost when
                   C(nf_conntrack) is loaded after the boot applied it. V(former_name) and V(unknown_key) if no kernel of
-                  today, or not this one, has the key. V(invalid_value) if the kernel will refuse the value.
+                  today, or not this one, has the key. V(invalid_value) if the kernel will refuse the value. V(malformed)
+                  if the line was meant to set a key and is no assignment. V(race) if modprobe and udev set the key to
+                  different values at each load. V(not_loaded) if the line was meant to have the boot load
+                  C(nf_conntrack), and loads nothing; the key is then C(nf_conntrack).
               returned: always
               type: str
             key:

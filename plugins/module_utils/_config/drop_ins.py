@@ -27,20 +27,24 @@ class Reading:
     :ivar unreadable_hides: whether a directory, or a link to nowhere, hides the files of its name in later directories.
     :ivar suffixes: how the names of the files end.
     :ivar last: a file that it reads after all others, whatever its name; None for none.
+    :ivar listed: the files that it is told to read, in this order, in place of all that; empty where it looks for them.
     """
 
     hidden: bool = False
     unreadable_hides: bool = True
     suffixes: tuple[str, ...] = (".conf",)
     last: str | None = None
+    listed: tuple[str, ...] = ()
 
     def takes(self, name: str) -> bool:
         """Whether files of this name are read at all."""
         return name.endswith(self.suffixes) and (self.hidden or not name.startswith("."))
 
-    def rank(self, conf: ConfFile) -> tuple[bool, str]:
+    def rank(self, conf: ConfFile) -> tuple[int, str]:
         """What files are sorted by into the order in which they are read."""
-        return (conf.path == self.last, conf.name)
+        # One that is listed more than once counts where it stands last.
+        place = len(self.listed) - 1 - self.listed[::-1].index(conf.path) if conf.path in self.listed else 0
+        return (place + (conf.path == self.last), "" if self.listed else conf.name)
 
 
 def directories(kind: str) -> tuple[str, ...]:
@@ -184,11 +188,11 @@ class DropIns:
 
     def reads(self, path: str) -> bool:
         """Whether a file at this path is read, or would be if it were there."""
-        if path == self.reading.last:
+        if path == self.reading.last or path in self.reading.listed:
             return True
         if any(path in (conf.path, conf.target) for conf in (*self.files, *self.passed_over)):
             return True
-        return self._is_place(path) and self.hidden_by(path) is None
+        return not self.reading.listed and self._is_place(path) and self.hidden_by(path) is None
 
     def hidden_by(self, path: str) -> str | None:
         """The file that hides this path by having the same name in an earlier directory; None when none does."""
@@ -259,10 +263,10 @@ def read(host: Host, kind: str, reading: Reading = Reading()) -> DropIns:
 
     for directory in directories(kind):
         for name in host.names(directory):
-            if reading.takes(name) and name not in paths:
+            if reading.takes(name) and name not in paths and not reading.listed:
                 consider(f"{directory}/{name}", name, not reading.unreadable_hides)
-    if reading.last is not None:
-        consider(reading.last, reading.last, passes_over=True)
+    for path in (*reading.listed, *([] if reading.last is None else [reading.last])):
+        consider(path, path, passes_over=True)
     files = []
     for path in paths.values():
         target = _target(host, path)

@@ -458,6 +458,27 @@ def test_a_max_below_the_entries_in_use_needs_force():
     assert not tune(kernel, max=4999)["changed"]
 
 
+OLD_OPTION = {"/etc/modprobe.d/old.conf": b"# a\noptions nf_conntrack hashsize=4194304\n"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        # 8 times the old hashsize, which nobody named.
+        ({"hashsize": 65536}, ["33554432 entries", "max is 8 times", "old.conf:2 (4194304)", "Ask for a max, or take"]),
+        ({"hashsize": "auto"}, ["33554432 entries", "max is 8 times", "old.conf:2 (4194304)"]),
+        (
+            {"max": 4194304},
+            ["4194304 buckets", "the buckets are those that", "old.conf:2 (4194304)", "Ask for a hashsize"],
+        ),
+        ({"max": 8388608, "hashsize": 65536}, ["8388608 entries and 65536 buckets", "memory. Lower max or hashsize"]),
+    ],
+)
+def test_the_memory_guard_says_where_a_size_comes_from_that_nobody_named_and_what_helps(wanted, words):
+    message = refusal(FakeKernel("trixie-6.12-absent", OLD_OPTION), *words, "force: true", **wanted)
+    assert message.count("hashsize that") <= 1
+
+
 @pytest.mark.parametrize("params", [{"max": 2000000}, {"hashsize": 2**27}, {"max": "auto", "memory_percent": 90}])
 @pytest.mark.parametrize("name", ["trixie-6.12-nat", "trixie-6.12-absent"])
 def test_a_table_above_a_quarter_of_memory_needs_force(name, params):
