@@ -27,7 +27,7 @@ collection_path.make_importable()
 from ansible.module_utils import basic
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import LOCK_FILE, Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import LOCK_FILE, Host, Look
 
 # Time limits on single examples fail on a machine that is busy with something else. `make fuzz` looks at more examples.
 hypothesis.settings.register_profile("unit", deadline=None)
@@ -68,6 +68,10 @@ class RecordedHost(Host):
     def read(self, path: str) -> bytes | None:
         self._check(path)
         return super().read(path)
+
+    def look(self, path: str, most: int) -> Look | None:
+        self._check(path)
+        return super().look(path, most)
 
     def lines(self, path: str) -> t.Iterator[bytes]:
         self._check(path)

@@ -21,7 +21,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import TEMPORARY, Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import TEMPORARY, Host, Look
 
 RECORDED = Path(__file__).resolve().parent / "fixtures" / "hosts"
 
@@ -165,6 +165,13 @@ class FakeKernel(Host):
         if content is None and target in self.tree:
             raise _error("read", path, errno.EISDIR)
         return t.cast("bytes | None", content)
+
+    def look(self, path: str, most: int) -> Look | None:
+        try:
+            content = self.tree.get(self.resolve(path))
+        except HostError:
+            return None
+        return Look(content[:most], len(content), True) if isinstance(content, bytes) else None
 
     def lines(self, path: str) -> t.Iterator[bytes]:
         return iter((self.read(path) or b"").splitlines(True))
