@@ -23,6 +23,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.writers import Found
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 Facts = t.Dict[str, t.Any]
@@ -41,6 +42,16 @@ class _Reader:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.unreadable: dict[str, str] = {}
+        self._writers: Found | None = None
+
+    def writers(self) -> Found:
+        """What else than the boot's own files sets keys, searched for once."""
+        from ansible_collections.netops.conntrack.plugins.module_utils._boot import writers
+
+        if self._writers is None:
+            self._writers = writers.find(self.host)
+            self.unreadable.update({**self._writers.unreadable, **self._writers.left_out})
+        return self._writers
 
     def attempt(self, read: t.Callable[[], _T]) -> _T | None:
         """What ``read`` returns, or None when the host refuses."""
@@ -160,7 +171,12 @@ def _nat_in_use(host: Host, loaded: t.Mapping[str, t.Any] | None) -> bool | None
 def _persistent(reader: _Reader) -> Facts:
     from ansible_collections.netops.conntrack.plugins.module_utils._facts import persistent
 
-    return reader.attempt(lambda: persistent.gather(reader.host, reader.attempt)) or {"persistent": None, "drift": None}
+    found = reader.attempt(lambda: persistent.gather(reader.host, reader.attempt, reader.writers()))
+    return found or {"persistent": None, "drift": None}
+
+
+def _writers(reader: _Reader) -> Facts:
+    return {"writers": [writer.told() for writer in reader.writers().writers]}
 
 
 _GATHERERS: dict[str, t.Callable[[_Reader], Facts]] = {
@@ -172,6 +188,7 @@ _GATHERERS: dict[str, t.Callable[[_Reader], Facts]] = {
     "logging": _logging,
     "modules": _modules,
     "persistent": _persistent,
+    "writers": _writers,
 }
 
 #: The names of every part that can be picked.
