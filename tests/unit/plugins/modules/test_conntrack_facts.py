@@ -26,6 +26,7 @@ KEYS_OF = {
     "logging": {"logging"},
     "modules": {"modules", "blocked", "nat_in_use", "needed_by"},
     "persistent": {"persistent", "drift"},
+    "writers": {"writers"},
 }
 
 ABSENT = [name for name in HOST_NAMES if name.endswith("-absent")]
@@ -354,7 +355,7 @@ def test_a_wrong_part_is_one_clear_error(recorded_host, run_module):
     assert result["failed"]
     assert result["msg"] == (
         "gather_subset: there is no 'tables'; allowed are all, table, timeouts, settings, statistics, sockets, logging, "
-        "modules, persistent, and each with '!' in front to leave it out"
+        "modules, persistent, writers, and each with '!' in front to leave it out"
     )
     assert "exception" not in result
 

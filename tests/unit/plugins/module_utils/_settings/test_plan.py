@@ -289,6 +289,8 @@ def test_nothing_asked_changes_nothing():
         "sizing": None,
         "skipped": [],
         "kept_live": [],
+        "unsearched": [],
+        "writers": [],
     }
 
 
