@@ -89,8 +89,11 @@ def find(files: Files, is_started: t.Callable[[str], bool | None]) -> t.Iterator
     if not names:
         return
     settings = _main(files)
+    profiles = _load(files, names, _directories(settings), set())
+    if profiles is None:
+        return
     merged: Profile = {}
-    for profile in _load(files, names, _directories(settings), set()):
+    for profile in profiles:
         _merge(merged, profile)
     writers = list(_profile_writers(files, merged, "tuned, by its profile " + " ".join(names), settings))
     if writers and is_started(UNIT) is False:
@@ -113,28 +116,35 @@ def _directories(settings: t.Mapping[str, Option]) -> t.Sequence[str]:
 
 def _load(
     files: Files, names: t.Iterable[str], directories: t.Sequence[str], processed: set[str]
-) -> t.Iterator[Profile]:
-    """The profiles with all that they include, in the order in which they are merged."""
+) -> list[Profile] | None:
+    """The profiles with all that they include, in the order in which they are merged.
+
+    None where one is not there that has to be: tuned refuses them all then.
+    """
+    found: list[Profile] = []
     for name in names:
-        path = _path(files, name, directories, processed)
+        paths = _paths(files, name, directories)
+        path = next((path for path in paths if path not in processed), None)
         if path is None or len(processed) >= _MOST_PROFILES:
+            if not paths and not name.startswith("-"):
+                return None
             continue
         processed.add(path)
-        found = files.text(path)
-        profile = parse(path, found.text) if found is not None else {}
+        file = files.text(path)
+        profile = parse(path, file.text) if file is not None else {}
         include = profile.get("main", {}).pop("include", None)
-        if include is not None:
-            yield from _load(files, _LIST.split(include.value), directories, processed)
-        yield profile
+        included = [] if include is None else _load(files, _LIST.split(include.value), directories, processed)
+        if included is None:
+            return None
+        found += [*included, profile]
+    return found
 
 
-def _path(files: Files, name: str, directories: t.Sequence[str], processed: t.Collection[str]) -> str | None:
-    """The file of a profile."""
-    name = name.lstrip("-").rpartition("/")[2]
-    if _NAME.fullmatch(name) is None:
-        return None
-    paths = [f"{directory}/{name}/tuned.conf" for directory in reversed(directories)]
-    return next((path for path in paths if path not in processed and files.text(path) is not None), None)
+def _paths(files: Files, name: str, directories: t.Sequence[str]) -> list[str]:
+    """The files that a profile's name stands for, the one that wins first."""
+    base = name.lstrip("-").rpartition("/")[2]
+    paths = [f"{directory}/{base}/tuned.conf" for directory in reversed(directories)]
+    return [path for path in paths if files.text(path) is not None] if _NAME.fullmatch(base) else []
 
 
 def _merge(merged: Profile, newer: Profile) -> None:
