@@ -72,7 +72,7 @@ class Files:
         """
         if path not in self._seen:
             if self._is_spent():
-                directory = path.rpartition("/")[0]
+                directory = path.rpartition("/")[0] or "/"
                 self._left[directory] = self._left.get(directory, 0) + 1
                 return None
             self._seen[path] = self._read(path)

@@ -17,7 +17,10 @@ LINES = "# few\nnet.netfilter.nf_conntrack_max = 50000\nnet.netfilter.nf_conntra
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ('".nf_conntrack .bridge-nf"', [("nf_conntrack_max", 50000, FILE, 2, False), ("nf_conntrack_acct", 1, FILE, 3, False)]),
+        (
+            '".nf_conntrack .bridge-nf"',
+            [("nf_conntrack_max", 50000, FILE, 2, False), ("nf_conntrack_acct", 1, FILE, 3, False)],
+        ),
         ('"nf_conntrack_acct"', [("nf_conntrack_acct", 1, FILE, 3, False)]),
         ('".bridge-nf"', []),
         ('""', []),

@@ -57,7 +57,9 @@ def test_a_firewall_that_is_off_sets_nothing(files_of, tree):
 
 
 def test_an_option_that_stands_in_another_section_is_none(files_of):
-    found = {one.key: one.value for one in pve_firewall.find(files_of({**ON, HOST: "[RULES]\nnf_conntrack_max: 300000\n"}))}
+    found = {
+        one.key: one.value for one in pve_firewall.find(files_of({**ON, HOST: "[RULES]\nnf_conntrack_max: 300000\n"}))
+    }
     assert found[MAX] == 262144
 
 
