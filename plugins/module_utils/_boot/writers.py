@@ -124,9 +124,9 @@ class _Starts:
             self._names = frozenset(_known(name) for service in services for name in (service.name, *service.enabled))
         return _known(unit) in self._names if self._names else None
 
-    def _attempt(self, read: t.Callable[[], _T]) -> _T | None:
+    def _attempt(self, read: t.Callable[..., _T], *arguments: t.Any) -> _T | None:
         try:
-            return read()
+            return read(*arguments)
         except HostError:
             # What cannot be read may name further units, and those then count as not started.
             return None

@@ -458,7 +458,7 @@ def test_an_unreadable_file_that_no_boot_reads_hides_nothing_else(recorded_host,
     assert [item["path"] for item in facts["unreadable"]] == ["/etc/sysctl.d/secret"]
 
 
-UFW = {
+BY_UFW = {
     "/etc/ufw/ufw.conf": "ENABLED=yes\n",
     "/etc/default/ufw": "IPT_SYSCTL=/etc/ufw/sysctl.conf\n",
     "/etc/ufw/sysctl.conf": "# few\nnet/netfilter/nf_conntrack_max=50000\n",
@@ -466,7 +466,7 @@ UFW = {
 
 
 def test_what_else_sets_keys_is_told_with_file_and_line(recorded_host, facts_of):
-    host = recorded_host("trixie-6.12-nat", UFW)
+    host = recorded_host("trixie-6.12-nat", BY_UFW)
     (writer,) = facts_of(host, ("writers",))["writers"]
     assert writer == {
         "writer": "ufw",
