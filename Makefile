@@ -36,33 +36,49 @@ help: ## list the targets
 demo: $(VENV)/core.stamp $(LINK) vm-tools ## watch a real kernel's full table get fixed, in a throw-away VM
 	@tools/demo
 
+# Units while the images are built, since what they find is known in half a minute. Then the scenarios, and what else there
+# is one after the other beside them, with a lower priority: the scenarios are what takes longest.
 .PHONY: test
 test: ## every test, from nothing: unit, lint, sanity, and the scenarios on SUITES
-	@$(MAKE) --no-print-directory unit lint
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going BESIDE=1 molecule sanity
+	@tools/parts.py clear
+	@tools/setup python vm lint
+	@trap 'tools/parts.py show' EXIT; \
+	$(MAKE) --no-print-directory --jobs=2 BESIDE=1 images unit $(VENV)/test.stamp && \
+	$(MAKE) --no-print-directory --jobs=2 --keep-going BESIDE=1 molecule checks
+
+.PHONY: checks
+checks:
+	@status=0; for check in lint sanity; do nice $(MAKE) --no-print-directory $$check || status=1; done; exit $$status
 
 # In memory: the tests flush some ten thousand files to what they take for a disk.
 unit fuzz: export PYTEST_DEBUG_TEMPROOT := $(firstword $(wildcard /dev/shm /tmp))
+# A worker for each processor; one that has nothing left to do takes tests of another.
+PYTEST_WORKERS := --numprocesses=auto --maxprocesses=8 --dist=worksteal
 
 .PHONY: unit
 unit: $(VENV)/unit.stamp $(LINK) ## the unit tests, in seconds
-	@pytest tests/unit
+	@tools/parts.py run unit pytest $(PYTEST_WORKERS) tests/unit $(as_one_of_many)
 
 .PHONY: fuzz
-fuzz: $(VENV)/unit.stamp $(LINK) ## the property tests of unit with twenty times the examples, in minutes
-	@HYPOTHESIS_PROFILE=fuzz pytest tests/unit -m hypothesis
+fuzz: $(VENV)/unit.stamp $(LINK) ## the property tests of unit with forty times the examples, in minutes
+	@HYPOTHESIS_PROFILE=fuzz pytest $(PYTEST_WORKERS) tests/unit -m hypothesis
 
 .PHONY: lint
 lint: $(VENV)/test.stamp $(LINK) lint-tools ## ansible-lint, and shellcheck on the tools
-	@tools/lint
+	@tools/parts.py run lint tools/lint $(as_one_of_many)
 
 .PHONY: sanity
 sanity: $(VENV)/test.stamp lint-tools ## all of ansible-test sanity
-	@tools/sanity $(as_one_of_many)
+	@tools/parts.py run sanity tools/sanity $(as_one_of_many)
 
 .PHONY: molecule
 molecule: $(VENV)/test.stamp $(LINK) vm-tools ## the scenarios on VMs: SUITES="bullseye sid" SCENARIOS="incident"
 	@tools/molecule $(SCENARIOS) $(as_one_of_many)
+
+# Also tries KVM, where that has not been done since this computer booted.
+.PHONY: images
+images: vm-tools
+	@tools/parts.py run images tools/vm accelerator $(SUITES) $(as_one_of_many)
 
 .PHONY: bench
 bench: $(VENV)/bench.stamp $(LINK) vm-tools ## how long a run takes, beside what you would run instead

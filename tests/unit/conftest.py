@@ -25,12 +25,13 @@ import collection_path
 collection_path.make_importable()
 
 from ansible.module_utils import basic
+from ansible.module_utils.common import warnings
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import LOCK_FILE, Host, Look
 
 # Time limits on single examples fail on a machine that is busy with something else. `make fuzz` looks at more examples.
-hypothesis.settings.register_profile("unit", deadline=None)
+hypothesis.settings.register_profile("unit", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
 
@@ -145,6 +146,25 @@ def recorded_host(tmp_path: Path) -> t.Callable[..., RecordedHost]:
     return make
 
 
+@pytest.fixture
+def tree(tmp_path: Path) -> t.Callable[[t.Mapping[str, Entry]], Host]:
+    """``tree(entries)``: a host that has these paths and no other; here None stands for a directory."""
+
+    def make(entries: t.Mapping[str, Entry]) -> Host:
+        for path, entry in entries.items():
+            place = tmp_path / path.lstrip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if entry is None:
+                place.mkdir()
+            elif isinstance(entry, str):
+                place.write_bytes(entry.encode("utf-8", "surrogateescape"))
+            else:
+                place.symlink_to(entry["link"])
+        return Host(str(tmp_path))
+
+    return make
+
+
 @contextlib.contextmanager
 def _module_arguments(arguments: dict[str, t.Any]) -> t.Iterator[None]:
     try:
@@ -178,6 +198,8 @@ def run_module(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.A
         module = importlib.import_module(f"{collection_path.NAME}.plugins.modules.{name}")
         monkeypatch.setattr(module, "Host", lambda: host)
         given = dict(arguments or {}, _ansible_check_mode=check, _ansible_diff=diff, _ansible_remote_tmp="/nonexistent")
+        # A run is a process of its own, which starts without those of the run before.
+        warnings._global_warnings.clear()
         printed = io.StringIO()
         with _module_arguments(given), contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as ended:
             module.main()

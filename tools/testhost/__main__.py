@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 
-from . import image, machine
+from . import image, kvm, machine, qemu
 from .errors import TestHostError
 from .machine import Machine
 
@@ -41,11 +41,17 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     command("image", "build the images of these suites, where they are missing", "+", lambda a: image.ensure(a.names))
+    command("accelerator", "say whether machines of this suite run by kvm or by emulation", "+", _accelerator)
     start = command("start", "make these machines, where they are missing, and wait until they answer", "+", _start)
-    start.add_argument("--suite", help="Debian release; without it the name of a machine is its suite")
+    start.add_argument(
+        "--suite",
+        help="Debian release, with -uml at its end for User Mode Linux; without it the name of a machine is its suite",
+    )
     cut = command("cut", "cut the power of these machines and start them again", "+", _cut)
     cut.add_argument("--append", default="", metavar="ARGUMENTS", help="more for the kernel's command line")
     cut.add_argument("--timeout", type=float, default=machine.BOOT_SECONDS, metavar="SECONDS")
+    reboot = command("reboot", "have these machines reboot by themselves, and wait until they have", "+", _reboot)
+    reboot.add_argument("--timeout", type=float, default=machine.BOOT_SECONDS, metavar="SECONDS")
     command("stop", "cut the power of these machines", "+", _stop)
     destroy = command("destroy", "end these machines and remove them", "*", _destroy)
     destroy.add_argument("--all", action="store_true", help="all machines of this work tree")
@@ -62,6 +68,11 @@ def _start(arguments: argparse.Namespace) -> None:
     machine.start({name: arguments.suite or name for name in arguments.names})
 
 
+def _accelerator(arguments: argparse.Namespace) -> None:
+    for base in image.ensure(arguments.names).values():
+        print("kvm" if kvm.accelerator(base) == qemu.HARDWARE else "emulation")
+
+
 def _stop(arguments: argparse.Namespace) -> None:
     for name in arguments.names:
         Machine(name).power_cut()
@@ -75,6 +86,10 @@ def _cut(arguments: argparse.Namespace) -> None:
     machine.wait(machines, arguments.timeout)
 
 
+def _reboot(arguments: argparse.Namespace) -> None:
+    machine.reboot([Machine(name) for name in arguments.names], arguments.timeout)
+
+
 def _destroy(arguments: argparse.Namespace) -> None:
     for one in machine.every() if arguments.all else [Machine(name) for name in arguments.names]:
         one.destroy()
@@ -82,7 +97,9 @@ def _destroy(arguments: argparse.Namespace) -> None:
 
 def _list(_arguments: argparse.Namespace) -> None:
     for one in machine.every():
-        state = f"{one.suite:10} {'up' if one.running else 'off':4} 127.0.0.1:{one.port}" if one.exists else "unfinished"
+        state = (
+            f"{one.suite:10} {'up' if one.running else 'off':4} 127.0.0.1:{one.port}" if one.exists else "unfinished"
+        )
         print(f"{one.name:16} {state}")
 
 

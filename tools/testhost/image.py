@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Sequence
 
-from . import qemu
+from . import process
 from .errors import TestHostError
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netops-conntrack"
 SUITES = ("bullseye", "bookworm", "trixie", "sid")
+#: At the end of a suite's name: with User Mode Linux instead of a virtual machine.
+UML = "-uml"
 #: More packages, by what stands behind the suite's name: "trixie-neighbours".
 FLAVOURS = {
     "neighbours": [
@@ -49,6 +51,11 @@ class Image:
     directory: Path
 
     @property
+    def uml(self) -> bool:
+        """Whether the machine's kernel is to be a process."""
+        return self.suite.endswith(UML)
+
+    @property
     def disk(self) -> Path:
         return self.directory / "disk.raw"
 
@@ -60,18 +67,27 @@ class Image:
     def initrd(self) -> Path:
         return self.directory / "initrd"
 
+    @property
+    def system(self) -> Path:
+        """The directory of the User Mode Linux of the release, and of the C library that it needs."""
+        return self.directory / "uml"
+
 
 def ensure(suites: Sequence[str]) -> dict[str, Image]:
     """Return the images of these releases, having built side by side those that were missing."""
-    unique = list(dict.fromkeys(suites))
-    for suite in unique:
-        release, _dash, flavour = suite.partition("-")
+    for suite in suites:
+        release, _dash, flavour = suite.removesuffix(UML).partition("-")
         if release not in SUITES or (flavour and flavour not in FLAVOURS):
             flavours = ", ".join(f"-{name}" for name in FLAVOURS)
-            raise TestHostError(f"no such suite: {suite}; there are {', '.join(SUITES)}, and behind one may stand {flavours}")
+            raise TestHostError(
+                f"no such suite: {suite}; there are {', '.join(SUITES)}, behind one may stand {flavours}, and at the end"
+                f" {UML}"
+            )
     ssh_key()
-    with ThreadPoolExecutor(len(unique) or 1) as pool:
-        return dict(zip(unique, pool.map(_ensure_one, unique)))
+    releases = list(dict.fromkeys(suite.removesuffix(UML) for suite in suites))
+    with ThreadPoolExecutor(len(releases) or 1) as pool:
+        built = dict(zip(releases, pool.map(_ensure_one, releases)))
+    return {suite: Image(suite, built[suite.removesuffix(UML)].directory) for suite in suites}
 
 
 def ssh_key() -> Path:
@@ -126,9 +142,9 @@ def _build(image: Image) -> None:
         os.rename(unfinished, image.directory)
     finally:
         _remove(unfinished)
-    for old in CACHE.glob(f"image-{image.suite}-*"):
+    for old in CACHE.glob(f"image-{image.suite}-" + 12 * "[0-9a-f]"):
         # One that a machine of another work tree runs on stays until the next build.
-        if old != image.directory and not qemu.using(old):
+        if old != image.directory and not process.using(old):
             shutil.rmtree(old)
     print(f"image {image.suite}: built in {time.monotonic() - began:.0f} s", flush=True)
 
@@ -148,7 +164,9 @@ def _run(command: list[str]) -> None:
     try:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except OSError as error:
-        raise TestHostError(f"cannot run {command[0]}: {error.strerror}; tools/setup vm installs what is needed") from error
+        raise TestHostError(
+            f"cannot run {command[0]}: {error.strerror}; tools/setup vm installs what is needed"
+        ) from error
     except subprocess.CalledProcessError as error:
         output = error.stdout.decode(errors="replace").strip()
         raise TestHostError(f"{' '.join(command)} failed with status {error.returncode}:\n{output}") from error

@@ -8,12 +8,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import qemu
+from . import process, qemu
 from .errors import TestHostError
 from .image import CACHE, Image, locked
 
 _VERDICT = CACHE / "kvm"
 _SECONDS = 20
+# What the initrd says where there is no disk.
+_END = "No root device specified"
+# A kernel that runs at all says so at once.
+_SECONDS_TO_FIRST_WORD = 5
 
 
 def accelerator(image: Image) -> tuple[str, ...]:
@@ -42,16 +46,19 @@ def _guest_comes_up(image: Image) -> bool:
     with tempfile.TemporaryDirectory() as directory:
         console, pidfile = Path(directory, "console"), Path(directory, "pid")
         arguments = ["-kernel", str(image.kernel), "-initrd", str(image.initrd)]
-        arguments += ["-append", "console=ttyS0 quiet panic=-1", "-no-reboot", "-serial", f"file:{console}"]
+        arguments += ["-append", "earlyprintk=ttyS0 console=ttyS0 panic=-1", "-no-reboot", "-serial", f"file:{console}"]
         try:
             qemu.launch([*qemu.HARDWARE, *arguments], pidfile)
-            end = time.monotonic() + _SECONDS
-            while time.monotonic() < end and qemu.running(pidfile) is not None:
-                if "No root device specified" in console.read_text(errors="replace"):
+            began = time.monotonic()
+            while time.monotonic() - began < _SECONDS and process.running(pidfile) is not None:
+                said = console.read_text(errors="replace")
+                if _END in said:
                     return True
+                if not said and time.monotonic() - began > _SECONDS_TO_FIRST_WORD:
+                    return False
                 time.sleep(0.2)
-            return "No root device specified" in console.read_text(errors="replace")
+            return _END in console.read_text(errors="replace")
         except (TestHostError, OSError):
             return False
         finally:
-            qemu.kill(pidfile)
+            process.kill(pidfile)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines: each a directory in the work tree with an overlay over its release's image, and a QEMU process."""
+"""Machines: each a directory in the work tree with what it changed of its release's image, and its processes.
+
+A suite says what a machine is: ``trixie`` is a virtual machine, and ``trixie-uml`` the same with User Mode Linux.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
+from typing import Mapping, Sequence
 
-from . import image, kvm, qemu
+from . import image, kvm, process, qemu, uml
 from .errors import TestHostError
 
 MACHINES = Path(__file__).resolve().parents[2] / ".build" / "vm"
@@ -23,6 +26,7 @@ BOOT_SECONDS = 300
 # A console that says one of these gets no further.
 _HOPELESS = re.compile(r"Kernel panic|end Kernel panic|Dropping to a shell|You are in emergency mode")
 _CONSOLE_LINES = 40
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Machine:
 
     @property
     def running(self) -> bool:
-        return qemu.running(self._pidfile) is not None
+        return process.running(self._pidfile) is not None
 
     @property
     def suite(self) -> str:
@@ -71,8 +75,11 @@ class Machine:
     def make(self, base: image.Image) -> None:
         """Give the machine a fresh disk and a port, without starting it."""
         self.directory.mkdir(parents=True)
-        overlay = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(base.disk), str(self.disk)]
-        subprocess.run(overlay, check=True)
+        if base.uml:
+            uml.prepare(base.system, self.directory)
+        else:
+            overlay = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(base.disk), str(self.disk)]
+            subprocess.run(overlay, check=True)
         made = {"suite": base.suite, "image": str(base.directory), "port": str(_free_port())}
         self._made.write_text(json.dumps(made), encoding="ascii")
 
@@ -81,13 +88,17 @@ class Machine:
         base = image.Image(self.suite, Path(self._read("image")))
         if not base.directory.exists():
             raise TestHostError(f"{self.name}: its image is gone, replaced by one of a newer recipe; destroy it first")
+        command_line = f"net.ifnames=0 systemd.hostname={self.name} {append}"
+        if base.uml:
+            uml.launch(self.directory, base.disk, self.port, command_line, self._pidfile)
+            return
         # What is off makes an emulated kernel half as fast again, and is of no use to a host without secrets.
-        command_line = f"root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet mitigations=off systemd.hostname={self.name}"
+        command_line = f"root=/dev/vda rw console=ttyS0 quiet mitigations=off {command_line}"
         # Nothing has to outlive this computer's own power cut. The guest's: QEMU still hands all that the guest
         # flushed to this computer's kernel, which keeps it when QEMU is killed.
         drive = f"if=virtio,format=qcow2,cache=unsafe,discard=unmap,file={self.disk}"
         arguments = [*kvm.accelerator(base), "-name", f"netops-conntrack-{self.name}"]
-        arguments += ["-kernel", str(base.kernel), "-initrd", str(base.initrd), "-append", f"{command_line} {append}"]
+        arguments += ["-kernel", str(base.kernel), "-initrd", str(base.initrd), "-append", command_line]
         arguments += ["-drive", drive, "-device", "virtio-rng-pci"]
         arguments += ["-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:22"]
         arguments += ["-device", "virtio-net-pci,netdev=net,romfile="]
@@ -96,7 +107,7 @@ class Machine:
 
     def power_cut(self) -> None:
         """End the machine without a warning. Its disk stays as it was at that moment."""
-        qemu.kill(self._pidfile)
+        process.kill(self._pidfile)
 
     def destroy(self) -> None:
         """End the machine and remove all that is left of it."""
@@ -152,7 +163,9 @@ def start(wanted: dict[str, str]) -> None:
         for name, suite in wanted.items():
             machine = Machine(name)
             if machine.exists and machine.suite != suite:
-                raise TestHostError(f"{name} is there already, with {machine.suite} instead of {suite}; destroy it first")
+                raise TestHostError(
+                    f"{name} is there already, with {machine.suite} instead of {suite}; destroy it first"
+                )
             # One at a time, so that another start of the same name waits and finds it.
             with image.locked("machines"):
                 if not machine.exists:
@@ -167,10 +180,30 @@ def start(wanted: dict[str, str]) -> None:
         raise
 
 
-def wait(machines: Sequence[Machine], seconds: float = BOOT_SECONDS) -> None:
-    """Wait until all of these answer; raise with the end of its console when one does not."""
+def reboot(machines: Sequence[Machine], seconds: float = BOOT_SECONDS) -> None:
+    """Have these shut down and boot by themselves, and wait until they have."""
+    booted = {}
+    for machine in machines:
+        asked = subprocess.run(machine.ssh("cat", _BOOT_ID), check=False, capture_output=True, text=True)
+        if asked.returncode != 0:
+            raise TestHostError(f"{machine.name} does not answer: {asked.stderr.strip()}")
+        booted[machine] = f"! grep -q {asked.stdout.strip()} {_BOOT_ID}"
+    for machine in machines:
+        # Its status is not looked at: the connection may well end first.
+        subprocess.run(machine.ssh("systemctl", "reboot"), check=False, capture_output=True)
+    wait(machines, seconds, booted)
+
+
+def wait(
+    machines: Sequence[Machine], seconds: float = BOOT_SECONDS, commands: Mapping[Machine, str] | None = None
+) -> None:
+    """Wait until all of these answer; raise with the end of its console when one does not.
+
+    :param commands: what has to succeed in each.
+    """
     began = time.monotonic()
-    logins = {machine: _login(machine) for machine in machines}
+    wanted = {machine: "true" if commands is None else commands[machine] for machine in machines}
+    logins = {machine: _login(machine, wanted[machine]) for machine in machines}
     try:
         while logins:
             time.sleep(0.5)
@@ -186,16 +219,16 @@ def wait(machines: Sequence[Machine], seconds: float = BOOT_SECONDS) -> None:
                 if trouble is not None:
                     raise TestHostError(f"{machine.name} does not come up: {trouble}\n{machine.last_words()}")
                 if status is not None:
-                    logins[machine] = _login(machine)
+                    logins[machine] = _login(machine, wanted[machine])
     finally:
         for login in logins.values():
             login.kill()
             login.wait()
 
 
-def _login(machine: Machine) -> subprocess.Popen[bytes]:
+def _login(machine: Machine, command_there: str) -> subprocess.Popen[bytes]:
     """Begin to find out whether a command can be run in the machine, which takes one that is busy booting a while."""
-    command = machine.ssh("true")
+    command = machine.ssh(command_there)
     # The first value of an option counts. QEMU calls on a machine without a network less and less often, so a new call
     # gets through before an old one does.
     command.insert(1, "-oConnectTimeout=10")

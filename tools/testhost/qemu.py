@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The QEMU process: how it is called, how it is found again, and how it is ended."""
+"""The QEMU process: how it is called."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import select
-import signal
 import subprocess
-from pathlib import Path
-from typing import Sequence
+from typing import TYPE_CHECKING, Sequence
 
 from .errors import TestHostError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROGRAM = "qemu-system-x86_64"
 
@@ -36,41 +34,3 @@ def launch(arguments: Sequence[str], pidfile: Path) -> None:
         raise TestHostError(f"cannot run {PROGRAM}: {error.strerror}; tools/setup vm installs it") from error
     if done.returncode != 0:
         raise TestHostError(f"{PROGRAM} does not start: {done.stderr.strip() or f'status {done.returncode}'}")
-
-
-def running(pidfile: Path) -> int | None:
-    """Return the process id of the QEMU that wrote this file, or None when it is no more.
-
-    The id alone may by now be another process: it is ours when this very file is among its arguments.
-    """
-    try:
-        pid = int(pidfile.read_text(encoding="ascii"))
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError):
-        return None
-    return pid if os.fsencode(pidfile) in arguments else None
-
-
-def kill(pidfile: Path) -> None:
-    """End the machine as a power cut does, and wait until it is gone."""
-    pid = running(pidfile)
-    if pid is not None:
-        with contextlib.suppress(ProcessLookupError):
-            process = os.pidfd_open(pid)
-            try:
-                signal.pidfd_send_signal(process, signal.SIGKILL)
-                # Until its last thread has let go of the disk: long before that its arguments can no longer be read.
-                select.select([process], [], [])
-            finally:
-                os.close(process)
-    pidfile.unlink(missing_ok=True)
-
-
-def using(directory: Path) -> bool:
-    """Say whether any process, of whichever work tree, was called with a file of this directory."""
-    part = os.fsencode(f"{directory}{os.sep}")
-    for arguments in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if part in arguments.read_bytes():
-                return True
-    return False

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The flow keeps other runs out from before the first look until after the last one."""
+"""The flow keeps other runs out from the first look to the last one, and leaves a host as it was when a step fails."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import errno
 import os
 
 import pytest
-from fake_kernel import FakeKernel
+from fake_kernel import UDEV_SOCKET, FakeKernel
 from fake_modules import FakeModules
+from generated import HOSTS, REQUESTS, TREES, tree
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from runs import BLOCK_FILE, BUILT_IN, CONTAINER, SYSCTL_FILE, ask, ended, live, subjects, tune
 
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, HostError
 
 RUNS = [
     (FakeKernel, "conntrack_settings", {"max": 60000, "timeouts": {"udp": 20}}),
@@ -72,3 +76,221 @@ def test_without_root_a_host_that_is_as_wanted_needs_no_lock(run_module):
     kernel.is_root = False
     with kernel.alone():
         assert not run_module("conntrack_settings", kernel, {"max": 60000})["changed"]
+
+
+# --- what a run says that it changed
+
+
+def test_what_a_load_showed_to_be_missing_is_no_change():
+    kernel = FakeKernel("trixie-6.12-absent")
+    result = tune(kernel, sysctls={"nf_conntrack_helper": 1}, timeouts={"udp": 20}, missing_keys="skip", load=True)
+    assert len(subjects(result)) == len(set(subjects(result)))
+    assert "nf_conntrack_helper" not in subjects(result) and result["skipped"] == ["nf_conntrack_helper"]
+
+
+# --- a step of conntrack_settings that fails
+
+WHOLE = {
+    "max": 60000,
+    "hashsize": 16384,
+    "timeouts": {"udp": 20, "tcp_established": 500000},
+    "sysctls": {"nf_conntrack_acct": 1},
+}
+STALE = {
+    UDEV_SOCKET: b"",
+    "/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_max=5\n",
+    "/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=5\n",
+    SYSCTL_FILE: b"# mine, \xff\n",
+}
+
+
+def hosts_for_failures():
+    yield "trixie-6.12-nat", {}, WHOLE
+    yield "bookworm-6.1-nat", STALE, WHOLE
+    yield "trixie-6.12-absent", {}, dict(WHOLE, load=True)
+    yield "bookworm-6.1-absent", STALE, dict(WHOLE, load=True)
+    yield "bullseye-5.10-absent", STALE, WHOLE
+    yield BUILT_IN, {}, dict(WHOLE, max=500000, hashsize=300000)
+    yield CONTAINER, {}, {"timeouts": {"udp": 20, "udp_stream": 500}}
+
+
+def steps(name, changes, params):
+    kernel = FakeKernel(name, changes)
+    if name in (CONTAINER, BUILT_IN):
+        del kernel.tree["/etc/sysctl.d/99-sysctl.conf"]
+    tune(kernel, **params)
+    return kernel.steps
+
+
+POSITIONS = [
+    (name, changes, params, position)
+    for name, changes, params in hosts_for_failures()
+    for position in range(steps(name, changes, params))
+]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["refused", "after it took effect"])
+@pytest.mark.parametrize(
+    ("name", "changes", "params", "position"), POSITIONS, ids=[f"{case[0]}-{case[3]}" for case in POSITIONS]
+)
+def test_a_failure_at_any_position_leaves_runtime_and_files_as_they_were(name, changes, params, position, late):
+    kernel = FakeKernel(name, changes)
+    before = kernel.state()
+    kernel.fails = {position: HostError("change", "/some/thing", "Input/output error")}
+    kernel.fails_late = late
+    with pytest.raises(ApplyError) as raised:
+        tune(kernel, **params)
+    assert kernel.state() == before
+    assert "cannot change /some/thing: Input/output error. The host is as it was before" in raised.value.message
+    assert raised.value.details["not_reverted"] == []
+    kernel.fails = {}
+    tune(kernel, **params)
+    assert not tune(kernel, **params)["changed"]
+
+
+@pytest.mark.parametrize("position", range(8))
+def test_an_interrupt_reverts_and_stays_an_interrupt(position):
+    kernel = FakeKernel("bookworm-6.1-nat", STALE)
+    before = kernel.state()
+    kernel.fails = {position: KeyboardInterrupt()}
+    kernel.fails_late = True
+    with pytest.raises(KeyboardInterrupt):
+        tune(kernel, **WHOLE)
+    assert kernel.state() == before
+
+
+def test_what_could_not_be_reverted_is_named_and_the_rest_is_reverted():
+    kernel = FakeKernel("trixie-6.12-nat")
+    error = HostError("write 4096 to", "/proc/x", "Input/output error")
+    # Three writes: the third fails, and then the first attempt to revert.
+    kernel.fails = {2: error, 3: error}
+    with pytest.raises(ApplyError) as raised:
+        tune(kernel, timeouts={"udp": 20}, max=60000, hashsize=60000)
+    assert live(kernel, "udp_timeout", "max", "buckets") == (30, 4096, 60416)
+    assert "Could not be reverted: nf_conntrack_buckets (runtime): cannot write 4096 to /proc/x" in raised.value.message
+    assert "by hand" in raised.value.message
+    assert raised.value.details["reverted"] == ["nf_conntrack_max", "nf_conntrack_udp_timeout"]
+    assert len(raised.value.details["not_reverted"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("nf_conntrack_max", 50000),
+        ("nf_conntrack_buckets", 8192),
+        ("nf_conntrack_udp_timeout", 25),
+    ],
+)
+def test_a_value_that_the_kernel_silently_changes_is_named_and_everything_reverted(name, value):
+    kernel = FakeKernel("trixie-6.12-nat")
+    before = kernel.state()
+    kernel.clamps = {name: value}
+    wanted = {"max": 60000, "hashsize": 60000, "timeouts": {"udp": 20}}
+    # What it was, it may be again.
+    original = kernel._kernel_write
+
+    def write(action, path, text):
+        if int(text) == int(before.get(path, b"-1")):
+            kernel.clamps = {}
+        original(action, path, text)
+
+    kernel._kernel_write = write
+    with pytest.raises(ApplyError, match=f"{name} is {value} instead of "):
+        tune(kernel, **wanted)
+    assert kernel.state() == before
+
+
+def test_a_load_that_is_prevented_leaves_nothing():
+    kernel = FakeKernel("trixie-6.12-absent")
+    before = kernel.state()
+    kernel.load = lambda: None
+    with pytest.raises(ApplyError):
+        tune(kernel, max=100000, load=True)
+    assert kernel.state() == before
+
+
+@settings(max_examples=settings.default.max_examples * 2 // 5)
+@given(HOSTS, TREES, REQUESTS, st.integers(0, 12), st.booleans())
+def test_a_failure_anywhere_leaves_any_host_as_it_was(name, entries, params, position, late):
+    kernel = FakeKernel(name, tree(entries))
+    before = kernel.state()
+    kernel.fails = {position: HostError("change", "/some/thing", "Input/output error")}
+    kernel.fails_late = late
+    if not isinstance(ended(lambda: tune(kernel, force=True, **params)), dict):
+        assert kernel.state() == before
+
+
+# --- a step of conntrack_modules that fails
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["without effect", "with effect"])
+@pytest.mark.parametrize("name", ["trixie-6.12-nat", "el8-4.18-by-hand"])
+@pytest.mark.parametrize(("stack", "state"), [("nat", "absent"), ("conntrack", "absent"), ("nat", "present")])
+def test_a_failure_at_any_step_leaves_modules_and_files_as_they_were(name, stack, state, late):
+    def fresh():
+        host = FakeModules(
+            name, {"/etc/modules-load.d/x.conf": b"nf_nat\n", BLOCK_FILE: b"install nf_nat /bin/false\n"}
+        )
+        if state == "present":
+            host.reboot()
+        return host
+
+    whole = fresh()
+    ask(whole, stack, state)
+    assert whole.steps > 2
+    for step in range(whole.steps):
+        host = fresh()
+        before, loaded = host.state(), host.loaded
+        host.fails, host.fails_late = {step: HostError("do", "it", "no")}, late
+        with pytest.raises(ApplyError) as failed:
+            ask(host, stack, state)
+        assert failed.value.details["not_reverted"] == []
+        assert host.loaded == loaded
+        assert {path: entry for path, entry in host.state().items() if path.startswith("/etc")} == {
+            path: entry for path, entry in before.items() if path.startswith("/etc")
+        }
+
+
+OFF = {"/etc/modprobe.d/x.conf": b"alias nf_nat off\n"}
+
+
+def test_a_load_that_loads_nothing_is_a_failure():
+    host = FakeModules("trixie-6.12-absent", OFF)
+    before = host.state()
+    with pytest.raises(ApplyError) as failed:
+        ask(host, "nat", "present")
+    assert "cannot load nf_nat: modprobe loads nothing" in failed.value.message
+    assert "modprobe --showconfig" in failed.value.message and failed.value.details["not_reverted"] == []
+    assert host.state() == before
+
+
+def test_a_module_that_does_not_come_back_is_named():
+    host = FakeModules("trixie-6.12-nat", OFF)
+    last = len(subjects(ask(host, "nat", "absent", check=True))) - 1
+    host.fails, host.fails_late = {last: HostError("do", "it", "no")}, True
+    with pytest.raises(ApplyError) as failed:
+        ask(host, "nat", "absent")
+    assert "nf_nat" not in host.loaded
+    assert any("cannot load nf_nat" in why for why in failed.value.details["not_reverted"])
+    assert "The host is as it was before" not in failed.value.message
+
+
+@pytest.mark.parametrize("module", ["nf_conntrack", "nf_nat"])
+def test_a_load_that_fails_half_way_takes_back_what_came_with_it_and_no_more(module):
+    install = f"install {module} /usr/bin/it\n".encode()
+    host = FakeModules("trixie-6.12-absent", {"/etc/modprobe.d/x.conf": install}, also=["nf_defrag_ipv6"])
+    loaded = host.loaded
+    with pytest.raises(ApplyError) as failed:
+        ask(host, "nat", "present")
+    assert "The host is as it was before" in failed.value.message
+    assert host.loaded == loaded
+
+
+def test_a_module_that_others_loaded_in_the_meantime_stays():
+    host = FakeModules("trixie-6.12-absent")
+    host.fails, host.fails_late = {2: HostError("do", "it", "no")}, True
+    load = host.modprobe_by_name
+    host.modprobe_by_name = lambda *arguments: (host._insert_all("usb_storage"), load(*arguments))
+    with pytest.raises(ApplyError):
+        ask(host, "nat", "present")
+    assert "usb_storage" in host.loaded and "nf_conntrack" not in host.loaded

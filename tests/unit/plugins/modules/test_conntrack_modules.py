@@ -88,3 +88,10 @@ def test_what_a_service_will_need_is_an_error_and_force_makes_it_a_warning(run_m
 def test_a_wrong_request_is_one_clear_error(run_module, arguments, word):
     result = run_module("conntrack_modules", FakeModules("trixie-6.12-nat"), arguments)
     assert result["failed"] and word in result["msg"]
+
+
+def test_what_a_boot_will_try_in_vain_is_a_warning(run_module):
+    host = FakeModules("trixie-6.12-absent", {"/proc/cmdline": b"quiet modules_load=nf_nat\n"})
+    result = run_module("conntrack_modules", host, NAT_ABSENT)
+    assert result["changed"] and [warning for warning in result["warnings"] if "load nf_nat" in str(warning)]
+    assert not run_module("conntrack_modules", host, dict(NAT_ABSENT, state="unmanaged")).get("warnings")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole module: what the controller gets. What it does to a host is in test_settings.py."""
+"""The whole module: what the controller gets. What it does to a host is in module_utils/_settings."""
 
 from __future__ import annotations
 

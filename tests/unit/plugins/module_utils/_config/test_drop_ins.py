@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import typing as t
+
 import pytest
+from conf_files import drop_ins
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, procps_sysctl
-from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Reading, read
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Reading, read
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 
@@ -162,6 +168,80 @@ def test_a_ring_of_links_is_passed_over_as_the_programs_do(tree):
 def test_a_link_to_nowhere_has_no_content(tree):
     conf = read(tree({"/etc/sysctl.d/a.conf": {"link": "nowhere"}}), "sysctl.d").files[0]
     assert (conf.text, conf.content) == ("", None)
+
+
+def test_an_error_that_says_nothing_of_a_ring_of_links_is_not_passed_over(tree):
+    host = tree({"/etc/sysctl.d/a.conf": ""})
+    resolve = host.resolve
+
+    def fail(path):
+        if path == "/etc/sysctl.d/a.conf":
+            raise HostError("follow", path, os.strerror(errno.EIO), errno.EIO)
+        return resolve(path)
+
+    host.resolve = fail
+    with pytest.raises(HostError, match=r"cannot follow /etc/sysctl\.d/a\.conf"):
+        read(host, "sysctl.d")
+
+
+class Place(t.NamedTuple):
+    """A path for a file, what hides it, and what it would hide, where other files are there."""
+
+    path: str
+    hidden_by: str | None
+    hides: str | None
+
+
+HIDING = [
+    Place("/etc/sysctl.d/new.conf", None, None),
+    Place("/etc/sysctl.d/vendor.conf", None, "/usr/lib/sysctl.d/vendor.conf"),
+    Place("/usr/lib/sysctl.d/vendor.conf", None, None),
+    Place("/usr/local/lib/sysctl.d/mine.conf", "/etc/sysctl.d/mine.conf", None),
+    Place("/run/sysctl.d/vendor.conf", None, "/usr/lib/sysctl.d/vendor.conf"),
+    Place("/etc/sysctl.d/mine.conf", None, None),
+    Place("/etc/sysctl.conf", None, None),
+]
+
+
+@pytest.mark.parametrize("place", HIDING, ids=lambda place: place.path)
+def test_which_file_a_new_one_would_hide_or_be_hidden_by(place):
+    there = drop_ins("sysctl.d", {"/etc/sysctl.d/mine.conf": "", "/usr/lib/sysctl.d/vendor.conf": ""})
+    assert (there.hidden_by(place.path), there.hides(place.path)) == (place.hidden_by, place.hides)
+
+
+def test_a_file_is_known_by_all_its_names_and_read_last_by_the_last_of_them():
+    there = drop_ins(
+        "sysctl.d",
+        {
+            "/etc/sysctl.d/10-a.conf": ConfFile("/etc/sysctl.d/10-a.conf", "/etc/a", "1"),
+            "/etc/sysctl.d/20-b.conf": "2",
+            "/etc/sysctl.d/30-a.conf": ConfFile("/etc/sysctl.d/30-a.conf", "/etc/a", "1"),
+            "/etc/sysctl.d/40-c.conf": "4",
+            "/etc/sysctl.d/50-mask.conf": ConfFile("/etc/sysctl.d/50-mask.conf", "/dev/null", ""),
+            "/etc/sysctl.d/60-mask.conf": ConfFile("/etc/sysctl.d/60-mask.conf", "/dev/null", ""),
+        },
+    )
+    names = {"/etc/a", "/etc/sysctl.d/10-a.conf", "/etc/sysctl.d/30-a.conf"}
+    for name in names:
+        assert there.names_of(name) == names
+        assert there.after(name)[0].name == "40-c.conf"
+    # Two masks are no names of one file.
+    assert there.names_of("/etc/sysctl.d/50-mask.conf") == {"/etc/sysctl.d/50-mask.conf"}
+    assert there.names_of("/etc/none.conf") == {"/etc/none.conf"} and there.after("/etc/none.conf") == there.files
+
+
+@pytest.mark.parametrize(
+    ("target", "is_theirs", "place"),
+    [
+        ("/etc/sysctl.d/a.conf", True, "/etc/sysctl.d/a.conf"),
+        ("/etc/ct.conf", True, "/etc/sysctl.d/a.conf -> /etc/ct.conf"),
+        ("/usr/share/ct.conf", False, "/etc/sysctl.d/a.conf -> /usr/share/ct.conf"),
+        ("/etcetera/ct.conf", False, "/etc/sysctl.d/a.conf -> /etcetera/ct.conf"),
+    ],
+)
+def test_whose_a_file_is_is_told_by_where_its_bytes_are(target, is_theirs, place):
+    conf = ConfFile("/etc/sysctl.d/a.conf", target, "")
+    assert conf.is_administrators is is_theirs and conf.place == place
 
 
 @pytest.mark.parametrize(

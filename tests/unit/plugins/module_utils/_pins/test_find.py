@@ -288,6 +288,14 @@ def test_services_are_told_by_their_processes(host):
     assert find_pins.services(host) == ["docker"]
 
 
+def test_a_process_that_ends_meanwhile_is_no_obstacle(host):
+    host.put("/proc/5/comm", "dockerd\n")
+    host.put("/proc/6/comm", "gone\n")
+    host.put("/proc/7/status", "no comm\n")
+    host.denied.add("/proc/6/comm")
+    assert find_pins.services(host) == ["docker"]
+
+
 def test_what_pins_two_modules_is_said_once():
     rule = {"tool": "nft", "table": "ip t", "chain": "c", "rule": "masquerade", "namespace": "lab", "owner": "docker"}
     assert describe([Pin("a", 1, **rule), Pin("b", 3, **rule), Pin("d", 2, "unknown"), Pin("e", 1, "unknown")]) == (

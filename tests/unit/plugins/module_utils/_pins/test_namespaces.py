@@ -65,6 +65,12 @@ def test_every_namespace_is_found_once_by_its_best_name(recorded_host):
     ]
 
 
+def test_a_namespace_of_a_process_whose_name_cannot_be_read_is_found(recorded_host):
+    host = recorded_host("trixie-6.12-absent", {"/proc/8/ns/net": {"link": "net:[14]"}, "/proc/8/comm": "x\n"})
+    host.denied.add("/proc/8/comm")
+    assert Namespace("of process 8 (?)", "/proc/8/ns/net") in find(host)
+
+
 def test_a_command_enters_a_namespace():
     assert HERE.enter(["nft"]) == ["nft"]
     assert Namespace("lab", "/run/netns/lab").enter(["nft", "x"]) == ["nsenter", "--net=/run/netns/lab", "nft", "x"]

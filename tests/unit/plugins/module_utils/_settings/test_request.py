@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import pytest
+from fake_kernel import FakeKernel
 from hypothesis import given
 from hypothesis import strategies as st
+from runs import tune
 
+from ansible_collections.netops.conntrack.plugins.module_utils import _keys
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError, InvalidInput
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import KEYS, TIMEOUTS
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import parse
@@ -218,3 +221,11 @@ def test_anything_is_either_a_request_within_limits_or_a_clear_error(size, bucke
     for name, value in asked.values.items():
         assert KEYS[name].minimum <= value <= KEYS[name].maximum
     assert asked.max in (None, "auto") or 1 <= asked.max <= INT_MAX
+
+
+def test_values_are_not_looked_at_where_they_are_taken_away():
+    wanted = {"max": 0, "hashsize": -1, "entries_per_bucket": 0, "timeouts": dict.fromkeys(TIMEOUTS, 10**12)}
+    wanted["sysctls"] = {
+        name: "x" for name, key in KEYS.items() if key.timeout is None and name not in (_keys.MAX, _keys.BUCKETS)
+    }
+    assert not tune(FakeKernel("trixie-6.12-nat"), state="absent", **wanted)["changed"]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+import runs
 from fake_kernel import FakeKernel
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,26 +19,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._own_files import
     SYSCTL_FILE,
     UDEV_FILE,
 )
-from ansible_collections.netops.conntrack.plugins.module_utils._settings import plan as settings_plan
-from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import parse
 
-DEFAULTS = {
-    "state": "present",
-    "max": None,
-    "hashsize": None,
-    "entries_per_bucket": "auto",
-    "memory_percent": 5,
-    "timeouts": {},
-    "sysctls": {},
-    "scope": "both",
-    "sysctl_file": None,
-    "missing_keys": "skip",
-    "conflicting_entries": "replace",
-    "other_keys": "remove",
-    "keep_larger": False,
-    "load": False,
-    "force": True,
-}
 MINE = "/etc/sysctl.d/90-mine.conf"
 HOSTS = ["bullseye-5.10-nat", "trixie-6.12-nat", "sid-7.2-nat", "linux-6.18-built-in"]
 
@@ -65,7 +47,8 @@ INVENTORIES = st.fixed_dictionaries(
 
 
 def tune(kernel, check=False, **params):
-    return settings_plan.run(kernel, parse(dict(DEFAULTS, **params)), check)
+    """A run that is the whole truth, unless it says otherwise."""
+    return runs.tune(kernel, check, **{"missing_keys": "skip", "other_keys": "remove", "force": True, **params})
 
 
 def after_boot(kernel):
@@ -164,7 +147,7 @@ def test_a_max_that_goes_back_below_the_entries_in_use_is_refused():
 
 def test_the_running_kernel_alone_cannot_be_the_whole_truth():
     with pytest.raises(InvalidInput, match=r"other_keys is remove.*scope is runtime.*both or boot"):
-        parse(dict(DEFAULTS, scope="runtime"))
+        runs.wish(other_keys="remove", scope="runtime")
 
 
 def test_nothing_live_is_touched_where_boots_alone_are_asked_for():
