@@ -158,7 +158,8 @@ class Host:
                 if not stat.S_ISREG(status.st_mode):
                     return None
                 content = os.read(descriptor, most)
-                while content and len(content) < most:
+                # Files of /proc have no size.
+                while content and len(content) < most and len(content) != status.st_size:
                     more = os.read(descriptor, most - len(content))
                     if not more:
                         break

@@ -20,12 +20,12 @@ _OWN = frozenset({BLOCK_FILE, MODPROBE_FILE, UDEV_FILE})
 #: What the boot itself runs: the program of the sysctl files, and the unit of /etc/rc.local.
 _OF_THE_BOOT = frozenset({"/etc/init.d/procps", "/etc/init.d/procps.sh", "rc-local.service", "systemd-sysctl.service"})
 
-#: What a file has in it that sets a key.
-_KEYS = ("nf_conntrack", "nf_flowtable")
 #: What one has in it that applies sysctl files.
 _APPLIES = (" -p", " -qp", " -ep", " -f", "--load", "--system")
 #: Where administrators keep what their tables and units call.
 CALLED = ("/etc/", "/usr/local/", "/opt/", "/root/", "/home/", "/srv/", "/var/lib/", "/data/")
+#: The same in a unit: nearly every one names a file of /etc, but few run one.
+_CALLED_BY_UNITS = (*CALLED[1:], "=/etc/", "=-/etc/", "sh /etc/")
 
 EXEC_LINES = r"\s*Exec\w+\s*="
 
@@ -154,35 +154,36 @@ def candidates(files: Files) -> list[Candidate]:
 
 def _is_of_interest(file: Text, place: Place) -> bool:
     text = file.text
-    if any(word in text for word in _KEYS):
+    if "nf_conntrack" in text or "nf_flowtable" in text:
         return True
     if "sysctl" in text and any(word in text for word in _APPLIES):
         return True
-    return (
-        place.calls and any(word in text for word in CALLED) and any(_calls(line, place) for line in text.split("\n"))
-    )
+    words = _CALLED_BY_UNITS if place is UNITS else CALLED
+    if not place.calls or not any(word in text for word in words):
+        return False
+    return any(_calls(line, place, words) for line in text.split("\n"))
 
 
-def _calls(line: str, place: Place) -> bool:
+def _calls(line: str, place: Place, words: t.Sequence[str]) -> bool:
     """Whether a line may call a script of the administrator's, and not only name a file or directory of his."""
     if place is UNITS:
-        # Nearly every unit names a file of /etc, but few run one.
-        words = (*CALLED[1:], "=/etc/", "-/etc/", "sh /etc/")
         return "Exec" in line and any(word in line for word in words)
-    return line[:1] != "#" and line[:5] != "PATH=" and any(word in line.replace("/etc/cron.", "") for word in CALLED)
+    return line[:1] != "#" and line[:5] != "PATH=" and any(word in line.replace("/etc/cron.", "") for word in words)
 
 
 def _paths(files: Files, place: Place, seen: set[str]) -> t.Iterator[str]:
-    """The files of a place, none twice, and none of the collection's own."""
+    """The files of a place, no place twice, and none of the collection's own."""
     for path in place.paths:
+        real = files.real(path)
+        if real in seen:
+            continue  # /lib where it is a link to /usr/lib, and the like
+        seen.add(real)
         names = [path]
         if path.endswith("/"):
             listed = files.names(path[:-1])
             names = [path + name for name in listed if name.endswith(place.suffixes or "") and name[0] != "."]
         for name in names:
-            real = files.real(name) if name not in _OWN else name
-            if real not in seen and real not in _OWN and name not in _OF_THE_BOOT:
-                seen.add(real)
+            if name not in _OWN and name not in _OF_THE_BOOT:
                 yield name
 
 

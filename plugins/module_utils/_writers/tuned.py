@@ -126,7 +126,8 @@ def _load(
         paths = _paths(files, name, directories)
         path = next((path for path in paths if path not in processed), None)
         if path is None or len(processed) >= _MOST_PROFILES:
-            if not paths and not name.startswith("-"):
+            # What a function names, as ${f:virt_check:virtual-guest:balanced}, is there and not known here.
+            if not paths and _NAME.fullmatch(name) and not name.startswith("-"):
                 return None
             continue
         processed.add(path)

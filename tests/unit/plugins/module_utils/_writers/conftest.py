@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
 import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 from ansible_collections.netops.conntrack.plugins.module_utils._writers.files import Files, Limits
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
 
 #: Text, or text and whether it is executable.
 Entry = t.Union[str, t.Tuple[str, bool]]
