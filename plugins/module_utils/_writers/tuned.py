@@ -95,7 +95,7 @@ def find(files: Files, is_started: t.Callable[[str], bool | None]) -> t.Iterator
     merged: Profile = {}
     for profile in profiles:
         _merge(merged, profile)
-    writers = list(_profile_writers(files, merged, "tuned, by its profile " + " ".join(names), settings))
+    writers = list(_profile_writers(files, merged, "tuned profile " + " ".join(names), settings))
     if writers and is_started(UNIT) is False:
         when = "when somebody starts tuned, which the boot does not"
         writers = [writer._replace(when=when, by_itself=False) for writer in writers]
@@ -204,14 +204,14 @@ def _option(
 ) -> t.Iterator[Writer]:
     text = option.value.strip("\"'")
     value = _hashsize(text) if key == BUCKETS else number_for(key, text.lstrip(">"))
-    found = Writer(writer, option.path, option.line, key, value, when, text=option.value, yields=yields)
+    found = Writer(writer, option.path, option.line, key, value, when, yields=yields)
     if again is not None:
         then = f", because it then applies {again.path}:{again.number} again"
         yield found._replace(value=again.value, certain=True, then=then)
     elif value is not None:
         yield found._replace(certain=is_sure, only_raises=text.startswith(">"))
     else:
-        yield found
+        yield found._replace(text=option.value)
 
 
 def _hashsize(text: str) -> int | None:
