@@ -28,10 +28,25 @@ LOCK_FILE = "/run/netops-conntrack.lock"
 #: Many times what a run takes.
 _LOCK_SECONDS = 60
 
+#: The kernel's ring buffer of messages, one record for each read (Documentation/ABI/testing/dev-kmsg).
+KERNEL_LOG = "/dev/kmsg"
+
+_KERNEL_LOG_DEVICE = os.makedev(1, 11)
+
+#: Larger than any record (PRINTK_MESSAGE_MAX in kernel/printk/printk.c); the kernel refuses a buffer that is too small.
+_RECORD_BYTES = 1 << 14
+
+#: More than the largest ring buffer holds (CONFIG_LOG_BUF_SHIFT is 25 at most).
+_RECORDS = 1 << 20
+
 #: Name, in the directory of the file to be replaced, of its new content until that is whole. One is enough, because one
 #: run at a time changes files, one by one; and what a stopped run left can be found by it. Neither sysctl.d, modprobe.d,
 #: modules-load.d nor udev reads a name that starts with a dot and ends in .tmp.
 TEMPORARY = ".netops-conntrack.tmp"
+
+_CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
+
+_T = t.TypeVar("_T")
 
 _32_BIT_MACHINES = ("i386", "i486", "i586", "i686", "armv5", "armv6", "armv7", "armv8l", "mips", "ppc", "riscv32")
 
@@ -208,6 +223,28 @@ class Host:
         except OSError as error:
             raise HostError("read", path, error.strerror, error.errno) from error
 
+    def kernel_log(self, wanted: bytes) -> list[bytes] | None:
+        """The records of the kernel's ring buffer that hold some bytes, oldest first; None where there is no such device.
+
+        Reading takes nothing away: each reader has a place of its own, and begins at the oldest record.
+
+        :raises HostError: this process may not read it, or it grows faster than it can be read.
+        """
+        try:
+            # What may stand in its place in a container, such as a terminal, must not be waited for nor read empty.
+            descriptor = os.open(self._readable(KERNEL_LOG), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise HostError("read", KERNEL_LOG, error.strerror, error.errno) from error
+        with _closing(descriptor):
+            status = os.fstat(descriptor)
+            is_device = stat.S_ISCHR(status.st_mode) and status.st_rdev == _KERNEL_LOG_DEVICE
+            # In a recorded tree it is a file.
+            if not is_device and not stat.S_ISREG(status.st_mode):
+                return None
+            return [record for record in _records(descriptor) if wanted in record]
+
     def names(self, path: str) -> list[str]:
         """The sorted names in a directory; none when there is no such directory.
 
@@ -219,6 +256,20 @@ class Host:
             return []
         except OSError as error:
             raise HostError("list", path, error.strerror, error.errno) from error
+
+    def link(self, path: str) -> str | None:
+        """What a symbolic link says, not followed; None where there is no link.
+
+        :raises HostError: this process may not read it.
+        """
+        try:
+            return os.readlink(self._at(path))
+        except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
+            return None
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return None
+            raise HostError("read", path, error.strerror, error.errno) from error
 
     def exists(self, path: str) -> bool:
         """Whether there is anything at the path, links followed."""
@@ -392,9 +443,41 @@ class Host:
         finally:
             os.close(descriptor)
 
+    def inside(self, namespace: str, function: t.Callable[[], _T]) -> _T:
+        """What a function returns when it is called in another network namespace.
+
+        It runs in a thread that enters the namespace and ends, so this process stays where it is. There it finds the
+        namespace's files below /proc/thread-self/net, not /proc/self/net.
+
+        :param namespace: the file of the namespace, such as ``/run/netns/lab`` or ``/proc/1234/ns/net``.
+        :raises HostError: it cannot be entered; with errno as ``code``.
+        """
+        import threading
+
+        results: list[_T] = []
+        errors: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                _enter(namespace, self._at(namespace))
+                results.append(function())
+            except BaseException as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught  # raised below
+                errors.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        for error in errors:
+            raise error
+        return results[0]
+
     def wait(self, seconds: float) -> None:
         """Let this many seconds pass."""
         time.sleep(seconds)
+
+    def clock(self) -> float:
+        """Seconds since boot, sleep not counted (CLOCK_MONOTONIC), as the stamps of the kernel's log count them too."""
+        return time.monotonic()
 
     def run(self, command: t.Sequence[str]) -> str:
         """Run a program, without a shell, in the C locale; its standard output.
@@ -422,11 +505,56 @@ class Host:
 
 
 @contextlib.contextmanager
-def _closing(descriptor: int) -> t.Iterator[None]:
+def _closing(descriptor: int) -> t.Iterator[int]:
     try:
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _enter(namespace: str, place: str) -> None:
+    """Move this thread into a network namespace.
+
+    :raises HostError: the kernel refuses it.
+    """
+    try:
+        with _closing(os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)) as descriptor:
+            _setns(descriptor)
+    except OSError as error:
+        raise HostError("enter", namespace, error.strerror, error.errno) from error
+
+
+def _setns(descriptor: int) -> None:
+    if hasattr(os, "setns"):  # Python 3.12 on
+        os.setns(descriptor, _CLONE_NEWNET)
+        return
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.setns(descriptor, _CLONE_NEWNET) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def _records(descriptor: int) -> t.Iterator[bytes]:
+    """What each read of the kernel's ring buffer gives, to its end.
+
+    :raises HostError: it fails, or never ends.
+    """
+    for _number in range(_RECORDS):
+        try:
+            record = os.read(descriptor, _RECORD_BYTES)
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            # The next record was overwritten meanwhile; the kernel goes on with the oldest that is left.
+            continue
+        except OSError as error:
+            raise HostError("read", KERNEL_LOG, error.strerror, error.errno) from error
+        if not record:
+            return
+        yield record
+    raise HostError("read", KERNEL_LOG, "it grows faster than it can be read")
 
 
 def _lock(descriptor: int) -> None:

@@ -31,6 +31,9 @@ _FAMILY = re.compile(
 NAT_ROOTS = ("nf_nat", "ip_nat")
 CONNTRACK_ROOTS = ("nf_conntrack", "ip_conntrack")
 
+#: Those by which one tells what needs a stack. What needs NAT needs connection tracking.
+ROOTS = {NAT: NAT_ROOTS, CONNTRACK: CONNTRACK_ROOTS + NAT_ROOTS}
+
 #: What connection tracking loads for itself, and others use too, such as xt_TPROXY.
 DEFRAG = ("nf_defrag_ipv4", "nf_defrag_ipv6")
 

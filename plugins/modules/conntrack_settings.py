@@ -307,6 +307,43 @@ pending:
   description: Whether values wait in the files because C(nf_conntrack) is not loaded.
   returned: success
   type: bool
+stacks:
+  description:
+    - What of NAT and of connection tracking is loaded, kept out, and loaded by a boot, before the changes. By it the role
+      knows whether M(netops.conntrack.conntrack_modules) has something to do.
+    - Null with O(scope=runtime).
+  returned: success
+  type: dict
+  contains:
+    NAME:
+      description: The stack, V(nat) or V(conntrack).
+      type: dict
+      contains:
+        modules:
+          description: Its loaded modules.
+          type: list
+          elements: str
+        kept_out:
+          description: The C(file) and C(line) in C(modprobe.d) that keep it out; null where nothing does.
+          type: dict
+        loaded_at_boot:
+          description: The lines that have a boot load it, as file and line number.
+          type: list
+          elements: str
+        own_files:
+          description: Files of M(netops.conntrack.conntrack_modules) about it.
+          type: list
+          elements: str
+        is_out:
+          description: Whether it is kept out, not loaded, and no boot tries to load it.
+          type: bool
+  sample:
+    nat:
+      modules: []
+      kept_out: {file: /etc/modprobe.d/00-netops-conntrack-modules.conf, line: 2}
+      loaded_at_boot: []
+      own_files: [/etc/modprobe.d/00-netops-conntrack-modules.conf]
+      is_out: true
 kept_live:
   description: Keys that O(other_keys=remove) took out of the files and whose running value stays until the next boot.
   returned: success

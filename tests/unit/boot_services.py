@@ -7,6 +7,11 @@ from __future__ import annotations
 
 import typing as t
 
+from fake_kernel import FakeKernel
+
+if t.TYPE_CHECKING:
+    from fake_kernel import Entry
+
 UNITS = "/usr/lib/systemd/system"
 ENABLED = "/etc/systemd/system"
 
@@ -72,3 +77,19 @@ PERSISTENT = {
     "/usr/share/netfilter-persistent/plugins.d/15-ip4tables": b"#!/bin/sh\n",
     "/usr/share/netfilter-persistent/plugins.d/25-ip6tables": b"#!/bin/sh\n",
 }
+
+#: modules.dep of Linux 6.12, as far as it goes here.
+MODULES_DEP = (
+    b"kernel/net/ipv4/tcp_diag.ko.xz: kernel/net/ipv4/inet_diag.ko.xz\n"
+    b"kernel/net/openvswitch/openvswitch.ko.xz: kernel/net/netfilter/nf_nat.ko.xz kernel/net/netfilter/nf_conntrack.ko.xz\n"
+    b"kernel/net/netfilter/ipvs/ip_vs.ko.xz: kernel/net/netfilter/nf_conntrack.ko.xz\n"
+    b"kernel/net/netfilter/ipvs/ip_vs_ftp.ko.xz: kernel/net/netfilter/ipvs/ip_vs.ko.xz kernel/net/netfilter/nf_nat.ko.xz\n"
+)
+
+
+def host_of(tree: t.Mapping[str, Entry], name: str = "trixie-6.12-absent") -> FakeKernel:
+    """A recorded host with these paths, and MODULES_DEP for its kernel."""
+    host = FakeKernel(name, tree)
+    release = host.read_value("/proc/sys/kernel/osrelease")
+    host.put(host.resolve(f"/lib/modules/{release}/modules.dep"), MODULES_DEP)
+    return host

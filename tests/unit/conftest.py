@@ -28,7 +28,7 @@ from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import LOCK_FILE, Host, Look
+from ansible_collections.netops.conntrack.plugins.module_utils._host import KERNEL_LOG, LOCK_FILE, Host, Look
 from ansible_collections.netops.conntrack.plugins.module_utils._writers.files import Files, Limits
 
 if t.TYPE_CHECKING:
@@ -85,6 +85,14 @@ class RecordedHost(Host):
     def names(self, path: str) -> list[str]:
         self._check(path)
         return super().names(path)
+
+    def kernel_log(self, wanted: bytes) -> list[bytes] | None:
+        self._check(KERNEL_LOG)
+        return super().kernel_log(wanted)
+
+    def link(self, path: str) -> str | None:
+        self._check(path)
+        return super().link(path)
 
     def run(self, command: t.Sequence[str]) -> str:
         words = " ".join(command)
@@ -204,6 +212,9 @@ def run_module(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.A
         given = dict(arguments or {}, _ansible_check_mode=check, _ansible_diff=diff, _ansible_remote_tmp="/nonexistent")
         # A run is a process of its own, which starts without those of the run before.
         warnings._global_warnings.clear()
+        if hasattr(warnings, "_internal"):
+            # A test of a playbook makes this process a controller, which shows warnings in place of returning them.
+            monkeypatch.setattr(warnings._internal, "is_controller", False)
         printed = io.StringIO()
         with _module_arguments(given), contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as ended:
             module.main()

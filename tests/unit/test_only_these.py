@@ -20,6 +20,8 @@ from ansible_collections.netops.conntrack.plugins.module_utils._own_files import
     UDEV_FILE,
 )
 
+#: What every call here says, unless it says otherwise.
+ONLY_THESE = {"other_keys": "remove", "missing_keys": "skip", "force": True}
 MINE = "/etc/sysctl.d/90-mine.conf"
 HOSTS = ["bullseye-5.10-nat", "trixie-6.12-nat", "sid-7.2-nat", "linux-6.18-built-in"]
 
@@ -47,8 +49,7 @@ INVENTORIES = st.fixed_dictionaries(
 
 
 def tune(kernel, check=False, **params):
-    """A run that is the whole truth, unless it says otherwise."""
-    return runs.tune(kernel, check, **{"missing_keys": "skip", "other_keys": "remove", "force": True, **params})
+    return runs.tune(kernel, check, **{**ONLY_THESE, **params})
 
 
 def after_boot(kernel):
@@ -147,7 +148,7 @@ def test_a_max_that_goes_back_below_the_entries_in_use_is_refused():
 
 def test_the_running_kernel_alone_cannot_be_the_whole_truth():
     with pytest.raises(InvalidInput, match=r"other_keys is remove.*scope is runtime.*both or boot"):
-        runs.wish(other_keys="remove", scope="runtime")
+        runs.wish(**{**ONLY_THESE, "scope": "runtime"})
 
 
 def test_nothing_live_is_touched_where_boots_alone_are_asked_for():

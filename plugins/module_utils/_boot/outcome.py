@@ -9,7 +9,7 @@ import functools
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import sysctl_program
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import (
@@ -96,8 +96,17 @@ def observe(host: Host, sysctl_file: str | None = None) -> BootFiles:
         ],
         udev_runs=any(host.exists(path) for path in _UDEV_SOCKETS),
         unwritable=frozenset(path for path in candidates if not host.replaceable(path)),
-        leftovers=_leftovers.find(host, candidates),
+        leftovers=_leftovers(host, candidates),
     )
+
+
+def _leftovers(host: Host, candidates: t.Collection[str]) -> dict[str, str]:
+    # Facts change nothing, and so need none of what changes are made by.
+    if not candidates:
+        return {}
+    from ansible_collections.netops.conntrack.plugins.module_utils import _leftovers as leftovers
+
+    return leftovers.find(host, candidates)
 
 
 def _read_name(host: Host, sysctl_d: DropIns, path: str) -> str:

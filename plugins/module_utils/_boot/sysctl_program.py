@@ -18,6 +18,8 @@ if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 _SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
+#: A mask below /run is gone by the next boot.
+_UNIT = "/etc/systemd/system/systemd-sysctl.service"
 _RUNNING_SYSTEMD = "/run/systemd/system"
 _INIT = "/sbin/init"
 _INIT_SCRIPTS = ("/etc/init.d/procps", "/etc/init.d/procps.sh")
@@ -42,12 +44,15 @@ class SysctlProgram:
     :ivar values: what it writes, given the files.
     :ivar at_load: the command that sets the keys below net.netfilter and no other, as a udev rule says it.
     :ivar problem: why nothing can be said about the boot; empty where something can.
+    :ivar masked: the file that keeps the program from being run at boot, though udev may run it at loads; empty where none
+        does.
     """
 
     reading: Reading
     values: type[BootValues]
     at_load: str = ""
     problem: str = ""
+    masked: str = ""
 
 
 def find(host: Host) -> SysctlProgram:
@@ -58,7 +63,8 @@ def find(host: Host) -> SysctlProgram:
     """
     program = _first(host, _SYSTEMD_SYSCTL)
     if program is not None and boots_by_systemd(host):
-        return SysctlProgram(Reading(), systemd_sysctl.BootValues, f"{program} --prefix=/net/netfilter")
+        at_load = f"{program} --prefix=/net/netfilter"
+        return SysctlProgram(Reading(), systemd_sysctl.BootValues, at_load, masked=_mask(host))
     sysctl, script = _programs.find(host, "sysctl"), _first(host, _INIT_SCRIPTS)
     if sysctl is None or script is None:
         return _unknown(
@@ -86,6 +92,12 @@ def boots_by_systemd(host: Host) -> bool:
     if host.exists(_RUNNING_SYSTEMD) or not host.exists(_INIT):
         return True
     return posixpath.basename(host.resolve(_INIT)) == "systemd"
+
+
+def _mask(host: Host) -> str:
+    """The file that masks systemd-sysctl: an empty one or a link to /dev/null (systemd.unit(5)); empty where none does."""
+    is_masked = host.resolve(_UNIT) == "/dev/null" or (host.is_file(_UNIT) and not host.read(_UNIT))
+    return _UNIT if is_masked else ""
 
 
 def _unknown(problem: str) -> SysctlProgram:

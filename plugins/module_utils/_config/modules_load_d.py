@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""modules-load.d and /etc/modules: which modules a boot loads. Pure.
+"""modules-load.d and /etc/modules: which modules a boot loads. Pure but for :func:`read`.
 
 Sources: modules-load.d(5), src/modules-load/modules-load.c of systemd.
 """
@@ -12,10 +12,18 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Reading
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
 KIND = "modules-load.d"
 
 #: What Debian links into modules-load.d, and boots without systemd read by this name.
 ETC_MODULES = "/etc/modules"
+
+_READING = Reading(last=ETC_MODULES)
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
@@ -30,6 +38,17 @@ class Line:
 
     number: int
     name: str
+
+
+def read(host: Host) -> DropIns:
+    """Read all files that name modules for a boot to load.
+
+    /etc/modules is among them under its own name, which a boot by systemd does not read; and under that of the link, which
+    it does, where modules-load.d has one.
+
+    :raises HostError: one of them cannot be read.
+    """
+    return drop_ins.read(host, KIND, _READING)
 
 
 def _name(raw: str) -> str | None:

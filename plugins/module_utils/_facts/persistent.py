@@ -69,7 +69,8 @@ class Observed:
     :ivar unread: files below /etc that stand beside those and are not read, by kind.
     :ivar is_initial: whether this is the initial network namespace, the one that the whole host's keys belong to.
     :ivar is_there_first: whether nf_conntrack is there before the boot applies sysctl.d.
-    :ivar has_rule: whether, where it is not, a udev rule applies ``net.netfilter`` lines at every load.
+    :ivar has_rule: whether, where it is not, or where nothing applies them at boot, a udev rule applies ``net.netfilter``
+        lines at every load.
     """
 
     presence: str
@@ -93,6 +94,8 @@ def observe(host: Host, attempt: Attempt) -> Observed:
     files = outcome.observe(host)
     # What starts in a container finds the kernel of the host with its modules.
     is_there_first = not is_initial or presence == _kernel.BUILT_IN or _is_loaded_first(host, release, files)
+    # Also of what was loaded before udev, udev sees the event: systemd-udev-trigger.service asks for it again.
+    is_for_rule = is_initial and presence != _kernel.BUILT_IN if files.program.masked else not is_there_first
     return Observed(
         presence=presence,
         release=release,
@@ -105,7 +108,7 @@ def observe(host: Host, attempt: Attempt) -> Observed:
         },
         is_initial=is_initial,
         is_there_first=is_there_first,
-        has_rule=not is_there_first and _has_rule(host),
+        has_rule=is_for_rule and _has_rule(host),
     )
 
 
@@ -143,7 +146,7 @@ def _has_rule(host: Host) -> bool:
 
 def _lines(observed: Observed) -> dict[str, Origin]:
     """The sysctl line that sets each key, for those that one sets."""
-    if observed.files.program.problem:
+    if _problem_of_boot(observed):
         return {}
     # A rule applies lines after all others, and knows no names but those in net.netfilter.
     lines = {
@@ -152,6 +155,46 @@ def _lines(observed: Observed) -> dict[str, Origin]:
         if observed.is_initial or key.scope == "namespace"
     }
     return {name: origin for name, origin in lines.items() if origin is not None}
+
+
+def _problem_of_boot(observed: Observed) -> str | None:
+    """Why the sysctl files set nothing, or nothing that is known; None where they do."""
+    program = observed.files.program
+    if program.masked and not observed.has_rule:
+        return (
+            f"systemd-sysctl, which sets sysctl lines at boot, is masked by {program.masked}, and no udev rule runs it when"
+            " nf_conntrack is loaded, so no line of sysctl.d is set"
+        )
+    return program.problem or None
+
+
+def _refused(observed: Observed) -> list[Origin]:
+    """The hashsizes with which the kernel loads no nf_conntrack."""
+    given, refused = _hashsizes(observed), []
+    for position, origin in enumerate(given, 1):
+        buckets = outcome.buckets(origin)
+        # Of 0 the kernel makes a size of its own; a number that is too large matters only where it is in force.
+        is_too_large = buckets and not KEYS[BUCKETS].takes(buckets) and position == len(given)
+        if buckets is None or is_too_large:
+            refused.append(origin)
+    return refused
+
+
+def _problem_of_load(observed: Observed) -> str | None:
+    """Why nf_conntrack cannot be loaded as the files are; None where nothing is known to be in the way."""
+    refused = _refused(observed)
+    if not refused or observed.presence == _kernel.BUILT_IN:
+        return None
+    origin = refused[-1]
+    reason = _without_number(origin) or f"the kernel takes no hashsize of {origin.value}"
+    return f"{origin.path}:{origin.number}: {reason}, so every load of nf_conntrack fails"
+
+
+def _without_number(origin: Origin) -> str | None:
+    """What is wrong with a hashsize that has no value at all."""
+    return (
+        None if origin.value else "the hashsize has no number right behind its '=' (blanks part a value from its name)"
+    )
 
 
 def _hashsizes(observed: Observed) -> list[Origin]:
@@ -174,7 +217,7 @@ def _by_option(observed: Observed) -> dict[str, Origin]:
 def gather(
     host: Host, attempt: Attempt = lambda read: read(), writers: boot_writers.Found | None = None
 ) -> dict[str, t.Any]:
-    """``persistent`` and ``drift`` of the facts.
+    """``persistent`` and ``drift`` of the facts, and what is in the way of knowing a boot and of a load.
 
     :param attempt: reads what the boot does not depend on; may give None where that cannot be read.
     :param writers: what else sets the keys; None to search for it.
@@ -201,7 +244,17 @@ def gather(
         *_not_read(observed),
         *_written(observed, persistent, live, boot_writers.find(host) if writers is None else writers),
     ]
-    return {"persistent": persistent, "drift": drift}
+    return {
+        "persistent": persistent,
+        "persistent_problem": _problem_of_boot(observed),
+        "load_problem": _problem_of_load(observed),
+        "drift": drift,
+    }
+
+
+def unknown(problem: str) -> dict[str, t.Any]:
+    """The same where nothing is known, and why."""
+    return {"persistent": None, "persistent_problem": problem, "load_problem": None, "drift": None}
 
 
 def _number(observed: Observed, name: str, origin: Origin) -> int | None:
@@ -246,15 +299,11 @@ def _lost(
 
 def _without_effect(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
     """Lines that are read and can never apply."""
-    given = _hashsizes(observed)
-    for position, origin in enumerate(given, 1):
-        buckets = outcome.buckets(origin)
-        # Of 0 the kernel makes a size of its own; a number that is too large matters only where it is in force.
-        is_too_large = buckets and not KEYS[BUCKETS].takes(buckets) and position == len(given)
-        if buckets is None or is_too_large:
-            message = f"{origin.path}:{origin.number} (hashsize={origin.value}): the kernel takes no such value, and refuses to load {_kernel.MODULE} with it"
-            yield _item(INVALID_VALUE, BUCKETS, _hashsize(origin), None, origin.path, origin.number, message)
-    if observed.files.program.problem:
+    for origin in _refused(observed):
+        reason = _without_number(origin) or "the kernel takes no such value"
+        message = f"{origin.path}:{origin.number} (hashsize={origin.value}): {reason}, and refuses to load {_kernel.MODULE} with it"
+        yield _item(INVALID_VALUE, BUCKETS, _hashsize(origin), None, origin.path, origin.number, message)
+    if _problem_of_boot(observed):
         return
     for conf in observed.files.sysctl_d.files:
         for entry, name in _conntrack_entries(conf):
@@ -266,10 +315,9 @@ def _without_effect(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
 
 def _not_read(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
     """Lines for connection tracking in files that the boot does not read."""
-    # Where it is not known what applies such files, neither is which of them it reads.
-    for conf in [] if observed.files.program.problem else observed.unread[systemd_sysctl.KIND]:
+    for conf, words in _unread_sysctl_files(observed):
         for entry, name in _conntrack_entries(conf):
-            yield _line(NOT_READ, conf, entry, name, "this host's boot does not read this file")
+            yield _line(NOT_READ, conf, entry, name, words)
     for conf in observed.unread[modprobe_d.KIND]:
         for origin in modprobe_d.parameter_lines(conf, _kernel.MODULE, "hashsize"):
             message = f"{conf.place}:{origin.number} (hashsize={origin.value}): modprobe does not read this file"
@@ -289,6 +337,17 @@ def _written(
         boot = persistent[key]
         message = writer.sentence(f", but the boot sets {boot['boot']} ({boot['file']}:{boot['line']})")
         yield _item(WRITER, key, writer.value, live[key], writer.path, writer.line, message)
+
+
+def _unread_sysctl_files(observed: Observed) -> t.Iterator[tuple[ConfFile, str]]:
+    """The sysctl files that the boot does not read, and why."""
+    program, is_unset = observed.files.program, _problem_of_boot(observed)
+    if is_unset and program.masked:
+        for conf in observed.files.sysctl_d.files:
+            yield conf, f"systemd-sysctl, which would set it at boot, is masked by {program.masked}"
+    # Where it is not known what applies such files, neither is which of them it reads.
+    for conf in [] if is_unset else observed.unread[systemd_sysctl.KIND]:
+        yield conf, "this host's boot does not read this file"
 
 
 def _conntrack_entries(conf: ConfFile) -> t.Iterator[tuple[systemd_sysctl.Entry, str]]:

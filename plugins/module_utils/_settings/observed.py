@@ -9,7 +9,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome, stacks
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, COUNT, DIRECTORY, MAX
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import SYSCTL_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._sizing import Hardware
@@ -37,6 +37,7 @@ class Observed:
     :ivar read_only: keys that this process cannot write.
     :ivar boot: configuration files; None where neither the boot is to be changed nor the module to be loaded.
     :ivar own: keys that the collection's own files set, where those that are not asked for shall go.
+    :ivar stacks: what is loaded and kept out; None where no configuration file is read.
     """
 
     presence: str
@@ -50,6 +51,7 @@ class Observed:
     read_only: frozenset[str]
     boot: outcome.BootFiles | None
     own: frozenset[str]
+    stacks: t.Mapping[str, t.Any] | None
 
     @property
     def is_module(self) -> bool:
@@ -84,4 +86,5 @@ def observe(host: Host, request: Request) -> Observed:
         read_only=frozenset(name for name, path in paths.items() if not host.writable(path)),
         boot=boot,
         own=own,
+        stacks=None if boot is None else stacks.observe(host, boot.modprobe_d),
     )

@@ -95,7 +95,7 @@ def plan(observed: Observed, request: Request, is_prediction: bool = False) -> P
         "sizing": desired.sizing,
         "settings": _report(observed, live_then, sorted(desired.live), boot_after),
     }
-    return Plan(changes, results, {"kept_live": kept_live})
+    return Plan(changes, results, {"kept_live": kept_live, "stacks": observed.stacks})
 
 
 def _back_to_default(
@@ -127,7 +127,7 @@ def _plan_absence(observed: Observed, request: Request) -> Plan:
             "sizing": None,
             "settings": _report(observed, observed.live, request.names, boot_after),
         },
-        {"kept_live": []},
+        {"kept_live": [], "stacks": observed.stacks},
     )
 
 

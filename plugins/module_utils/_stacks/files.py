@@ -18,7 +18,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config import mo
 from ansible_collections.netops.conntrack.plugins.module_utils._config.draft import Draft
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
-from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG
+from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG, ROOTS
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import (
     BLOCK_FILE,
     MODULES_HEADER,
@@ -32,7 +32,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed 
     NAT_MODULE,
     PRESENT,
     ROOT,
-    ROOTS,
     STACKS,
     UNMANAGED,
     Observed,

@@ -18,7 +18,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils import (
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import needs as boot_needs
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, modules_load_d
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, below_etc
-from ansible_collections.netops.conntrack.plugins.module_utils._kmod import CONNTRACK_ROOTS, DEFRAG, NAT_ROOTS, Module
+from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG, ROOTS, Module
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import BLOCK_FILE, STACK_LOAD_FILES
 from ansible_collections.netops.conntrack.plugins.module_utils._pins import find as find_pins
 
@@ -40,9 +40,6 @@ NAT_MODULE = "nf_nat"
 
 #: The module of each stack that all others of it depend on.
 ROOT = {NAT: NAT_MODULE, CONNTRACK: _kernel.MODULE}
-
-#: Those by which one tells what needs a stack.
-ROOTS = {NAT: NAT_ROOTS, CONNTRACK: CONNTRACK_ROOTS + NAT_ROOTS}
 
 
 #: Seconds between looks at a reference that nothing explains: who lists connections, or makes a rule, holds modules too,

@@ -17,6 +17,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._change import (
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._kmod import ROOTS
 from ansible_collections.netops.conntrack.plugins.module_utils._pins import find as find_pins
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.files import loads, plan_files
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import (
@@ -24,7 +25,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed 
     CONNTRACK,
     NAT,
     ROOT,
-    ROOTS,
     UNMANAGED,
     Observed,
     Request,

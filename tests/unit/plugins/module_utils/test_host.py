@@ -476,3 +476,124 @@ def test_a_program_runs_in_the_c_locale_and_cannot_ask(host):
 )
 def test_the_size_of_a_bucket_by_machine(machine, size):
     assert _host._pointer_bytes(machine) == size
+
+
+FULL = b"4,7,100,-;nf_conntrack: nf_conntrack: table full, dropping packet\n"
+
+
+class Reads:
+    """Answers of os.read to who reads the kernel's ring buffer: bytes to return, and errors to raise."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def __call__(self, descriptor, size):
+        assert size >= 8192  # the kernel refuses a buffer that a record does not fit in
+        answer = self.answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def kernel_log(tmp_path, monkeypatch):
+    """``kernel_log(*answers)``: the records with "table full" of a ring buffer that answers so."""
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "kmsg").write_bytes(b"")
+
+    def read(*answers):
+        monkeypatch.setattr(_host.os, "read", Reads(*answers))
+        return Host(str(tmp_path)).kernel_log(b"table full")
+
+    return read
+
+
+END = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+OVERWRITTEN = BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+def test_the_kernel_log_is_read_to_its_end_and_what_is_wanted_is_kept(kernel_log):
+    assert kernel_log(b"6,1,1,-;eth0: link\n", FULL, FULL, END) == [FULL, FULL]
+
+
+def test_records_that_were_overwritten_while_reading_are_passed_over(kernel_log):
+    assert kernel_log(OVERWRITTEN, FULL, OVERWRITTEN, OVERWRITTEN, FULL, END) == [FULL, FULL]
+
+
+def test_any_other_error_of_the_kernel_log_is_told(kernel_log):
+    with pytest.raises(HostError) as failed:
+        kernel_log(FULL, OSError(errno.EINVAL, "Invalid argument"))
+    assert (failed.value.path, failed.value.reason, failed.value.code) == (
+        "/dev/kmsg",
+        "Invalid argument",
+        errno.EINVAL,
+    )
+
+
+@pytest.mark.parametrize("answer", [FULL, OVERWRITTEN])
+def test_a_kernel_log_that_grows_for_ever_is_given_up(kernel_log, monkeypatch, answer):
+    monkeypatch.setattr(_host, "_RECORDS", 100)
+    with pytest.raises(HostError) as failed:
+        kernel_log(*[answer] * 101)
+    assert failed.value.reason == "it grows faster than it can be read"
+
+
+def test_a_host_without_a_kernel_log_has_none(tmp_path):
+    assert Host(str(tmp_path)).kernel_log(b"") is None
+
+
+def test_what_stands_in_the_place_of_the_kernel_log_is_neither_waited_for_nor_read(tmp_path):
+    (tmp_path / "dev").mkdir()
+    os.mkfifo(str(tmp_path / "dev" / "kmsg"))
+    writer = os.open(str(tmp_path / "dev" / "kmsg"), os.O_RDWR)
+    try:
+        os.write(writer, b"typed\n")
+        assert Host(str(tmp_path)).kernel_log(b"") is None
+        assert os.read(writer, 10) == b"typed\n"
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to read the kernel log of this machine")
+def test_the_kernel_log_of_this_machine_can_be_read_again_and_again():
+    host = Host()
+    first = host.kernel_log(b"")
+    if first is None:
+        pytest.skip("this machine has no /dev/kmsg")
+    assert first and host.kernel_log(b"")[:1] == first[:1]
+    assert all(record.count(b";") for record in first)
+
+
+def test_a_link_is_told_as_it_stands_and_what_is_none_is_none(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("net:[1]")
+    host = Host(str(tmp_path))
+    assert [host.link(path) for path in ("/link", "/file", "/file/x", "/gone")] == ["net:[1]", None, None, None]
+
+
+def test_a_link_that_may_not_be_read_is_an_error(monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(_host.os, "readlink", refuse)
+    with pytest.raises(HostError) as failed:
+        Host().link("/proc/1/ns/net")
+    assert (failed.value.path, failed.value.code) == ("/proc/1/ns/net", errno.EACCES)
+
+
+def test_what_is_no_network_namespace_is_not_entered(tmp_path):
+    (tmp_path / "file").write_text("")
+    ran = []
+    for path, code in (("/file", errno.EINVAL), ("/gone", errno.ENOENT)):
+        with pytest.raises(HostError) as failed:
+            Host(str(tmp_path)).inside(path, lambda: ran.append(1))
+        # Who may not enter any is told that first.
+        assert (failed.value.path, failed.value.code in (code, errno.EPERM)) == (path, True)
+    assert ran == []
+
+
+def test_an_error_inside_another_network_namespace_comes_out_of_it(monkeypatch):
+    monkeypatch.setattr(_host, "_enter", lambda namespace, place: None)
+    assert Host().inside("/run/netns/lab", lambda: 7) == 7
+    with pytest.raises(HostError):
+        Host().inside("/run/netns/lab", lambda: Host().read("/proc"))

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from conf_files import boot_files
 from fake_kernel import FakeKernel
-from runs import LOAD_FILE, SYSCTL_FILE, UDEV_FILE, live, tune
+from runs import LOAD_FILE, MODPROBE_FILE, SYSCTL_FILE, UDEV_FILE, live, tune
 
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import SysctlProgram
@@ -209,6 +209,85 @@ def test_a_built_in_conntrack_reads_no_file_of_modprobe():
         modprobe_files={OPTIONS: "options nf_conntrack hashsize=2\n"}, command_line="nf_conntrack.hashsize=8"
     )
     assert [str(origin) for origin in outcome.hashsize_origins(files, built_in=True)] == ["/proc/cmdline:1 (8)"]
+
+
+# --- what of it is the collection's own
+
+HEADER = "# Written by Ansible: netops.conntrack.conntrack_settings\n"
+MINE = "/etc/sysctl.d/90-mine.conf"
+
+
+class Own(t.NamedTuple):
+    """Files, the keys that the collection set in them, and what max and hashsize would be without it."""
+
+    about: str
+    sysctl_d: dict[str, str]
+    modprobe_files: dict[str, str]
+    keys: set[str]
+    max: int | None
+    hashsize: int | None
+
+
+OWN = [
+    Own("no file", {}, {}, set(), None, None),
+    Own(
+        "files of others",
+        {A: "net.netfilter.nf_conntrack_max=5\n"},
+        {OPTIONS: "options nf_conntrack hashsize=4096\n"},
+        set(),
+        5,
+        4096,
+    ),
+    Own(
+        "its own files",
+        {SYSCTL_FILE: HEADER + "net.netfilter.nf_conntrack_max = 5\nkernel.panic = 1\n"},
+        {MODPROBE_FILE: HEADER + "options nf_conntrack hashsize=512\n"},
+        {MAX, BUCKETS},
+        None,
+        None,
+    ),
+    Own(
+        "its own files, which win over those of others",
+        {A: "net.netfilter.nf_conntrack_max=6\n", SYSCTL_FILE: HEADER + "net.netfilter.nf_conntrack_max = 5\n"},
+        {OPTIONS: "options nf_conntrack hashsize=4096\n", MODPROBE_FILE: "options nf_conntrack hashsize=512\n"},
+        {MAX, BUCKETS},
+        6,
+        4096,
+    ),
+    Own(
+        "a file of another name that it made",
+        {MINE: HEADER + "net.nf_conntrack_max = 5\nnet.netfilter.nf_conntrack_udp_timeout = 20\n"},
+        {MODPROBE_FILE: HEADER},
+        {MAX, "nf_conntrack_udp_timeout"},
+        None,
+        None,
+    ),
+    Own(
+        "a file that quotes its header further down",
+        {MINE: "# mine\n" + HEADER + "net.netfilter.nf_conntrack_max = 5\n"},
+        {},
+        set(),
+        5,
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize("own", OWN, ids=lambda own: own.about)
+def test_what_the_collection_set_is_told_from_what_others_set(own):
+    files = boot_files(own.sysctl_d, own.modprobe_files)
+    assert outcome.own_keys(files) == own.keys
+    without = outcome.set_by_others(files)
+    assert outcome.number_set(without, KEYS[MAX]) == own.max
+    assert outcome.hashsize_at_load(without) == own.hashsize
+    # It is a question alone: what was observed is as it was.
+    assert files == boot_files(own.sysctl_d, own.modprobe_files)
+
+
+def test_a_file_of_a_package_is_never_the_collections():
+    path = "/usr/lib/sysctl.d/x.conf"
+    files = boot_files({path: HEADER + "net.netfilter.nf_conntrack_max = 5\n"})
+    assert not outcome.own_sysctl_files(files) and not outcome.own_keys(files)
 
 
 # --- what is observed

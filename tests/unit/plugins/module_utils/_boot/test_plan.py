@@ -31,7 +31,7 @@ from runs import (
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import plan
 from ansible_collections.netops.conntrack.plugins.module_utils._config import udev_rules
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
-from ansible_collections.netops.conntrack.plugins.module_utils._keys import MAX
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, MAX
 
 # --- which files a wish takes
 
@@ -121,13 +121,30 @@ def test_nothing_more_to_set_takes_the_collections_own_files_away_and_no_other(i
     theirs = {"/etc/sysctl.d/50-mine.conf": "net.netfilter.nf_conntrack_max = 6\n"}
     own = {SYSCTL_FILE: "net.netfilter.nf_conntrack_max = 5\n"} if is_there else {}
     options = {MODPROBE_FILE: "options nf_conntrack hashsize=512\n"} if is_there else {}
-    planned = plan.plan_absence(
-        boot_files({**theirs, **own}, options, udev_rule=RULE if is_there else None), [MAX], everything=True
-    )
+    planned = plan.plan_absence(boot_files({**theirs, **own}, options, udev_rule=RULE if is_there else None), [], True)
     assert {change.subject: change.after for change in planned.changes} == (
         dict.fromkeys([SYSCTL_FILE, MODPROBE_FILE, UDEV_FILE]) if is_there else {}
     )
     assert [conf.path for conf in planned.files.sysctl_d.files] == list(theirs)
+
+
+@pytest.mark.parametrize(
+    ("names", "gone"),
+    [
+        ([], []),
+        ([MAX], []),
+        ([BUCKETS], [MODPROBE_FILE]),
+        ([MAX, "nf_conntrack_udp_timeout"], [SYSCTL_FILE]),
+        ([MAX, "nf_conntrack_udp_timeout", BUCKETS], [SYSCTL_FILE, MODPROBE_FILE, UDEV_FILE]),
+    ],
+)
+def test_of_the_collections_own_files_those_go_that_hold_nothing_more(names, gone):
+    lines = "net.netfilter.nf_conntrack_max = 5\nnet.netfilter.nf_conntrack_udp_timeout = 6\n"
+    options = {MODPROBE_FILE: HEADER + "options nf_conntrack hashsize=512\n"}
+    planned = plan.plan_absence(boot_files({SYSCTL_FILE: HEADER + lines}, options, udev_rule=RULE), names, False)
+    assert [change.subject for change in planned.changes if change.after is None] == gone
+    (left,) = [change.after for change in planned.changes if change.after is not None] or [None]
+    assert left == (HEADER + lines.splitlines(True)[1] if names == [MAX] else None)
 
 
 # --- the collection's own files

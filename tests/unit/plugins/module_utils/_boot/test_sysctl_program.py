@@ -158,3 +158,22 @@ def test_where_systemd_boots_or_nothing_says_what_does_systemd_sysctl_sets_the_v
         kernel.put("/run/systemd/system", None)
     tune(kernel, max=100000)
     assert "systemd-sysctl" in kernel.text(UDEV_FILE)
+
+
+UNIT = "/etc/systemd/system/systemd-sysctl.service"
+
+
+@pytest.mark.parametrize(
+    ("unit", "masked"),
+    [
+        ({UNIT: {"link": "/dev/null"}}, UNIT),
+        ({UNIT: ""}, UNIT),
+        ({UNIT: "[Service]\n"}, ""),
+        ({UNIT: {"link": "/usr/lib/systemd/system/systemd-sysctl.service"}}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_mask_keeps_the_boot_from_running_systemd_sysctl_and_udev_may_still(recorded_host, unit, masked):
+    program = find(recorded_host("trixie-6.12-absent", unit))
+    assert (program.masked, program.problem) == (masked, "")
+    assert program.at_load.endswith("systemd-sysctl --prefix=/net/netfilter")

@@ -53,6 +53,12 @@ CASES = [
         {A: "y\n", B: "b\n", C: "y\n"},
     ),
     Case(
+        "a file that is changed and changed back is not written",
+        [(B, "b\n", "x\n"), (A, "a\n", "y\n"), (B, "x\n", "b\n")],
+        [(A, "a\n", "y\n")],
+        {A: "y\n", B: "b\n", C: "y\n"},
+    ),
+    Case(
         "a file that is changed and then removed is removed",
         [(B, "b\n", "x\n"), (B, "x\n", None)],
         [(B, "b\n", None)],

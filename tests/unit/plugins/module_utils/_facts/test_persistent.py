@@ -42,7 +42,7 @@ def kinds(found):
 
 def test_an_untouched_host_has_no_drift_and_sets_nothing():
     for name in ("trixie-6.12-absent", "trixie-6.12-nat", "bookworm-6.1-nat", "linux-6.18-built-in"):
-        assert gather(name) == {"persistent": {}, "drift": []}
+        assert gather(name) == {"persistent": {}, "persistent_problem": None, "load_problem": None, "drift": []}
 
 
 @pytest.mark.parametrize("name", ["trixie-6.12-nat", "bookworm-6.1-absent"])
@@ -321,7 +321,94 @@ def test_where_nothing_is_known_to_apply_the_files_nothing_is_said_of_them():
     kernel = FakeKernel("trixie-6.12-nat", lines)
     for path in ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl"):
         kernel.tree.pop(path, None)
-    assert persistent.gather(kernel) == {"persistent": {}, "drift": []}
+    assert persistent.gather(kernel) == {
+        "persistent": {},
+        "persistent_problem": (
+            "this host's boot runs neither systemd-sysctl nor an init script of procps (/etc/init.d/procps or"
+            " /etc/init.d/procps.sh), so nothing here is known to apply it at boot"
+        ),
+        "load_problem": None,
+        "drift": [],
+    }
+
+
+MASK = "/etc/systemd/system/systemd-sysctl.service"
+MASKED = {MASK: {"link": "/dev/null"}}
+LINE = {"/etc/sysctl.d/50-a.conf": MAX + " = 5\n"}
+
+
+def observed_host(host, files):
+    for path, entry in files.items():
+        host.put(path, entry)
+    return persistent.gather(host)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [MASKED, {MASK: ""}],
+    ids=["a link to /dev/null", "an empty file"],
+)
+def test_where_systemd_sysctl_is_masked_nothing_is_set_and_the_reason_is_told(recorded_host, mask):
+    found = observed_host(recorded_host("trixie-6.12-nat"), {**LINE, **mask})
+    assert found["persistent"] == {}
+    assert kinds(found) == [("not_read", "nf_conntrack_max", "/etc/sysctl.d/50-a.conf", 1)]
+    assert found["drift"][0]["message"] == (
+        "/etc/sysctl.d/50-a.conf:1 (net.netfilter.nf_conntrack_max = 5): systemd-sysctl, which would set it at boot, is masked"
+        f" by {MASK}"
+    )
+    assert found["persistent_problem"] == (
+        f"systemd-sysctl, which sets sysctl lines at boot, is masked by {next(iter(mask))}, and no udev rule runs it when"
+        " nf_conntrack is loaded, so no line of sysctl.d is set"
+    )
+
+
+def test_where_systemd_sysctl_is_masked_a_udev_rule_still_sets_the_lines(recorded_host):
+    found = observed_host(recorded_host("trixie-6.12-nat"), {**LINE, **MASKED, RULE: RULE_TEXT.decode()})
+    assert found["persistent_problem"] is None
+    assert found["persistent"]["nf_conntrack_max"]["boot"] == 5
+
+
+def test_where_systemd_sysctl_is_masked_and_tracking_is_built_in_no_rule_helps(recorded_host):
+    host = recorded_host("linux-6.18-built-in", {"/usr/lib/systemd/systemd-sysctl": "", "/run/systemd/system/x": ""})
+    found = observed_host(host, {**LINE, **MASKED, RULE: RULE_TEXT.decode()})
+    assert found["persistent"] == {} and "masked" in found["persistent_problem"]
+
+
+def test_a_unit_of_the_administrator_in_the_place_of_systemd_sysctl_is_no_mask(recorded_host):
+    unit = {MASK: "[Service]\nExecStart=/usr/lib/systemd/systemd-sysctl\n"}
+    until_the_boot = {MASK.replace("/etc/", "/run/"): {"link": "/dev/null"}}
+    found = observed_host(recorded_host("trixie-6.12-nat"), {**LINE, **unit, **until_the_boot, **EARLY_TEXT})
+    assert found["persistent_problem"] is None and "nf_conntrack_max" in found["persistent"]
+
+
+EARLY_TEXT = {"/etc/modules-load.d/nf.conf": "nf_conntrack\n"}
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ("hashsize=262144", None),
+        ("hashsize=0", None),
+        ("hashsize=64K", "the kernel takes no hashsize of 64K"),
+        (
+            "hashsize = 262144",
+            "the hashsize has no number right behind its '=' (blanks part a value from its name)",
+        ),
+        ("hashsize", "the hashsize has no number right behind its '=' (blanks part a value from its name)"),
+        ("hashsize=4294967295", "the kernel takes no hashsize of 4294967295"),
+    ],
+)
+def test_a_hashsize_that_stops_every_load_is_told_with_file_and_line(option, problem):
+    found = gather("trixie-6.12-absent", {"/etc/modprobe.d/a.conf": f"# a\noptions nf_conntrack {option}\n".encode()})
+    place = "/etc/modprobe.d/a.conf:2: "
+    assert found["load_problem"] == (problem and f"{place}{problem}, so every load of nf_conntrack fails")
+    assert bool(found["drift"]) is bool(problem)
+
+
+def test_a_refused_hashsize_stops_no_kernel_that_has_tracking_built_in():
+    option = {"/proc/cmdline": b"nf_conntrack.hashsize=64K\n"}
+    found = gather("linux-6.18-built-in", option)
+    assert found["load_problem"] is None and found["drift"][0]["kind"] == "invalid_value"
 
 
 def test_a_line_that_a_load_undoes_is_told_once_and_does_not_outlive_the_hashsize():
@@ -428,7 +515,8 @@ def test_an_outranked_hashsize_of_any_number_is_no_drift(value):
 
 def test_a_hashsize_of_0_leaves_the_size_to_the_kernel():
     option = {"/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=0\n"}
-    assert gather("trixie-6.12-nat", option) == {"persistent": {}, "drift": []}
+    found = gather("trixie-6.12-nat", option)
+    assert (found["persistent"], found["drift"], found["load_problem"]) == ({}, [], None)
 
 
 LOST = [("not_at_load", "nf_conntrack_max", "/etc/sysctl.d/50-a.conf", 1)]

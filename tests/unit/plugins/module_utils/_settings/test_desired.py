@@ -9,17 +9,27 @@ import typing as t
 
 import pytest
 from conf_files import boot_files
-from fake_kernel import BUCKETS, COUNT, FakeKernel
+from fake_kernel import COUNT, FakeKernel
 from hypothesis import given
 from hypothesis import strategies as st
 from runs import ABSENT, BUILT_IN, LOADED, MODPROBE_FILE, SYSCTL_FILE, live, refusal, sysctl_lines, tune, wish
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import InvalidInput, Refused
-from ansible_collections.netops.conntrack.plugins.module_utils._settings.desired import check_room, desire, expected_max
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, MAX
+from ansible_collections.netops.conntrack.plugins.module_utils._settings.desired import (
+    after_boot,
+    check_room,
+    desire,
+    expected_max,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.observed import Observed
 from ansible_collections.netops.conntrack.plugins.module_utils._sizing import Hardware
 
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BootFiles
+
 GIB = 2**30
+UDP = "nf_conntrack_udp_timeout"
 
 
 def observed(presence="loaded", kernel=(6, 12), memory_bytes=GIB, boot=None, **live):
@@ -53,7 +63,7 @@ class Max(t.NamedTuple):
 
 LINE = {"/etc/sysctl.d/a.conf": "net.netfilter.nf_conntrack_max = 50000\n"}
 OTHER_LINE = {"/etc/sysctl.d/a.conf": "net.nf_conntrack_max = 60000\n"}
-OPTION = {"/etc/modprobe.d/a.conf": "options nf_conntrack hashsize=1000\n"}
+OPTION = {"/etc/modprobe.d/a.conf": "options nf_conntrack hashsize=2000\n"}
 RULE = "a rule that applies sysctl lines at a load"
 MAXIMA = [
     Max("the live one", observed(max=7, boot=boot_files(LINE, OPTION, udev_rule=RULE)), True, 7),
@@ -63,7 +73,7 @@ MAXIMA = [
     Max("a line that no rule will apply", observed("absent", boot=boot_files(LINE)), False, 8192),
     Max("a line that a rule applies already", observed("absent", boot=boot_files(LINE, udev_rule=RULE)), False, 50000),
     Max("a line that the boot applies, by another name", observed("absent", boot=boot_files(OTHER_LINE)), True, 60000),
-    Max("eight times a hashsize, rounded", observed("absent", boot=boot_files({}, OPTION)), True, 8 * 1024),
+    Max("eight times a hashsize, rounded", observed("absent", boot=boot_files({}, OPTION)), True, 8 * 2048),
     Max(
         "a hashsize that the kernel refuses",
         observed("absent", boot=boot_files({}, {"/etc/modprobe.d/a.conf": "options nf_conntrack hashsize=1K\n"})),
@@ -82,47 +92,90 @@ def test_the_max_that_nobody_asks_for_is_known_before_a_load(case):
 
 
 class Case(t.NamedTuple):
-    """A host, a task's parameters, and what they come to: values, the hashsize for boots and the live buckets."""
+    """A host, a task's parameters, and the values that they come to: live, for boots, and as a hashsize for loads."""
 
     about: str
     host: Observed
     params: dict[str, t.Any]
-    values: dict[str, int]
+    live: dict[str, int]
+    boot: dict[str, int]
     hashsize: int | None
-    live_buckets: int | None = None
 
 
 LIVE = observed(max=8192, buckets=8192, count=0, udp_timeout=30)
+OTHERS = boot_files(LINE, {"/etc/modprobe.d/a.conf": "options nf_conntrack hashsize=70000\n"})
 CASES = [
-    Case("nothing", LIVE, {}, {}, None),
-    Case("numbers", LIVE, {"max": 5, "hashsize": 1}, {"nf_conntrack_max": 5}, 512),
-    Case("digits", LIVE, {"max": "5", "hashsize": "513"}, {"nf_conntrack_max": 5}, 1024),
-    Case("a timeout", LIVE, {"timeouts": {"udp": 20}}, {"nf_conntrack_udp_timeout": 20}, None),
-    Case("five percent of memory", LIVE, {"max": "auto"}, {"nf_conntrack_max": 131072}, None),
-    Case("more memory", LIVE, {"max": "auto", "memory_percent": 20}, {"nf_conntrack_max": 524288}, None),
-    Case("buckets for a max", LIVE, {"max": 100000, "hashsize": "auto"}, {"nf_conntrack_max": 100000}, 100352),
-    Case("buckets for the live max", LIVE, {"hashsize": "auto"}, {}, 8192),
-    Case("never fewer live ones", LIVE, {"max": 512, "hashsize": "auto"}, {"nf_conntrack_max": 512}, 512, 8192),
+    Case("nothing", LIVE, {}, {}, {}, None),
+    Case("numbers", LIVE, {"max": 5, "hashsize": 1}, {MAX: 5, BUCKETS: 512}, {MAX: 5}, 512),
+    Case("digits", LIVE, {"max": "5", "hashsize": "513"}, {MAX: 5, BUCKETS: 1024}, {MAX: 5}, 1024),
+    Case("a timeout", LIVE, {"timeouts": {"udp": 20}}, {UDP: 20}, {UDP: 20}, None),
+    Case("five percent of memory", LIVE, {"max": "auto"}, {MAX: 131072}, {MAX: 131072}, None),
+    Case("more memory", LIVE, {"max": "auto", "memory_percent": 20}, {MAX: 524288}, {MAX: 524288}, None),
+    Case(
+        "buckets for a max",
+        LIVE,
+        {"max": 100000, "hashsize": "auto"},
+        {MAX: 100000, BUCKETS: 100352},
+        {MAX: 100000},
+        100352,
+    ),
+    Case("buckets for the live max", LIVE, {"hashsize": "auto"}, {BUCKETS: 8192}, {}, 8192),
+    Case(
+        "never fewer live than there are, and for boots what the max takes",
+        LIVE,
+        {"max": 512, "hashsize": "auto"},
+        {MAX: 512, BUCKETS: 8192},
+        {MAX: 512},
+        512,
+    ),
+    Case(
+        "what the max takes, whatever an option makes",
+        observed("absent", boot=boot_files({}, OPTION)),
+        {"max": 512, "hashsize": "auto"},
+        {MAX: 512, BUCKETS: 512},
+        {MAX: 512},
+        512,
+    ),
+    Case("fewer where that is asked for in numbers", LIVE, {"hashsize": 512}, {BUCKETS: 512}, {}, 512),
     Case(
         "four entries a bucket before 5.15",
         observed(kernel=(5, 10), max=8192, buckets=2048),
         {"max": 100000, "hashsize": "auto"},
-        {"nf_conntrack_max": 100000},
+        {MAX: 100000, BUCKETS: 25088},
+        {MAX: 100000},
         25088,
     ),
     Case(
         "as many entries a bucket as asked for",
         LIVE,
-        {"max": 100000, "hashsize": "auto", "entries_per_bucket": 8},
-        {"nf_conntrack_max": 100000},
-        12800,
+        {"max": 100000, "hashsize": "auto", "entries_per_bucket": 16},
+        {MAX: 100000, BUCKETS: 8192},
+        {MAX: 100000},
+        6656,
     ),
     Case(
-        "whatever an option makes",
-        observed("absent", boot=boot_files({}, OPTION)),
-        {"max": 512, "hashsize": "auto"},
-        {"nf_conntrack_max": 512},
+        "larger live sizes, which shall be kept",
+        LIVE,
+        {"max": 512, "hashsize": 512, "keep_larger": True},
+        {MAX: 8192, BUCKETS: 8192},
+        {MAX: 512},
         512,
+    ),
+    Case(
+        "larger sizes of others for boots, which shall be kept",
+        observed(max=8192, buckets=8192, boot=OTHERS),
+        {"max": 512, "hashsize": 512, "keep_larger": True},
+        {MAX: 8192, BUCKETS: 8192},
+        {},
+        None,
+    ),
+    Case(
+        "smaller sizes of others for boots, which are none to keep",
+        observed(max=8192, buckets=8192, boot=OTHERS),
+        {"max": 60000, "hashsize": 80000, "keep_larger": True},
+        {MAX: 60000, BUCKETS: 80384},
+        {MAX: 60000},
+        80384,
     ),
 ]
 
@@ -130,10 +183,10 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.about)
 def test_a_request_comes_to_these_values(case):
     desired = desire(case.host, wish(**case.params))
-    assert (desired.boot, desired.hashsize, desired.missing) == (case.values, case.hashsize, [])
-    buckets = case.live_buckets or case.hashsize
-    assert desired.live == {**case.values, **({} if buckets is None else {"nf_conntrack_buckets": buckets})}
-    assert (desired.sizing is None) == ("nf_conntrack_max" not in case.values and case.hashsize is None)
+    assert (desired.live, desired.boot, desired.hashsize, desired.missing) == (case.live, case.boot, case.hashsize, [])
+    is_left = bool(case.params.get("keep_larger")) and not case.boot
+    assert desired.left == ([MAX, BUCKETS] if is_left else [])
+    assert (desired.sizing is None) == (not {MAX, BUCKETS} & set(desired.live))
 
 
 def test_how_sizes_came_about_is_told_in_numbers():
@@ -158,13 +211,8 @@ def test_automatic_sizes_never_go_below_the_kernels_own_max(memory_bytes, percen
         host, wish(max="auto", hashsize="auto", memory_percent=percent, entries_per_bucket=per_bucket, force=True)
     )
     assert desired.sizing is not None
-    assert desired.boot["nf_conntrack_max"] >= desired.sizing["kernel_default_max"]
+    assert desired.boot[MAX] >= desired.sizing["kernel_default_max"]
     assert desired.hashsize is not None and desired.hashsize % host.hardware.buckets_per_page == 0
-
-
-def judge(host, request):
-    """What conntrack_settings looks at before it plans."""
-    check_room(host, request, desire(host, request).live.get("nf_conntrack_max"))
 
 
 class Guard(t.NamedTuple):
@@ -176,17 +224,10 @@ class Guard(t.NamedTuple):
     words: str
 
 
-IN_USE = observed(max=8192, buckets=8192, count=5000)
 GUARDS = [
-    Guard("as many as are in use", IN_USE, {"max": 5000}, ""),
-    Guard("fewer than are in use", IN_USE, {"max": 4999}, "max 4999 is below the 5000 entries in use"),
-    Guard("fewer, when asked to", IN_USE, {"max": 4999, "force": True}, ""),
-    Guard("fewer, for later boots", IN_USE, {"max": 4999, "scope": "boot"}, ""),
-    Guard("the max that is in force already", observed(max=4000, buckets=512, count=5000), {"max": 4000}, ""),
     Guard("a quarter of memory", LIVE, {"max": (GIB // 4 - 8192 * 8) // 384}, ""),
-    Guard(
-        "more than a quarter of memory", LIVE, {"max": GIB // 4 // 384}, "would take 256 MiB, .* Lower max or hashsize"
-    ),
+    Guard("more than that", LIVE, {"max": GIB // 4 // 384}, "would take 256 MiB, .* Lower max or hashsize"),
+    Guard("more than that, when asked to", LIVE, {"max": GIB // 4 // 384, "force": True}, ""),
     Guard("an automatic one above it", LIVE, {"max": "auto", "memory_percent": 50}, "Lower memory_percent or hashsize"),
     Guard("as much as the table may take now", observed(max=GIB, buckets=8192), {"max": GIB}, ""),
     Guard("timeouts cost nothing", observed(max=GIB, buckets=8192, udp_timeout=3), {"timeouts": {"udp": 20}}, ""),
@@ -194,12 +235,77 @@ GUARDS = [
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.about)
-def test_what_would_lose_connections_or_take_too_much_memory_needs_force(guard):
+def test_what_would_take_too_much_memory_needs_force(guard):
     if guard.words:
         with pytest.raises(Refused, match=guard.words + ".*force: true"):
-            judge(guard.host, wish(**guard.params))
+            desire(guard.host, wish(**guard.params))
     else:
-        judge(guard.host, wish(**guard.params))
+        desire(guard.host, wish(**guard.params))
+
+
+IN_USE = observed(max=8192, buckets=8192, count=5000)
+
+
+@pytest.mark.parametrize(
+    ("new_max", "params", "is_refused"),
+    [
+        (5000, {}, False),
+        (4999, {}, True),
+        (4999, {"force": True}, False),
+        (4999, {"scope": "boot"}, False),
+        (8192, {}, False),
+        (None, {}, False),
+    ],
+)
+def test_a_max_below_the_entries_in_use_would_lose_connections(new_max, params, is_refused):
+    if is_refused:
+        with pytest.raises(Refused, match=r"max 4999 is below the 5000 entries in use.*force: true"):
+            check_room(IN_USE, wish(**params), new_max)
+    else:
+        check_room(IN_USE, wish(**params), new_max)
+
+
+def test_a_max_that_is_in_force_already_is_no_change_to_refuse():
+    check_room(observed(max=4000, count=5000), wish(), 4000)
+
+
+class Default(t.NamedTuple):
+    """A key that nobody asks for, the files and the kernel, and its value after a boot; None where that is not known."""
+
+    about: str
+    name: str
+    files: BootFiles
+    value: int | None
+    kernel: tuple[int, int] = (6, 12)
+
+
+ACCT_OPTION = {"/etc/modprobe.d/a.conf": "options nf_conntrack acct=1\n"}
+AFTER_BOOT = [
+    Default("a line", MAX, boot_files(LINE, OPTION), 50000),
+    Default(
+        "a line about buckets",
+        BUCKETS,
+        boot_files({"/etc/sysctl.d/a.conf": "net.netfilter.nf_conntrack_buckets = 513\n"}),
+        1024,
+    ),
+    Default("the kernel's own max", MAX, boot_files(), 8192),
+    Default("the kernel's own max before 5.15", MAX, boot_files(), 32768, (5, 10)),
+    Default("the max of a hashsize", MAX, boot_files({}, OPTION), 8 * 2048),
+    Default("the kernel's own buckets", BUCKETS, boot_files(), 8192),
+    Default("buckets of a hashsize", BUCKETS, boot_files({}, OPTION), 2048),
+    Default("a timeout", UDP, boot_files(), 30),
+    Default("a flag", "nf_conntrack_acct", boot_files(), 0),
+    Default("a flag that an option sets", "nf_conntrack_acct", boot_files({}, ACCT_OPTION), None),
+    Default(
+        "a flag that the command line sets", "nf_conntrack_acct", boot_files(command_line="nf_conntrack.acct=1"), None
+    ),
+    Default("a key whose default is not certain", "nf_conntrack_events", boot_files(), None),
+]
+
+
+@pytest.mark.parametrize("case", AFTER_BOOT, ids=lambda case: case.about)
+def test_what_a_key_that_nobody_asks_for_is_after_a_boot(case):
+    assert after_boot(observed(kernel=case.kernel), case.files, case.name) == case.value
 
 
 def test_all_missing_keys_are_named_at_once_where_that_can_be_told():
@@ -242,7 +348,7 @@ def test_an_automatic_hashsize_never_shrinks_the_live_table_and_is_no_ratchet_fo
 @pytest.mark.parametrize("name", [*LOADED, BUILT_IN])
 def test_buckets_that_somebody_else_made_are_not_written_for_boots(name):
     kernel = FakeKernel(name)
-    kernel.put(BUCKETS, b"1048576\n")
+    kernel.put(KEYS["nf_conntrack_buckets"].path, b"1048576\n")
     result = tune(kernel, max=65536, hashsize="auto")
     assert result["settings"]["nf_conntrack_buckets"]["runtime"] == 1048576
     assert result["settings"]["nf_conntrack_buckets"]["boot"] <= 65536

@@ -7,35 +7,13 @@ import pytest
 from fake_kernel import FakeKernel
 from hypothesis import given
 from hypothesis import strategies as st
-from runs import tune
+from runs import tune, wish
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _keys
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError, InvalidInput
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import KEYS, TIMEOUTS
-from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import parse
 
-DEFAULTS = {
-    "state": "present",
-    "max": None,
-    "hashsize": None,
-    "entries_per_bucket": "auto",
-    "memory_percent": 5,
-    "timeouts": {},
-    "sysctls": {},
-    "scope": "both",
-    "sysctl_file": None,
-    "missing_keys": "fail",
-    "conflicting_entries": "replace",
-    "other_keys": "keep",
-    "keep_larger": False,
-    "load": False,
-    "force": False,
-}
 INT_MAX = 2147483647
-
-
-def request(**params):
-    return parse(dict(DEFAULTS, **params))
 
 
 def timeouts(**values):
@@ -132,7 +110,7 @@ SECONDS = "a whole number from 1 to 2147483 (seconds)"
 )
 def test_bad_input_is_named_with_what_is_allowed(params, words):
     with pytest.raises(InvalidInput) as raised:
-        request(**params)
+        wish(**params)
     for word in words:
         assert word in raised.value.message
     assert "\n" not in raised.value.message
@@ -150,8 +128,8 @@ def test_bad_input_is_named_with_what_is_allowed(params, words):
     ],
 )
 def test_accepted_spellings_of_a_size(given_value, value):
-    assert request(max=given_value).max == value
-    assert request(hashsize=given_value).hashsize == value
+    assert wish(max=given_value).max == value
+    assert wish(hashsize=given_value).hashsize == value
 
 
 @pytest.mark.parametrize(
@@ -159,25 +137,25 @@ def test_accepted_spellings_of_a_size(given_value, value):
 )
 @pytest.mark.parametrize(("given_value", "value"), [(1, 1), ("1", 1), (True, 1), (False, 0), (0, 0)])
 def test_accepted_spellings_of_a_sysctl(name, given_value, value):
-    assert request(sysctls={name: given_value}).values == {"nf_conntrack_acct": value}
+    assert wish(sysctls={name: given_value}).values == {"nf_conntrack_acct": value}
 
 
 @pytest.mark.parametrize("short", sorted(TIMEOUTS))
 def test_every_timeout_has_a_short_name_and_limits(short):
     name = TIMEOUTS[short].name
-    assert request(timeouts={short: "1"}).values == {name: 1}
-    assert request(timeouts={short: 2147483}).values == {name: 2147483}
+    assert wish(timeouts={short: "1"}).values == {name: 1}
+    assert wish(timeouts={short: 2147483}).values == {name: 2147483}
 
 
 def test_a_null_mapping_is_an_empty_one():
-    assert request(timeouts=None, sysctls=None).values == {}
+    assert wish(timeouts=None, sysctls=None).values == {}
 
 
 @pytest.mark.parametrize(
     ("scope", "runtime", "boot"), [("both", True, True), ("runtime", True, False), ("boot", False, True)]
 )
 def test_scopes(scope, runtime, boot):
-    asked = request(scope=scope)
+    asked = wish(scope=scope)
     assert (asked.runtime, asked.boot) == (runtime, boot)
 
 
@@ -191,7 +169,7 @@ def test_scopes(scope, runtime, boot):
     ],
 )
 def test_a_path_is_normalised(path, normal):
-    assert request(sysctl_file=path).sysctl_file == normal
+    assert wish(sysctl_file=path).sysctl_file == normal
 
 
 VALUES = st.recursive(
@@ -212,7 +190,7 @@ NAMES = st.one_of(st.text(max_size=20), st.sampled_from(sorted(KEYS) + sorted(TI
 )
 def test_anything_is_either_a_request_within_limits_or_a_clear_error(size, buckets, per, percent, times, others):
     try:
-        asked = request(
+        asked = wish(
             max=size, hashsize=buckets, entries_per_bucket=per, memory_percent=percent, timeouts=times, sysctls=others
         )
     except ConntrackError as error:

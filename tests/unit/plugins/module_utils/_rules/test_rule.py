@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.netops.conntrack.plugins.module_utils._pins import rules
+from ansible_collections.netops.conntrack.plugins.module_utils._rules import rule
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._pins import rule
     ],
 )
 def test_nothing_that_is_quoted_counts(text, bare):
-    assert rules.without_quoted(text) == bare
+    assert rule.without_quoted(text) == bare
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_nothing_that_is_quoted_counts(text, bare):
     ],
 )
 def test_a_remark_is_taken_out_and_names_of_interfaces_stay(text, unremarked):
-    assert rules.without_remarks(text) == unremarked
+    assert rule.without_remarks(text) == unremarked
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_remark_is_taken_out_and_names_of_interfaces_stay(text, unremarked):
     ],
 )
 def test_an_extension_is_in_a_module_of_its_name_or_in_one_that_took_it_over(name, modules):
-    assert rules.extension_modules(name) == modules
+    assert rule.extension_modules(name) == modules
 
 
 @pytest.mark.parametrize(
@@ -63,4 +63,4 @@ def test_an_extension_is_in_a_module_of_its_name_or_in_one_that_took_it_over(nam
     ],
 )
 def test_a_helper_is_in_a_module_of_its_name_or_in_a_program(helper, module):
-    assert rules.helper_modules(helper) == {module, "nfnetlink_cthelper"}
+    assert rule.helper_modules(helper) == {module, "nfnetlink_cthelper"}
