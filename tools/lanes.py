@@ -23,6 +23,9 @@ UML = "-uml"
 # What these need is in Debian's User Mode Linux: anything but nftables, and a second processor.
 WITHOUT_NFT = ("boot", "faults")
 
+# These run alone and by name, on machines that have more packages: FLAVOURS in tools/testhost/image.py.
+WITH_MORE_PACKAGES = ("neighbours",)
+
 _STEP = re.compile(r"INFO +\[(\S+) > (\S+)\] Executing$")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -92,9 +95,15 @@ def lanes(suites: list[str], scenarios: list[str]) -> list[Lane]:
     :raises SystemExit: when that cannot be, with the reason.
     """
     there = sorted(path.parent.name for path in SCENARIOS.glob("*/molecule.yml") if path.parent.name != "default")
+    if scenarios and scenarios[0] in WITH_MORE_PACKAGES and len(scenarios) == 1:
+        return [Lane("vm", suites, scenarios)]
+    there = [scenario for scenario in there if scenario not in WITH_MORE_PACKAGES]
     unknown = [scenario for scenario in scenarios if scenario not in there]
     if unknown:
-        sys.exit(f"tools/molecule: no such scenario: {' '.join(unknown)}; there are {' '.join(there)}")
+        sys.exit(
+            f"tools/molecule: no such scenario: {' '.join(unknown)}; there are {' '.join(there)}, and,"
+            f" each alone, {' '.join(WITH_MORE_PACKAGES)}"
+        )
     wanted = scenarios or there
     as_process = [suite for suite in suites if suite.endswith(UML)]
     virtual = [suite for suite in suites if not suite.endswith(UML)]
@@ -150,11 +159,14 @@ def main() -> int:
     suites = os.environ.get("SUITES", "").split()
     if not suites:
         sys.exit("tools/molecule: SUITES is to name the suites to test on")
+    scenarios = sys.argv[1:]
+    if len(scenarios) == 1 and scenarios[0] in WITH_MORE_PACKAGES:
+        suites = [f"{suite}-{scenarios[0]}" for suite in suites]
     keep = bool(os.environ.get("KEEP"))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Here, where one sees it: building takes a minute, and a playbook is silent until it is done.
     subprocess.run(["tools/vm", "image", *suites], cwd=ROOT, check=True)
-    wanted = lanes(suites, sys.argv[1:])
+    wanted = lanes(suites, scenarios)
     if any(lane.name == "uml" for lane in wanted):
         subprocess.run(["tools/setup", "uml"], cwd=ROOT, check=True)
     try:

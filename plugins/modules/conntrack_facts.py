@@ -392,6 +392,7 @@ ansible_facts:
               now or not, each with what tells so. P(netops.conntrack.conntrack_tuning#role) does not take out a stack
               that is in this list. Where C(blocked) has the stack, the service does not start, or starts without its
               rules.
+            - Looked for where C(blocked) has one, or connection tracking is not loaded; V(null) elsewhere.
             - A service that needs NAT needs connection tracking too, and is listed for both.
           returned: if O(gather_subset) has V(modules)
           type: list

@@ -179,7 +179,7 @@ def _module(look: Look, name: str) -> Evidences:
     lines = look.files.attempt(lambda: list(look.files.host.lines(path))) or []
     marker = f"/{name}.ko".encode()
     for number, raw in enumerate(lines, 1):
-        if marker in raw.partition(b":")[0]:
+        if marker in raw and marker in raw.partition(b":")[0]:
             needed = _modules_dep.needs([raw], [name]).get(name, frozenset())
             for stack, roots in ((NAT, NAT_ROOTS), (CONNTRACK, CONNTRACK_ROOTS)):
                 if not needed.isdisjoint(roots):
@@ -537,7 +537,8 @@ _NO_MASQUERADE = ("no", "0", "false", "off", "n", "f")
 
 
 def _networkd(look: Look) -> Evidences:
-    for directory in ("/etc", "/run", "/usr/local/lib", "/usr/lib"):
+    # Not /usr/lib, where systemd has files for containers, which most hosts never start.
+    for directory in ("/etc", "/run", "/usr/local/lib"):
         for path in look.files.matching(f"{directory}/systemd/network/*.network"):
             yield from _denied(look, path)
             for number, raw in enumerate((look.files.text(path) or "").split("\n"), 1):

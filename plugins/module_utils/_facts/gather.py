@@ -135,6 +135,10 @@ def _modules(reader: _Reader) -> Facts:
 
     loaded = reader.attempt(lambda: kmod.parse_modules(reader.host.lines(kmod.PATH)))
     modprobe_files = reader.attempt(lambda: drop_ins.read(reader.host, modprobe_d.KIND, modprobe_d.READING))
+    blocked = None if modprobe_files is None else modprobe_d.blocked(modprobe_files)
+    is_missing = (
+        any((blocked or {}).values()) or reader.attempt(lambda: _kernel.presence(reader.host)) == _kernel.ABSENT
+    )
     return {
         "modules": {
             name: {
@@ -145,14 +149,16 @@ def _modules(reader: _Reader) -> Facts:
             }
             for name, module in kmod.related(loaded or {}).items()
         },
-        "blocked": None if modprobe_files is None else modprobe_d.blocked(modprobe_files),
+        "blocked": blocked,
         "nat_in_use": reader.attempt(lambda: _nat_in_use(reader.host, loaded)),
-        "needed_by": _needed_by(reader),
+        "needed_by": _needed_by(reader, is_missing),
     }
 
 
-def _needed_by(reader: _Reader) -> list[dict[str, t.Any]] | None:
-    """What the services that the boot starts need; None where that could not be looked for."""
+def _needed_by(reader: _Reader, is_missing: bool) -> list[dict[str, t.Any]] | None:
+    """What the services that the boot starts need, where they may miss it; None where that was not looked for."""
+    if not is_missing:
+        return None
     from ansible_collections.netops.conntrack.plugins.module_utils._boot import needs
 
     found = reader.attempt(lambda: needs.find(reader.host, reader.unreadable))

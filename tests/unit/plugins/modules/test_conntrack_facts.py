@@ -320,9 +320,21 @@ def on_disk(tree):
     return {path: {"link": entry} if isinstance(entry, str) else entry.decode() for path, entry in tree.items()}
 
 
-@pytest.mark.parametrize("name", ["trixie-6.12-absent", "trixie-6.12-nat"])
-def test_what_services_need_at_their_next_start_is_told_whatever_is_loaded(recorded_host, facts_of, name):
-    (need,) = facts_of(recorded_host(name, on_disk(UFW)), ["modules"])["needed_by"]
+def test_nobody_is_looked_for_where_nothing_can_be_missed(recorded_host, facts_of):
+    assert facts_of(recorded_host("trixie-6.12-nat", on_disk(UFW)), ["modules"])["needed_by"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("trixie-6.12-absent", {}),
+        ("trixie-6.12-nat", {"/etc/modprobe.d/b.conf": "install nf_conntrack /bin/false\n"}),
+        ("trixie-6.12-nat", {"/etc/modprobe.d/b.conf": "install nf_nat /bin/false\n"}),
+    ],
+    ids=["not loaded", "kept out", "NAT kept out"],
+)
+def test_what_services_need_at_their_next_start_is_told_where_they_may_miss_it(recorded_host, facts_of, name, files):
+    (need,) = facts_of(recorded_host(name, {**on_disk(UFW), **files}), ["modules"])["needed_by"]
     documented = yaml.safe_load(conntrack_facts.RETURN)["ansible_facts"]["contains"]["conntrack"]["contains"]
     assert set(need) == set(documented["needed_by"]["contains"])
     assert (need["unit"], need["stack"], need["file"], need["line"]) == (

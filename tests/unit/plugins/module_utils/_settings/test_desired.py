@@ -46,6 +46,7 @@ def observed(presence="loaded", kernel=(6, 12), memory_bytes=GIB, boot=None, **l
         read_only=frozenset(),
         boot=boot,
         own=frozenset(),
+        stacks=None,
     )
 
 
