@@ -367,6 +367,47 @@ missing:
   returned: success
   type: list
   elements: str
+writers:
+  description:
+    - What will set a key that was asked for to another value, such as ufw, tuned, kube-proxy or a line of C(/etc/rc.local),
+      each with a warning. M(netops.conntrack.conntrack_facts) tells more of them, in C(writers).
+    - What yields to C(/etc/sysctl.d), as tuned does by default, is not among them.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    writer:
+      description: The program, unit or file that sets it.
+      type: str
+    file:
+      description: The file that says so.
+      type: str
+    line:
+      description: The line of that file; null where there is none.
+      type: int
+    key:
+      description: The key.
+      type: str
+    value:
+      description: What it is set to.
+      type: int
+    when:
+      description: When.
+      type: str
+    certain:
+      description: Whether the program's rules say so, or a script may do it or not.
+      type: bool
+    message:
+      description: All of it in one sentence.
+      type: str
+  sample: []
+unsearched:
+  description:
+    - What was not searched for such writers, because there is very much of it or it could not be read, each with a warning.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 reverted:
   description: What was reverted after a change failed.
   returned: when a change failed
@@ -414,7 +455,10 @@ def main() -> None:
         if isinstance(error, ApplyError):
             module.log(printable(error.message))  # nobody may be there any more to be told
         module.fail_json(**printable(dict(error.details, msg=error.message)))
-    module.exit_json(**printable(result))
+    result = printable(result)
+    for message in [writer["message"] for writer in result["writers"]] + result["unsearched"]:
+        module.warn(message)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import KERNEL_LOG, TEMPORARY, Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import KERNEL_LOG, TEMPORARY, Host, Look
 
 RECORDED = Path(__file__).resolve().parent / "fixtures" / "hosts"
 
@@ -191,6 +191,13 @@ class FakeKernel(Host):
 
     def inside(self, namespace: str, function: t.Callable[[], t.Any]) -> t.Any:
         raise NotImplementedError(f"the double has no network namespaces to enter, and so not {namespace}")
+
+    def look(self, path: str, most: int) -> Look | None:
+        try:
+            content = self.tree.get(self.resolve(path))
+        except HostError:
+            return None
+        return Look(content[:most], len(content), True) if isinstance(content, bytes) else None
 
     def lines(self, path: str) -> t.Iterator[bytes]:
         return iter((self.read(path) or b"").splitlines(True))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_dep, _sizing
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import loads, outcome
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import writers as boot_writers
 from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     drop_ins,
     modprobe_d,
@@ -48,6 +49,7 @@ NOT_LOADED = "not_loaded"
 NOT_READ = "not_read"
 NOT_AT_LOAD = "not_at_load"
 RACE = "race"
+WRITER = "writer"
 
 #: What max is called beside its name in net.netfilter.
 _ALIAS = "net/nf_conntrack_max"
@@ -216,10 +218,13 @@ def _by_option(observed: Observed) -> dict[str, Origin]:
     return {BUCKETS: replace(given[-1], value=str(numbers[-1])), MAX: replace(given[-1], value=str(implied))}
 
 
-def gather(host: Host, attempt: Attempt = lambda read: read()) -> dict[str, t.Any]:
+def gather(
+    host: Host, attempt: Attempt = lambda read: read(), writers: boot_writers.Found | None = None
+) -> dict[str, t.Any]:
     """``persistent`` and ``drift`` of the facts, and what is in the way of knowing a boot and of a load.
 
     :param attempt: reads what the boot does not depend on; may give None where that cannot be read.
+    :param writers: what else sets the keys; None to search for it.
     :raises HostError: what the boot depends on cannot be read.
     """
     observed = observe(host, attempt)
@@ -246,6 +251,7 @@ def gather(host: Host, attempt: Attempt = lambda read: read()) -> dict[str, t.An
         *_without_effect(observed),
         *_not_read(observed),
         *_not_loaded(observed),
+        *_written(observed, persistent, live, boot_writers.find(host) if writers is None else writers),
     ]
     return {
         "persistent": persistent,
@@ -266,7 +272,7 @@ def _number(observed: Observed, name: str, origin: Origin) -> int | None:
 
 
 def _item(
-    kind: str, key: str, value: t.Any, runtime: int | None, path: str, line: int, message: str
+    kind: str, key: str, value: t.Any, runtime: int | None, path: str, line: int | None, message: str
 ) -> dict[str, t.Any]:
     return {
         "kind": kind,
@@ -385,6 +391,21 @@ def _not_read(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
         for origin in modprobe_d.parameter_lines(conf, _kernel.MODULE, "hashsize"):
             message = f"{conf.place}:{origin.number} (hashsize={origin.value}): modprobe does not read this file"
             yield _item(NOT_READ, BUCKETS, _hashsize(origin), None, conf.target, origin.number, message)
+
+
+def _written(
+    observed: Observed,
+    persistent: t.Mapping[str, t.Mapping[str, t.Any]],
+    live: t.Mapping[str, int | None],
+    writers: boot_writers.Found,
+) -> t.Iterator[dict[str, t.Any]]:
+    """What else sets keys, to another value than the boot."""
+    values = {name: found["boot"] for name, found in persistent.items() if found["boot"] is not None}
+    for writer in boot_writers.disagreeing(writers, values, observed.buckets_per_page):
+        key = writer.key or ""
+        boot = persistent[key]
+        message = writer.sentence(f", but the boot sets {boot['boot']} ({boot['file']}:{boot['line']})")
+        yield _item(WRITER, key, writer.value, live[key], writer.path, writer.line, message)
 
 
 def _unread_sysctl_files(observed: Observed) -> t.Iterator[tuple[ConfFile, str]]:

@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers, _sizing
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import plan as boot_plan
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import writers as boot_writers
 from ansible_collections.netops.conntrack.plugins.module_utils._change import (
     Change,
     FileContent,
@@ -42,7 +43,14 @@ def run(host: Host, request: Request, check_mode: bool, diff: bool = False) -> d
     :param diff: whether that shall have the contents of files.
     :raises ConntrackError: refused, or failed and reverted.
     """
-    return carry_out(host, lambda: plan(observe(host, request), request, check_mode), check_mode, diff)
+    result = carry_out(host, lambda: plan(observe(host, request), request, check_mode), check_mode, diff)
+    return {**result, **boot_writers.against(host, _wanted(request, result["settings"]))}
+
+
+def _wanted(request: Request, settings: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, int]:
+    """What the host is to have, by key; nothing where it is only taken away."""
+    values = {name: found["runtime"] if found["boot"] is None else found["boot"] for name, found in settings.items()}
+    return {name: value for name, value in values.items() if value is not None and not request.absent}
 
 
 def plan(observed: Observed, request: Request, is_prediction: bool = False) -> Plan:

@@ -10,6 +10,7 @@ import json
 import pytest
 from fake_kernel import FakeKernel
 
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import writers
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.modules import conntrack_settings
 
@@ -124,3 +125,51 @@ def test_a_conflicting_line_of_any_bytes_can_be_named(run_module):
     result = run_module("conntrack_settings", kernel, {"max": 100000, "conflicting_entries": "fail"})
     assert "/etc/sysctl.d/zzz.conf:1" in result["msg"]
     str(result).encode("utf-8")
+
+
+UFW = {
+    "/etc/ufw/ufw.conf": b"ENABLED=yes\n",
+    "/etc/default/ufw": b"IPT_SYSCTL=/etc/ufw/sysctl.conf\n",
+    "/etc/ufw/sysctl.conf": b"net/netfilter/nf_conntrack_max=50000\n",
+}
+
+
+@pytest.fixture
+def warned(monkeypatch):
+    """What the module warned of; Ansible itself keeps that for all modules of a process."""
+    said = []
+    monkeypatch.setattr(conntrack_settings.AnsibleModule, "warn", lambda _self, message: said.append(message))
+    return said
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("scope", ["both", "runtime", "boot"])
+def test_who_will_set_another_value_is_a_warning_each_time(run_module, warned, scope, check):
+    kernel = FakeKernel("trixie-6.12-nat", UFW)
+    for _time in range(2):
+        result = run_module("conntrack_settings", kernel, {"max": 60000, "scope": scope}, check=check)
+        (writer,) = result["writers"]
+        assert (writer["writer"], writer["key"], writer["value"]) == ("ufw", "nf_conntrack_max", 50000)
+        assert warned == [writer["message"]] and "and not to 60000 as asked for" in writer["message"]
+        warned.clear()
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"max": 50000}, {"timeouts": {"udp": 20}}, {"state": "absent"}, {"max": 50000, "state": "absent"}]
+)
+def test_who_sets_the_same_or_another_key_is_no_warning(run_module, warned, arguments):
+    result = run_module("conntrack_settings", FakeKernel("trixie-6.12-nat", UFW), arguments)
+    assert result["writers"] == [] and warned == []
+
+
+def test_a_line_that_the_run_takes_away_warns_of_nothing(run_module, warned):
+    local = {"/etc/rc.local": b"#!/bin/sh\nsysctl -p\n", "/etc/sysctl.conf": b"net.netfilter.nf_conntrack_max=5\n"}
+    result = run_module("conntrack_settings", FakeKernel("trixie-6.12-nat", local), {"max": 60000})
+    assert result["writers"] == [] and warned == [] and result["changed"]
+
+
+def test_what_was_not_searched_is_a_warning(run_module, warned, monkeypatch):
+    found = {"writers": [], "unsearched": ["/etc/cron.d: not searched"]}
+    monkeypatch.setattr(writers, "against", lambda _host, _wanted: found)
+    result = run_module("conntrack_settings", FakeKernel("trixie-6.12-nat"), {"max": 60000})
+    assert result["unsearched"] == warned == ["/etc/cron.d: not searched"]

@@ -688,3 +688,52 @@ def test_etc_modules_counts_for_the_boots_that_read_it(name, boot, told):
     assert kinds(found) == told
     kernel.reboot()
     assert (kernel.value("nf_conntrack_max") == 60000) is (not told)
+
+
+UFW = {
+    "/etc/ufw/ufw.conf": b"ENABLED=yes\n",
+    "/etc/default/ufw": b"IPT_SYSCTL=/etc/ufw/sysctl.conf\n",
+    "/etc/ufw/sysctl.conf": b"net/netfilter/nf_conntrack_max=50000\n",
+}
+LOCAL = {"/etc/rc.local": b"#!/bin/sh\necho 50000 > /proc/sys/net/netfilter/nf_conntrack_max\n"}
+
+
+def written(*changes):
+    live = FakeKernel("trixie-6.12-nat").value("nf_conntrack_max")
+    lines = {"/etc/sysctl.d/50-a.conf": f"{MAX} = {live}\n".encode()}
+    return gather("trixie-6.12-nat", BY_RULE, lines, *changes)["drift"], live
+
+
+def test_what_else_sets_another_value_than_the_boot_is_drift_with_both_places():
+    (item,), live = written(UFW)
+    assert (item["kind"], item["key"], item["value"], item["runtime"]) == ("writer", "nf_conntrack_max", 50000, live)
+    assert (item["file"], item["line"]) == ("/etc/ufw/sysctl.conf", 1)
+    assert item["message"] == (
+        "ufw sets nf_conntrack_max to 50000 when ufw starts or reloads (/etc/ufw/sysctl.conf:1), but the boot sets"
+        f" {live} (/etc/sysctl.d/50-a.conf:1), in a race with what applies sysctl.d"
+    )
+
+
+def test_a_script_that_names_another_value_may_set_it():
+    (item,), _live = written(LOCAL)
+    assert item["message"].startswith("rc.local may set nf_conntrack_max to 50000 at boot (/etc/rc.local:2: echo 50000")
+
+
+def test_a_writer_of_the_same_value_or_of_a_key_that_no_boot_sets_is_no_drift():
+    live = FakeKernel("trixie-6.12-nat").value("nf_conntrack_max")
+    same = {"/etc/ufw/sysctl.conf": b"net/netfilter/nf_conntrack_max=%d\n" % live}
+    other = {"/etc/ufw/sysctl.conf": b"net/netfilter/nf_conntrack_acct=1\n"}
+    assert written(UFW, same)[0] == [] and written(UFW, other)[0] == []
+    assert gather("trixie-6.12-nat", UFW)["drift"] == []
+
+
+def test_a_hashsize_of_another_is_compared_as_the_kernel_rounds_it():
+    options = {"/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=262144\n"}
+    tuned = {"/etc/tuned/active_profile": b"gw\n"}
+
+    def kinds_of(hashsize):
+        profile = {"/etc/tuned/gw/tuned.conf": b"[net]\nnf_conntrack_hashsize=%d\n" % hashsize}
+        found = gather("trixie-6.12-nat", options, tuned, profile)["drift"]
+        return [(item["kind"], item["value"]) for item in found if item["kind"] == "writer"]
+
+    assert kinds_of(262143) == [] and kinds_of(1048576) == [("writer", 1048576)]

@@ -135,6 +135,8 @@ def test_nothing_asked_changes_nothing():
         "sizing": None,
         "missing": [],
         "kept_live": [],
+        "unsearched": [],
+        "writers": [],
     }
 
 
