@@ -344,9 +344,9 @@ class Host:
         Not so what is no regular file, above all a link to /dev/null, which masks a configuration file.
         """
         target = self.resolve(path)
-        if os.path.lexists(self._at(target)):
-            if not os.path.isfile(self._at(target)) or not os.access(self._at(target), os.W_OK):
-                return False
+        place = self._at(target)
+        if os.path.lexists(place) and not (os.path.isfile(place) and os.access(place, os.W_OK)):
+            return False
         directory = os.path.dirname(target)
         while not os.path.lexists(self._at(directory)):
             directory = os.path.dirname(directory)

@@ -369,9 +369,9 @@ def test_a_full_run_directory_keeps_no_run_from_being_the_only_one(host, lock, t
 
 
 def test_without_a_run_directory_nothing_is_changed_and_the_error_says_why(host, tmp_path):
-    with pytest.raises(HostError, match="No such file or directory. It keeps two runs .* make /run a directory"):
-        with host.alone():
-            pytest.fail("no lock")
+    words = "No such file or directory. It keeps two runs .* make /run a directory"
+    with pytest.raises(HostError, match=words), host.alone():
+        pytest.fail("no lock")
     assert not (tmp_path / "run").exists()
 
 
