@@ -239,7 +239,6 @@ def gather(
         origins = {**lost, **by_load}
         races = {name: two for name, two in at_load.items() if len({outcome.number(origin) for origin in two}) > 1}
         certain = {name: origin for name, origin in by_load.items() if name not in races}
-    raced = {(origin.path, origin.number) for two in races.values() for origin in two}
     live = {name: host.read_number(f"{DIRECTORY}/{name}") for name in origins}
     persistent = {
         name: {"boot": _number(observed, name, origin), "file": origin.path, "line": origin.number}
@@ -252,12 +251,7 @@ def gather(
         *_without_effect(observed),
         *_not_read(observed),
         *_not_loaded(observed),
-        *(
-            item
-            for item in _written(observed, persistent, live, boot_writers.find(host) if writers is None else writers)
-            # What modprobe applies beside udev is told already.
-            if (item["file"], item["line"]) not in raced
-        ),
+        *_written(observed, persistent, live, boot_writers.find(host) if writers is None else writers),
     ]
     return {
         "persistent": persistent,
