@@ -80,7 +80,7 @@ def main() -> None:
         print(f"{name:34}{median / ping:11.1f}{median:10.1f}")
 
 
-def measure(run: t.Callable[[list[str]], object], rounds: int) -> dict[str, list[float]]:
+def measure(run: t.Callable[[list[str]], str], rounds: int) -> dict[str, list[float]]:
     """Seconds of each way, in rounds."""
     # The role goes last: it takes lines of the same keys out of the others' files, and they would not get them back.
     order = ["loop over ansible.posix.sysctl", "a copy for each file", "role conntrack_tuning"]
