@@ -30,7 +30,7 @@ as_one_of_many = $(if $(BESIDE), 2>&1 | (trap '' INT; exec sed -u 's/^/$@ | /'))
 
 .PHONY: help
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: demo
 demo: $(VENV)/core.stamp $(LINK) vm-tools ## watch a real kernel's full table get fixed, in a throw-away VM
@@ -41,14 +41,14 @@ demo: $(VENV)/core.stamp $(LINK) vm-tools ## watch a real kernel's full table ge
 .PHONY: test
 test: ## every test, from nothing: unit, lint, sanity, and the scenarios on SUITES
 	@tools/parts.py clear
-	@tools/setup python vm lint
+	@tools/setup python vm lint namespaces
 	@trap 'tools/parts.py show' EXIT; \
 	$(MAKE) --no-print-directory --jobs=2 BESIDE=1 images unit $(VENV)/test.stamp && \
 	$(MAKE) --no-print-directory --jobs=2 --keep-going BESIDE=1 molecule checks
 
 .PHONY: checks
 checks:
-	@status=0; for check in lint sanity; do nice $(MAKE) --no-print-directory $$check || status=1; done; exit $$status
+	@status=0; for check in namespaces lint sanity; do nice $(MAKE) --no-print-directory $$check || status=1; done; exit $$status
 
 # In memory: the tests flush some ten thousand files to what they take for a disk.
 unit fuzz: export PYTEST_DEBUG_TEMPROOT := $(firstword $(wildcard /dev/shm /tmp))
@@ -62,6 +62,12 @@ unit: $(VENV)/unit.stamp $(LINK) ## the unit tests, in seconds
 .PHONY: fuzz
 fuzz: $(VENV)/unit.stamp $(LINK) ## the property tests of unit with forty times the examples, in minutes
 	@HYPOTHESIS_PROFILE=fuzz pytest $(PYTEST_WORKERS) tests/unit -m hypothesis
+
+# As root, or by sudo; without either it says so and leaves these tests out.
+.PHONY: namespaces
+namespaces: $(VENV)/unit.stamp $(LINK) ## the tests on this machine's own kernel, in network namespaces; needs root
+	@tools/setup namespaces
+	@tools/parts.py run namespaces tools/as_root pytest -rs tests/namespaces $(as_one_of_many)
 
 .PHONY: lint
 lint: $(VENV)/test.stamp $(LINK) lint-tools ## ansible-lint, and shellcheck on the tools
@@ -83,6 +89,11 @@ images: vm-tools
 .PHONY: bench
 bench: $(VENV)/bench.stamp $(LINK) vm-tools ## how long a run takes, beside what you would run instead
 	@python benchmarks/compare.py
+
+.PHONY: bench-entries
+bench-entries: $(VENV)/core.stamp $(LINK) ## what reading a million entries costs, on this machine's own kernel; needs root
+	@tools/setup namespaces
+	@tools/as_root python benchmarks/entries.py
 
 .PHONY: build
 build: $(VENV)/core.stamp ## the collection's archive, to install with ansible-galaxy

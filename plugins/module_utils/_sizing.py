@@ -9,9 +9,12 @@ from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import INT_MAX
 
+#: What NAT, helpers, accounting and labels may add to an entry.
+EXTENSION_BYTES = 128
+
 #: Bytes an entry is counted with: the slab object (256, measured with a million entries on Linux 5.10 to 7.2) and
-#: what NAT, helpers, accounting and labels may add to it (up to 128).
-ENTRY_BYTES = 384
+#: what may be added to it.
+ENTRY_BYTES = 256 + EXTENSION_BYTES
 
 #: From this kernel on the default max is one entry per bucket; before it was four (net/netfilter/nf_conntrack_core.c).
 _ONE_ENTRY_PER_BUCKET_SINCE = (5, 15)

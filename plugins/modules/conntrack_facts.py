@@ -13,16 +13,20 @@ short_description: Read the state of connection tracking into facts
 version_added: 1.0.0
 description:
   - Reads the state of connection tracking on a Linux host into C(ansible_facts.conntrack). It tells how full the
-    table is, its timeouts and settings, its counters, the host's TCP sockets by state, who logs packets, which
-    kernel modules are loaded, what the next boot will set, and where the running kernel or a file differs from that.
+    table is and whether that is well, its timeouts and settings, its counters, the memory that it takes, what the
+    kernel's log says of it, the host's TCP sockets by state, who logs packets, which kernel modules are loaded, what the
+    next boot will set, where the running kernel or a file differs from that, and what else on the host sets the same keys.
   - It starts no command and loads no kernel module, so a host without connection tracking stays without it.
   - It works without root. What cannot be read is V(null) and listed in C(unreadable).
 options:
   gather_subset:
     description:
       - The parts to read. Parts are V(table), V(timeouts), V(settings), V(statistics), V(sockets), V(logging),
-        V(modules) and V(persistent).
-      - V(all), and an empty list too, picks every part.
+        V(modules), V(persistent), V(writers), V(memory), V(kernel_log), V(namespaces) and V(health).
+      - V(all), and an empty list too, picks every part but V(namespaces), which looks at every process of the host and
+        is read where it is named.
+      - V(health) reads the parts that its verdict stands on, also where they are not picked to be returned. Those that are
+        left out by name are not read, and not judged.
       - A name with V(!) in front leaves that part out. If only such names are given, every other part is read.
       - V(!all) leaves out every part that is not named.
       - RV(ansible_facts.conntrack.state), RV(ansible_facts.conntrack.initial_namespace),
@@ -30,6 +34,22 @@ options:
     type: list
     elements: str
     default: [all]
+  interval:
+    description:
+      - Seconds after which the entries and the counters are read a second time, V(0) to V(60). The facts then tell
+        RV(ansible_facts.conntrack.rates), and everything else as it is after that time.
+      - With V(0) there is one reading, and no rates.
+    type: float
+    default: 0
+  usage_warning:
+    description: From how many percent of the maximum on the entries in use are a warning in V(health).
+    type: int
+    default: 75
+  usage_critical:
+    description:
+      - From how many percent of the maximum on the entries in use are critical in V(health). Not below O(usage_warning).
+    type: int
+    default: 90
 extends_documentation_fragment:
   - netops.conntrack.attributes
   - netops.conntrack.attributes.facts
@@ -44,6 +64,7 @@ attributes:
     support: N/A
     details: It changes nothing. The values are those of the moment.
 notes:
+  - The counters count from the boot on, or from the last load of C(nf_conntrack), or since the network namespace was made.
   - The number of entries, the timeouts, the settings, the counters and the sockets are those of the network namespace
     in which the module runs. The kernel checks the number of entries of each namespace against one maximum for all.
 seealso:
@@ -58,6 +79,8 @@ EXAMPLES = r"""
 # ansible all -m netops.conntrack.conntrack_facts
 # ansible all -m netops.conntrack.conntrack_facts -a gather_subset=table,statistics
 
+# A task replaces all of ansible_facts.conntrack, so ask for all that later tasks look at.
+
 - name: Read everything about connection tracking
   netops.conntrack.conntrack_facts:
 
@@ -66,19 +89,38 @@ EXAMPLES = r"""
     msg: "{{ ansible_facts.conntrack.entries }} of {{ ansible_facts.conntrack.max }} entries in use"
   when: ansible_facts.conntrack.state != 'absent'
 
-- name: Read the table and the counters only
+- name: Stop where something is not well, with the cause and what to do
+  ansible.builtin.assert:
+    that: ansible_facts.conntrack.health.status == 'ok'
+    fail_msg: >-
+      Not well: {% for item in ansible_facts.conntrack.health.reasons %}{{ item.message }} {{ item.remedy }} {% endfor %}
+
+- name: Stop where the running kernel or a file differs from what the next boot will set, or that is not known
+  ansible.builtin.assert:
+    that: ansible_facts.conntrack.drift == []
+    fail_msg: >-
+      Not so at the next boot: {{ ansible_facts.conntrack.persistent_problem or
+         ansible_facts.conntrack.drift | map(attribute='message') | join('; ') }}
+
+- name: Read how fast the table fills, over two seconds
   netops.conntrack.conntrack_facts:
-    gather_subset: [table, statistics]
+    gather_subset: [table, statistics, health]
+    interval: 2
 
-- name: Stop where packets were dropped
-  ansible.builtin.assert:
-    that: (ansible_facts.conntrack.statistics | default({}, true)).drop | default(0) == 0
-    fail_msg: "{{ ansible_facts.conntrack.statistics.drop }} packets dropped since the counters began"
+- name: Say when it will be full
+  ansible.builtin.debug:
+    msg: "Full in {{ ansible_facts.conntrack.rates.seconds_to_full }} seconds"
+  when: (ansible_facts.conntrack.rates or {}).seconds_to_full | default(none) is not none
 
-- name: Stop where the running kernel or a file differs from what the next boot will set
+- name: Stop where packets are being dropped now
   ansible.builtin.assert:
-    that: not ansible_facts.conntrack.drift
-    fail_msg: "{{ ansible_facts.conntrack.drift | map(attribute='message') | join('; ') }}"
+    that: (ansible_facts.conntrack.rates or {}).drops_per_second | default(0, true) == 0
+    fail_msg: "{{ ansible_facts.conntrack.rates.drops_per_second }} packets a second are dropped"
+
+- name: Read the tables of all network namespaces, those of containers too
+  netops.conntrack.conntrack_facts:
+    gather_subset: [table, namespaces]
+  become: true
 
 - name: Read everything but the sockets, which takes longest on a host with very many of them
   netops.conntrack.conntrack_facts:
@@ -194,6 +236,7 @@ ansible_facts:
               packets of one flow that were resolved, C(chain_too_long) entries refused because their bucket was too
               full.
             - C(new), C(ignore), C(delete) and C(delete_list) stay 0 on recent kernels.
+            - C(per_cpu) has each of them by CPU, as a list with a number for each possible CPU.
             - V(null) if connection tracking is absent or the kernel has no C(/proc/net/stat/nf_conntrack).
           returned: if O(gather_subset) has V(statistics)
           type: dict
@@ -206,6 +249,9 @@ ansible_facts:
             insert: 0
             insert_failed: 1
             invalid: 12
+            per_cpu:
+              drop: [17, 0]
+              early_drop: [9, 8]
             search_restart: 0
         sockets:
           description:
@@ -399,7 +445,8 @@ ansible_facts:
           description:
             - What this host's boot, or the load of C(nf_conntrack), sets, for each key that something sets, by its full
               name. The hashsize is C(nf_conntrack_buckets). A hashsize without a maximum sets both.
-            - V(null) if a configuration file cannot be read.
+            - V(null) if a configuration file cannot be read. RV(ansible_facts.conntrack.persistent_problem) then says
+              which.
           returned: if O(gather_subset) has V(persistent)
           type: dict
           contains:
@@ -425,6 +472,22 @@ ansible_facts:
               boot: 1048576
               file: /etc/sysctl.d/zz-netops-conntrack.conf
               line: 2
+        persistent_problem:
+          description:
+            - Why C(persistent) is V(null), or says nothing of the lines of sysctl.d. A file could not be read, nothing
+              that is known applies such lines when this host boots (OpenRC, OpenWrt), or systemd-sysctl is masked.
+            - V(null) if there is no such problem.
+          returned: if O(gather_subset) has V(persistent)
+          type: str
+          sample: "/etc/sysctl.d/50-hardening.conf: permission denied; -b reads it"
+        load_problem:
+          description:
+            - Why C(nf_conntrack) cannot be loaded, by an option in modprobe.d or on the kernel's command line that the
+              kernel refuses. V(null) if nothing is known to be in the way; what keeps it out on purpose is
+              RV(ansible_facts.conntrack.blocked).
+          returned: if O(gather_subset) has V(persistent)
+          type: str
+          sample: "/etc/modprobe.d/a.conf:1: the kernel takes no hashsize of 64K, so every load of nf_conntrack fails"
         drift:
           description:
             - What is not as the next boot will have it, and lines that have no effect. Empty on a host where all is
@@ -437,9 +500,15 @@ ansible_facts:
             kind:
               description:
                 - V(runtime) if the live value is not what the boot sets. V(not_read) if the line is in a file that the
-                  boot does not read, such as C(/etc/sysctl.conf) on Debian 13. V(not_at_load) if the line is lost when
+                  boot does not read, such as C(/etc/sysctl.conf) on Debian 13, and all where systemd-sysctl is masked.
+                  V(not_at_load) if the line is lost when
                   C(nf_conntrack) is loaded after the boot applied it. V(former_name) and V(unknown_key) if no kernel of
-                  today, or not this one, has the key. V(invalid_value) if the kernel will refuse the value.
+                  today, or not this one, has the key. V(invalid_value) if the kernel will refuse the value. V(malformed)
+                  if the line was meant to set a key and is no assignment. V(race) if modprobe and udev set the key to
+                  different values at each load. V(not_loaded) if the line was meant to have the boot load
+                  C(nf_conntrack), and loads nothing; the key is then C(nf_conntrack). V(writer) if
+                  something else sets the key to another value than the boot does, or a script may, see
+                  RV(ansible_facts.conntrack.writers).
               returned: always
               type: str
             key:
@@ -459,7 +528,7 @@ ansible_facts:
               returned: always
               type: str
             line:
-              description: The line.
+              description: The line. V(null) where a writer has none.
               returned: always
               type: int
             message:
@@ -474,23 +543,326 @@ ansible_facts:
               file: /etc/sysctl.d/50-conntrack.conf
               line: 1
               message: nf_conntrack_max is 65536, but the boot sets 1048576 (/etc/sysctl.d/50-conntrack.conf:1)
+        writers:
+          description:
+            - What sets keys of connection tracking, the hashsize or timeouts beside the files that the boot reads for that.
+              They are told where the rules of the program are certain, namely ufw, tuned's active profile, kube-proxy,
+              pve-firewall and the kernel's command line, and named with the line where they are not, namely iptables-services,
+              C(/etc/rc.local), units of systemd, cron, scripts of NetworkManager, ifupdown and networkd-dispatcher, init
+              scripts, C(install) lines of modprobe.d, udev rules and systemd's credentials. Scripts that a unit, a table or
+              C(/etc/rc.local) calls are searched too.
+            - Files alone are read, at most 5000 of them with 32 MiB in all, 256 KiB of each and for 2 seconds. What was left
+              out or could not be read is in RV(ansible_facts.conntrack.unreadable).
+          returned: if O(gather_subset) has V(writers)
+          type: list
+          elements: dict
+          contains:
+            writer:
+              description: The program, unit or file that sets the key.
+              returned: always
+              type: str
+            file:
+              description: The file that says so.
+              returned: always
+              type: str
+            line:
+              description: The line of that file. V(null) where there is none, as for what a program sets by default.
+              returned: always
+              type: int
+            key:
+              description: The key, by its full name; the hashsize is C(nf_conntrack_buckets). V(null) where it is not known.
+              returned: always
+              type: str
+            value:
+              description: What it is set to. V(null) where that is not known, or it is not set at all.
+              returned: always
+              type: int
+            when:
+              description: When that happens, in words.
+              returned: always
+              type: str
+            certain:
+              description:
+                - Whether the program's rules say so. V(false) for a line of a script, which may come to it or not.
+              returned: always
+              type: bool
+            message:
+              description: All of it in one sentence.
+              returned: always
+              type: str
+          sample:
+            - writer: ufw
+              file: /etc/ufw/sysctl.conf
+              line: 3
+              key: nf_conntrack_max
+              value: 50000
+              when: when ufw starts or reloads
+              certain: true
+              message: >-
+                ufw sets nf_conntrack_max to 50000 when ufw starts or reloads (/etc/ufw/sysctl.conf:3), in a race with what
+                applies sysctl.d
+        memory:
+          description:
+            - What the table takes of the host's memory. V(null) if connection tracking is absent.
+            - Entries of all network namespaces share the memory, and each namespace may have as many as the maximum.
+          returned: if O(gather_subset) has V(memory)
+          type: dict
+          contains:
+            entry_bytes:
+              description:
+                - Bytes that an entry takes at most. That is its object in the kernel, and 128 bytes for what NAT,
+                  helpers, accounting and labels may add.
+              returned: always
+              type: int
+              sample: 384
+            entry_bytes_from:
+              description:
+                - V(slab) if the kernel told the size of the object, which only root can read; V(estimate) if it is taken to be
+                  256 bytes, as on Linux 6.18. On Linux 5.10 it is 320.
+              returned: always
+              type: str
+              sample: slab
+            entries_bytes:
+              description: Bytes that the entries in use take at most.
+              returned: always
+              type: int
+              sample: 19660800
+            buckets_bytes:
+              description: Bytes that the hash table takes, whatever is in it.
+              returned: always
+              type: int
+              sample: 2097152
+            slab_bytes:
+              description:
+                - Bytes that the kernel holds for the objects of entries now, of all network namespaces, and free ones among
+                  them. V(null) if it does not tell.
+              returned: always
+              type: int
+              sample: 13434880
+            full_table_bytes:
+              description: Bytes that a full table takes at most, buckets included. V(null) if there is no maximum.
+              returned: always
+              type: int
+              sample: 102760448
+            full_table_percent:
+              description: The same in percent of the host's memory, to two decimals.
+              returned: always
+              type: float
+              sample: 0.61
+            host_bytes:
+              description: The host's memory.
+              returned: always
+              type: int
+              sample: 16812482560
+        kernel_log:
+          description:
+            - What the kernel's ring buffer of messages says of a full table. The kernel leaves out most of such lines, so they
+              are fewer than the packets that were dropped; C(drop) of the statistics counts those.
+            - V(null) if it may not be read, which RV(ansible_facts.conntrack.unreadable) then says, and where there
+              is no C(/dev/kmsg), as in many containers.
+          returned: if O(gather_subset) has V(kernel_log)
+          type: dict
+          contains:
+            lines:
+              description: Lines that say that a table is full, of all network namespaces.
+              returned: always
+              type: int
+              sample: 12
+            last_seconds_ago:
+              description: Seconds since the last of them. V(null) if there is none.
+              returned: always
+              type: int
+              sample: 340
+            lines_here:
+              description:
+                - Those of the network namespace in which the module runs. A line that names none is the initial
+                  namespace's; older kernels name none at all.
+              returned: always
+              type: int
+              sample: 12
+            last_here_seconds_ago:
+              description: Seconds since the last of those. V(null) if there is none.
+              returned: always
+              type: int
+              sample: 340
+        namespaces:
+          description:
+            - The network namespaces that have a process or a name, those of containers included, the fullest first. Those of
+              processes of other users are seen by root only. One in which no process lives is entered for a moment, which takes
+              root.
+            - V(null) if the processes cannot be listed.
+          returned: if O(gather_subset) has V(namespaces)
+          type: list
+          elements: dict
+          contains:
+            name:
+              description:
+                - Its name as C(ip netns) has it, a name of Docker's with C((docker)) behind it, or the process that it was
+                  found by. V(null) for that of the module itself.
+              returned: always
+              type: str
+            inode:
+              description: Its number, as the kernel's log has it. V(null) if that cannot be told.
+              returned: always
+              type: int
+            here:
+              description: Whether the module runs in it.
+              returned: always
+              type: bool
+            process:
+              description: The process with the lowest number that lives in it. V(null) if none is seen.
+              returned: always
+              type: dict
+              contains:
+                pid:
+                  description: Its number.
+                  returned: always
+                  type: int
+                command:
+                  description: Its name.
+                  returned: always
+                  type: str
+            entries:
+              description: Entries in its table. V(null) if they cannot be read.
+              returned: always
+              type: int
+            drop:
+              description: Packets dropped, as in RV(ansible_facts.conntrack.statistics).
+              returned: always
+              type: int
+            early_drop:
+              description: Entries given up to make room.
+              returned: always
+              type: int
+            insert_failed:
+              description: Entries that could not be inserted.
+              returned: always
+              type: int
+          sample:
+            - drop: 0
+              early_drop: 0
+              entries: 51200
+              here: false
+              inode: 4026532177
+              insert_failed: 1
+              name: of process 4711 (haproxy)
+              process:
+                command: haproxy
+                pid: 4711
+        rates:
+          description:
+            - What two readings tell. Each is V(null) if it cannot be told, and all of it if connection tracking is absent.
+          returned: if O(interval) is not V(0)
+          type: dict
+          contains:
+            seconds:
+              description: Seconds between the readings.
+              returned: always
+              type: float
+            entries_per_second:
+              description: By how many entries a second the table grew. Negative if it shrank.
+              returned: always
+              type: float
+            seconds_to_full:
+              description:
+                - Seconds until the table is full at this rate, V(0) if it is. V(null) if it does not grow or has no maximum.
+              returned: always
+              type: int
+            drops_per_second:
+              description: Packets dropped.
+              returned: always
+              type: float
+            early_drops_per_second:
+              description: Entries given up to make room.
+              returned: always
+              type: float
+            insert_failures_per_second:
+              description: Entries that could not be inserted.
+              returned: always
+              type: float
+            chain_too_long_per_second:
+              description: Entries refused because their bucket was too full. V(null) before Linux 5.15.
+              returned: always
+              type: float
+          sample:
+            chain_too_long_per_second: 0.0
+            drops_per_second: 0.0
+            early_drops_per_second: 0.0
+            entries_per_second: 1900.2
+            insert_failures_per_second: 0.0
+            seconds: 5.0
+            seconds_to_full: 840
+        health:
+          description:
+            - One verdict on what was read, and its reasons.
+            - Counters only grow, from the boot or the last load of C(nf_conntrack) on. What they say is a V(note), which does
+              not change the status, unless O(interval) shows that they grow now.
+          returned: if O(gather_subset) has V(health)
+          type: dict
+          contains:
+            status:
+              description: V(ok), V(warning) or V(critical), the worst of the reasons. A V(note) leaves it V(ok).
+              returned: always
+              type: str
+              sample: critical
+            reasons:
+              description: The reasons, the worst first.
+              returned: always
+              type: list
+              elements: dict
+              contains:
+                reason:
+                  description:
+                    - V(usage) if the table is nearly full, or will be within ten minutes. V(drops), V(early_drops),
+                      V(insert_failures) and V(chains) for what the counters say. V(kernel_log) and
+                      V(kernel_log_elsewhere) for lines of the kernel that a table is full, this one or that of another
+                      network namespace; after a day they are a note. V(namespaces) if the table of another is nearly full.
+                      V(no_limit), V(timeouts), V(load), V(drift), V(writers), V(lines_without_effect) and V(boot) for what is set, live
+                      and at the next boot. V(unused) if it is loaded and nothing needs it.
+                  returned: always
+                  type: str
+                severity:
+                  description: V(note), V(warning) or V(critical).
+                  returned: always
+                  type: str
+                message:
+                  description: What is so, and why, in one sentence.
+                  returned: always
+                  type: str
+                remedy:
+                  description: What to do about it, in one sentence.
+                  returned: always
+                  type: str
+              sample:
+                - reason: usage
+                  severity: warning
+                  message: >-
+                    The table is 84 % full (220,201 of 262,144 entries) and filling by 49 entries a second: full in 14 minutes.
+                  remedy: >-
+                    See who fills it by conntrack_entries_info, and set max: 524288 by conntrack_settings (a full table then
+                    takes at most 194 MiB, 1.2 % of the memory).
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
-from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import gather, select
+from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import gather, parse
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
 
 
 def main() -> None:
     """Read the facts and return them."""
     module = AnsibleModule(
-        argument_spec={"gather_subset": {"type": "list", "elements": "str", "default": ["all"]}},
+        argument_spec={
+            "gather_subset": {"type": "list", "elements": "str", "default": ["all"]},
+            "interval": {"type": "float", "default": 0.0},
+            "usage_warning": {"type": "int", "default": 75},
+            "usage_critical": {"type": "int", "default": 90},
+        },
         supports_check_mode=True,
     )
     try:
-        facts = gather(Host(), select(module.params["gather_subset"]))
+        facts = gather(Host(), parse(module.params))
     except ConntrackError as error:
         module.fail_json(**printable(dict(error.details, msg=error.message)))
     module.exit_json(changed=False, ansible_facts={"conntrack": printable(facts)})

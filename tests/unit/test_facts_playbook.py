@@ -27,8 +27,11 @@ ABSENT: dict[str, t.Any] = {
     "state": "absent",
     "blocked": {"nat": None, "conntrack": None},
     "needed_by": [],
+    "persistent": {},
+    "persistent_problem": None,
     "drift": [],
     "statistics": None,
+    "health": {"status": "ok", "reasons": []},
 }
 
 
@@ -79,4 +82,39 @@ def shown(facts: dict[str, t.Any]) -> list[str]:
     ],
 )
 def test_a_host_that_lacks_a_stack_says_by_what_and_who_misses_it(facts, lines):
-    assert shown(facts) == ["gw1: nf_conntrack is not loaded", *lines]
+    assert shown(facts) == ["gw1: nf_conntrack is not loaded: ok", *lines]
+
+
+def reason(name, severity):
+    return {"reason": name, "severity": severity, "message": f"What {name} is.", "remedy": f"What helps {name}."}
+
+
+def test_what_is_not_well_is_shown_with_what_helps_and_notes_are_not():
+    reasons = [reason("usage", "critical"), reason("no_limit", "warning"), reason("drops", "note")]
+    lines = shown({"health": {"status": "critical", "reasons": reasons}})
+    assert lines == [
+        "gw1: nf_conntrack is not loaded: critical",
+        "  What usage is. What helps usage.",
+        "  What no_limit is. What helps no_limit.",
+    ]
+
+
+def test_drift_is_shown_once():
+    facts = {
+        "health": {"status": "warning", "reasons": [reason("drift", "warning")]},
+        "drift": [{"message": "max is 1"}],
+    }
+    assert shown(facts) == ["gw1: nf_conntrack is not loaded: warning", "  max is 1"]
+
+
+@pytest.mark.parametrize(
+    ("persistent", "words"),
+    [
+        (None, "boot values unknown: /etc/sysctl.d/a.conf: permission denied; -b reads it"),
+        ({}, "no boot values: masked"),
+    ],
+)
+def test_a_host_whose_next_boot_is_not_known_does_not_look_clean(persistent, words):
+    problem = words.split(": ", 1)[1]
+    facts = {"persistent": persistent, "persistent_problem": problem, "drift": None}
+    assert shown(facts)[1:] == ["  " + words]

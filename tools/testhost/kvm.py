@@ -17,7 +17,7 @@ _SECONDS = 20
 # What the initrd says where there is no disk.
 _END = "No root device specified"
 # A kernel that runs at all says so at once.
-_SECONDS_TO_FIRST_WORD = 5
+_SECONDS_TO_FIRST_WORD = 3
 
 
 def accelerator(image: Image) -> tuple[str, ...]:

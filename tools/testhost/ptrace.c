@@ -11,6 +11,7 @@
  * Stands alone, since it is loaded with the C library of another release than the one it is compiled on.
  */
 
+#define SYS_EXECVE 59
 #define SYS_PTRACE 101
 #define SYS_EXIT_GROUP 231
 
@@ -28,6 +29,7 @@ struct part {
 };
 
 extern int *__errno_location(void);
+extern char **environ;
 
 static long kernel(long number, long a, long b, long c, long d)
 {
@@ -72,8 +74,16 @@ long ptrace(long request, long pid, long address, void *data)
 	return result;
 }
 
-int execvp(void)
+int execvp(const char *file, char *const arguments[])
 {
+	const char *itself = "/proc/self/exe";
+	unsigned long i = 0;
+
+	/* How 5.10 begins: once more, without address randomization. */
+	while (file[i] && file[i] == itself[i])
+		i++;
+	if (file[i] == itself[i])
+		return answer(kernel(SYS_EXECVE, (long)file, (long)arguments, (long)environ, 0));
 	for (;;)
 		kernel(SYS_EXIT_GROUP, REBOOTS, 0, 0, 0);
 }

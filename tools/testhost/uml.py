@@ -29,6 +29,7 @@ _REBOOTS = 64
 _LOOK = 0.1
 
 # Short names below the machine's directory, in which all run: a socket's whole path may not have 108 bytes.
+_SYSTEM = "system"
 _NETWORK, _CONTROL = "network.socket", "control.socket"
 
 
@@ -38,7 +39,9 @@ def prepare(system: Path, directory: Path) -> None:
     :param system: has the program, and the C library of its release, which may be newer than this computer's.
     :param directory: the machine's own.
     """
-    loader = ["--set-interpreter", str(system / "ld-linux-x86-64.so.2"), "--set-rpath", str(system)]
+    (directory / _SYSTEM).symlink_to(system)
+    # Not --set-rpath too: that breaks the program of 5.10.
+    loader = ["--set-interpreter", str(system / "ld-linux-x86-64.so.2")]
     _run(["patchelf", *loader, "--output", str(directory / "linux"), str(system / "linux")])
     (directory / "linux").chmod(0o755)
     source = Path(__file__).with_name("ptrace.c")
@@ -90,7 +93,7 @@ def _supervise(port: int, kernel: Sequence[str]) -> int:
 
 def _environment() -> dict[str, str]:
     """Say what the kernel's program is to know: it keeps the guest's memory in /dev/shm unless that is small."""
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LD_PRELOAD": "./ptrace.so"}
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LD_PRELOAD": "./ptrace.so", "LD_LIBRARY_PATH": _SYSTEM}
     shared = os.statvfs("/dev/shm")
     if shared.f_bavail * shared.f_frsize < _MEMORY_MIB << 20:
         environment["TMPDIR"] = os.getcwd()

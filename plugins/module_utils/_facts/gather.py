@@ -9,6 +9,7 @@ and a host without connection tracking must stay without it. Files under /proc a
 
 from __future__ import annotations
 
+import errno
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel
@@ -23,6 +24,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.writers import Found
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 Facts = t.Dict[str, t.Any]
@@ -41,6 +43,16 @@ class _Reader:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.unreadable: dict[str, str] = {}
+        self._writers: Found | None = None
+
+    def writers(self) -> Found:
+        """What else than the boot's own files sets keys, searched for once."""
+        from ansible_collections.netops.conntrack.plugins.module_utils._boot import writers
+
+        if self._writers is None:
+            self._writers = writers.find(self.host)
+            self.unreadable.update({**self._writers.unreadable, **self._writers.left_out})
+        return self._writers
 
     def attempt(self, read: t.Callable[[], _T]) -> _T | None:
         """What ``read`` returns, or None when the host refuses."""
@@ -85,10 +97,19 @@ def _settings(reader: _Reader) -> Facts:
     return {"settings": {key: reader.number(key) for key in others}}
 
 
+def _read_statistics(reader: _Reader) -> dict[str, list[int]] | None:
+    from ansible_collections.netops.conntrack.plugins.module_utils._facts import statistics
+
+    return reader.attempt(lambda: statistics.parse_columns(reader.host.lines(statistics.PATH)))
+
+
 def _statistics(reader: _Reader) -> Facts:
     from ansible_collections.netops.conntrack.plugins.module_utils._facts import statistics
 
-    return {"statistics": reader.attempt(lambda: statistics.parse_statistics(reader.host.lines(statistics.PATH)))}
+    columns = _read_statistics(reader)
+    if columns is None:
+        return {"statistics": None}
+    return {"statistics": {**statistics.sums(columns), "per_cpu": statistics.counters(columns)}}
 
 
 def _sockets(reader: _Reader) -> Facts:
@@ -166,7 +187,50 @@ def _nat_in_use(host: Host, loaded: t.Mapping[str, t.Any] | None) -> bool | None
 def _persistent(reader: _Reader) -> Facts:
     from ansible_collections.netops.conntrack.plugins.module_utils._facts import persistent
 
-    return reader.attempt(lambda: persistent.gather(reader.host, reader.attempt)) or {"persistent": None, "drift": None}
+    try:
+        return persistent.gather(reader.host, reader.attempt, reader.writers())
+    except HostError as error:
+        reader.unreadable[error.path] = error.reason
+        return persistent.unknown(f"{error.path}: {error.reason.lower()}{_remedy(reader.host, error)}")
+
+
+def _remedy(host: Host, error: HostError) -> str:
+    is_denied = error.code in (errno.EACCES, errno.EPERM)
+    return "; -b reads it" if is_denied and not host.is_root else ""
+
+
+def _memory(reader: _Reader) -> Facts:
+    from ansible_collections.netops.conntrack.plugins.module_utils._facts import memory
+
+    entries, limit, buckets = reader.number(COUNT), reader.number(MAX), reader.number(BUCKETS)
+    if entries is None and limit is None:
+        return {"memory": None}
+    slab = reader.attempt(lambda: memory.read_slab(reader.host))
+    host_bytes = reader.attempt(lambda: _kernel.memory_bytes(reader.host))
+    return {"memory": memory.tell(slab, entries, limit, buckets, host_bytes, reader.host.pointer_bytes)}
+
+
+def _kernel_log(reader: _Reader) -> Facts:
+    from ansible_collections.netops.conntrack.plugins.module_utils._facts import kernel_log
+
+    host = reader.host
+    records = reader.attempt(lambda: host.kernel_log(kernel_log.WANTED))
+    inode = kernel_log.namespace_inode(reader.attempt(lambda: host.link(kernel_log.NAMESPACE)))
+    return {"kernel_log": kernel_log.parse(records, host.clock(), inode, _kernel.in_initial_namespace(host))}
+
+
+def _namespaces(reader: _Reader) -> Facts:
+    from ansible_collections.netops.conntrack.plugins.module_utils._facts import namespaces
+
+    found, unseen = reader.attempt(lambda: namespaces.gather(reader.host, reader.attempt)) or (None, 0)
+    if unseen:
+        processes = "1 process" if unseen == 1 else f"{unseen} processes"
+        reader.unreadable["/proc/PID/ns/net"] = f"Permission denied, for {processes}"
+    return {"namespaces": found}
+
+
+def _writers(reader: _Reader) -> Facts:
+    return {"writers": [writer.told() for writer in reader.writers().writers]}
 
 
 _GATHERERS: dict[str, t.Callable[[_Reader], Facts]] = {
@@ -178,16 +242,69 @@ _GATHERERS: dict[str, t.Callable[[_Reader], Facts]] = {
     "logging": _logging,
     "modules": _modules,
     "persistent": _persistent,
+    "writers": _writers,
+    "memory": _memory,
+    "kernel_log": _kernel_log,
+    "namespaces": _namespaces,
 }
 
+_HEALTH = "health"
+
 #: The names of every part that can be picked.
-SUBSETS = tuple(_GATHERERS)
+SUBSETS = (*_GATHERERS, _HEALTH)
+
+#: Parts that are read where they are named alone, because they look at every process.
+ON_DEMAND = frozenset({"namespaces"})
+
+#: The most seconds between two readings.
+INTERVAL_MAX = 60
+
+
+class Request(t.NamedTuple):
+    """What is asked for.
+
+    :ivar subsets: the parts to return.
+    :ivar left_out: parts that are not even to be read for the verdict on health.
+    :ivar interval: seconds between two readings; 0 for one alone.
+    :ivar usage_warning: percent of the limit from which on the table's usage is a warning.
+    :ivar usage_critical: the same for critical.
+    """
+
+    subsets: t.AbstractSet[str]
+    left_out: t.AbstractSet[str] = frozenset()
+    interval: float = 0
+    usage_warning: int = 75
+    usage_critical: int = 90
+
+
+def parse(parameters: t.Mapping[str, t.Any]) -> Request:
+    """What a user asks for, checked.
+
+    :param parameters: the module's.
+    :raises InvalidInput: for what cannot be meant.
+    """
+    interval, warning, critical = (parameters[name] for name in ("interval", "usage_warning", "usage_critical"))
+    # This way round it refuses what is not a number, too.
+    if not 0 <= interval <= INTERVAL_MAX:
+        raise InvalidInput(f"interval is {interval}, but must be 0 to {INTERVAL_MAX} seconds")
+    for name, percent in (("usage_warning", warning), ("usage_critical", critical)):
+        if not 1 <= percent <= 100:
+            raise InvalidInput(f"{name} is {percent}, but must be 1 to 100 percent of max")
+    if warning > critical:
+        raise InvalidInput(
+            f"usage_warning is {warning} and usage_critical {critical}, but a warning must come first: lower usage_warning, or"
+            " raise usage_critical"
+        )
+    subset = parameters["gather_subset"]
+    left_out = {item[1:] for item in subset if item.startswith("!")}
+    return Request(select(subset), left_out, interval, warning, critical)
 
 
 def select(gather_subset: t.Iterable[str]) -> set[str]:
     """The parts that a ``gather_subset`` picks.
 
-    ``all`` is every part and so is naming none; ``!name`` leaves one out; ``!all`` leaves out what is not named.
+    ``all`` is every part but those on demand, and so is naming none; ``!name`` leaves one out; ``!all`` leaves out what
+    is not named.
 
     :raises InvalidInput: for a name that is no part.
     """
@@ -195,27 +312,61 @@ def select(gather_subset: t.Iterable[str]) -> set[str]:
     left_out: set[str] = set()
     for item in gather_subset:
         name = item[1:] if item.startswith("!") else item
-        if name != _ALL and name not in _GATHERERS:
+        if name != _ALL and name not in SUBSETS:
             allowed = ", ".join((_ALL, *SUBSETS))
             raise InvalidInput(
                 f"gather_subset: there is no '{item}'; allowed are {allowed}, and each with '!' in front to leave it out"
             )
         (left_out if item.startswith("!") else named).add(name)
     if _ALL in named or not (named or _ALL in left_out):
-        named.update(_GATHERERS)
-    return {name for name in named if name in _GATHERERS} - left_out
+        named.update(set(SUBSETS) - ON_DEMAND)
+    return {name for name in named if name in SUBSETS} - left_out
 
 
-def gather(host: Host, subsets: t.Collection[str]) -> Facts:
-    """The parts named in ``subsets`` and what is always told: state, namespace, kernel and what is unreadable."""
+def gather(host: Host, request: Request) -> Facts:
+    """The parts asked for and what is always told: state, namespace, kernel and what is unreadable."""
     reader = _Reader(host)
     facts: Facts = {
         "state": reader.attempt(lambda: _kernel.presence(host)),
         "initial_namespace": _kernel.in_initial_namespace(host),
         "kernel": reader.attempt(lambda: _kernel.release(host)),
     }
-    for name, gatherer in _GATHERERS.items():
-        if name in subsets:
-            facts.update(gatherer(reader))
+    if request.interval:
+        facts["rates"] = _rates(reader, request.interval)
+    judged: Facts = {}
+    for name in _to_read(request):
+        found = _GATHERERS[name](reader)
+        judged.update(found)
+        if name in request.subsets:
+            facts.update(found)
+    if _HEALTH in request.subsets:
+        from ansible_collections.netops.conntrack.plugins.module_utils._facts import health
+
+        limits = health.Limits(request.usage_warning, request.usage_critical)
+        facts["health"] = health.judge({**facts, **judged}, limits)
     facts["unreadable"] = [{"path": path, "reason": reason} for path, reason in sorted(reader.unreadable.items())]
     return facts
+
+
+def _to_read(request: Request) -> list[str]:
+    """The parts to read: those to return, and those that the verdict on health stands on."""
+    names = set(request.subsets)
+    if _HEALTH in names:
+        from ansible_collections.netops.conntrack.plugins.module_utils._facts import health
+
+        names.update(set(health.PARTS) - request.left_out)
+    return [name for name in _GATHERERS if name in names]
+
+
+def _rates(reader: _Reader, interval: float) -> Facts | None:
+    """What two readings tell; None where connection tracking is absent."""
+    from ansible_collections.netops.conntrack.plugins.module_utils._facts import rates
+
+    def read() -> rates.Reading:
+        return rates.Reading(reader.host.clock(), reader.number(COUNT), _read_statistics(reader))
+
+    first = read()
+    if first.entries is None and first.counters is None:
+        return None
+    reader.host.wait(interval)
+    return rates.between(first, read(), reader.number(MAX))

@@ -14,16 +14,16 @@ import re
 import typing as t
 from dataclasses import asdict, dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _programs
+from ansible_collections.netops.conntrack.plugins.module_utils import _namespaces, _programs
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._pins import namespaces, owners
+from ansible_collections.netops.conntrack.plugins.module_utils._pins import owners
 from ansible_collections.netops.conntrack.plugins.module_utils._rules import iptables, nft
 from ansible_collections.netops.conntrack.plugins.module_utils._rules.rule import ANY_EXTENSION, ANY_HELPER, Rule
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
     from ansible_collections.netops.conntrack.plugins.module_utils._kmod import Module
-    from ansible_collections.netops.conntrack.plugins.module_utils._pins.namespaces import Namespace
+    from ansible_collections.netops.conntrack.plugins.module_utils._namespaces import Namespace
 
 #: In the name of the program that an iptables of nftables is a link to; its tables are those that nft lists.
 _NFT_VARIANT = "nft"
@@ -122,7 +122,7 @@ class _Search:
         has_nft = any(name.startswith(_NFT_MODULES) for name in loaded)
         # The kernel has the file, in every namespace, where it has the code.
         legacy = {tool: path for tool, path in iptables.NAMES.items() if host.exists(path)}
-        for namespace in namespaces.find(host):
+        for namespace in _namespaces.find(host):
             if has_nft:
                 self._list(namespace, "nft", nft.COMMAND, nft.parse)
             for tool, path in legacy.items():

@@ -10,7 +10,7 @@ import yaml
 from boot_services import UFW
 from conftest import HOST_NAMES
 
-from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import SUBSETS
+from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import ON_DEMAND, SUBSETS
 from ansible_collections.netops.conntrack.plugins.modules import conntrack_facts
 
 KEYS = "/proc/sys/net/netfilter/"
@@ -25,8 +25,14 @@ KEYS_OF = {
     "sockets": {"sockets"},
     "logging": {"logging"},
     "modules": {"modules", "blocked", "nat_in_use", "needed_by"},
-    "persistent": {"persistent", "drift"},
+    "persistent": {"persistent", "persistent_problem", "load_problem", "drift"},
+    "writers": {"writers"},
+    "memory": {"memory"},
+    "kernel_log": {"kernel_log"},
+    "namespaces": {"namespaces"},
+    "health": {"health"},
 }
+EVERY = ALWAYS.union(*(keys for part, keys in KEYS_OF.items() if part not in ON_DEMAND))
 
 ABSENT = [name for name in HOST_NAMES if name.endswith("-absent")]
 PRESENT = [name for name in HOST_NAMES if name not in ABSENT]
@@ -75,7 +81,7 @@ def test_state_namespace_and_kernel_are_always_told(recorded_host, facts_of, nam
 @pytest.mark.parametrize("name", HOST_NAMES)
 def test_every_recorded_host_gives_every_fact_and_can_be_read_whole(recorded_host, facts_of, name):
     facts = facts_of(recorded_host(name))
-    assert set(facts) == ALWAYS.union(*KEYS_OF.values())
+    assert set(facts) == EVERY
     assert facts["unreadable"] == []
 
 
@@ -358,7 +364,7 @@ def test_rules_that_cannot_be_read_are_told_as_such(recorded_host, facts_of):
 def test_each_part_can_be_read_alone_and_left_out(recorded_host, facts_of, subset):
     host = recorded_host("bookworm-6.1-nat")
     assert set(facts_of(host, [subset])) == ALWAYS | KEYS_OF[subset]
-    assert set(facts_of(host, ["!" + subset])) == ALWAYS.union(*KEYS_OF.values()) - KEYS_OF[subset]
+    assert set(facts_of(host, ["!" + subset])) == EVERY - KEYS_OF[subset]
 
 
 def test_a_wrong_part_is_one_clear_error(recorded_host, run_module):
@@ -366,7 +372,7 @@ def test_a_wrong_part_is_one_clear_error(recorded_host, run_module):
     assert result["failed"]
     assert result["msg"] == (
         "gather_subset: there is no 'tables'; allowed are all, table, timeouts, settings, statistics, sockets, logging, "
-        "modules, persistent, and each with '!' in front to leave it out"
+        "modules, persistent, writers, memory, kernel_log, namespaces, health, and each with '!' in front to leave it out"
     )
     assert "exception" not in result
 
@@ -392,6 +398,105 @@ def test_what_cannot_be_read_is_null_and_listed_with_the_reason(recorded_host, f
     assert facts["sockets"]["ipv4"] is None and facts["sockets"]["ipv6"]["listen"] == 1
     assert facts["logging"]["loggers"]["ipv4"] is None
     assert facts["modules"] == {}
+
+
+def test_without_root_what_hides_the_next_boot_is_said_with_what_helps(recorded_host, facts_of):
+    host = recorded_host("trixie-6.12-nat", {"/etc/sysctl.d/50-hardening.conf": "net.netfilter.nf_conntrack_max = 5\n"})
+    host.denied = {"/etc/sysctl.d/50-hardening.conf"}
+    host.is_root = False
+    facts = facts_of(host)
+    problem = "/etc/sysctl.d/50-hardening.conf: permission denied; -b reads it"
+    assert (facts["persistent"], facts["drift"], facts["persistent_problem"]) == (None, None, problem)
+    (reason,) = [item for item in facts["health"]["reasons"] if item["reason"] == "boot"]
+    assert reason["message"] == f"What the next boot sets is not known: {problem}."
+    host.is_root = True
+    assert facts_of(host)["persistent_problem"] == "/etc/sysctl.d/50-hardening.conf: permission denied"
+
+
+def test_the_kernel_log_counts_lines_and_tells_when_it_may_not_be_read(recorded_host, facts_of):
+    host = recorded_host("trixie-6.12-nat", {"/dev/kmsg": FULL + "6,78,2000000,-;eth0: link\n" + FULL})
+    host.clock = lambda: 61.5
+    assert facts_of(host, ["kernel_log"])["kernel_log"] == {
+        "lines": 2,
+        "last_seconds_ago": 60,
+        "lines_here": 2,
+        "last_here_seconds_ago": 60,
+    }
+    host.denied = {"/dev/kmsg"}
+    facts = facts_of(host, ["kernel_log"])
+    assert facts["kernel_log"] is None
+    assert facts["unreadable"] == [{"path": "/dev/kmsg", "reason": "Permission denied"}]
+
+
+def test_the_memory_of_the_table_is_told_with_where_it_is_known_from(recorded_host, facts_of):
+    slab = "/sys/kernel/slab/nf_conntrack/"
+    host = recorded_host(
+        "trixie-6.12-nat", {slab + "slab_size": "320\n", slab + "slabs": "4 N0=4\n", slab + "order": "1\n"}
+    )
+    memory = facts_of(host, ["memory"])["memory"]
+    assert (memory["entry_bytes"], memory["entry_bytes_from"], memory["slab_bytes"]) == (448, "slab", 4 * 8192)
+    host.denied = {slab + "slab_size"}
+    facts = facts_of(host, ["memory"])
+    assert (facts["memory"]["entry_bytes"], facts["memory"]["entry_bytes_from"]) == (384, "estimate")
+    assert [entry["path"] for entry in facts["unreadable"]] == [slab + "slab_size"]
+
+
+def test_each_cpu_has_its_own_counters(recorded_host, facts_of):
+    statistics = facts_of(recorded_host("trixie-6.12-full"), ["statistics"])["statistics"]
+    assert sum(statistics["per_cpu"]["drop"]) == statistics["drop"] == 657
+    assert set(statistics["per_cpu"]) == set(statistics) - {"per_cpu"}
+
+
+def test_two_readings_give_rates_and_the_values_are_those_of_the_second(recorded_host, run_module):
+    host = recorded_host("trixie-6.12-nat", {KEYS + "nf_conntrack_max": "1000\n", KEYS + "nf_conntrack_count": "700\n"})
+    clock = [100.0]
+    host.clock = lambda: clock[0]
+
+    def wait(seconds):
+        assert seconds == 5.0
+        clock[0] += seconds
+        host.put(KEYS + "nf_conntrack_count", "850\n")
+
+    host.wait = wait
+    arguments = {"gather_subset": ["table", "health"], "interval": 5}
+    facts = run_module("conntrack_facts", host, arguments)["ansible_facts"]["conntrack"]
+    assert facts["entries"] == 850
+    assert (facts["rates"]["entries_per_second"], facts["rates"]["seconds_to_full"]) == (30.0, 5)
+    assert facts["rates"]["drops_per_second"] == 0.0
+    assert facts["health"]["status"] == "critical"
+    assert facts["health"]["reasons"][0]["message"] == (
+        "The table is 85 % full (850 of 1,000 entries) and filling by 30 entries a second: full in 5 seconds."
+    )
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_a_host_without_connection_tracking_is_not_waited_for_and_well(recorded_host, run_module, name):
+    host = recorded_host(name)
+    host.wait = lambda seconds: pytest.fail("it waited")
+    facts = run_module("conntrack_facts", host, {"interval": 60})["ansible_facts"]["conntrack"]
+    assert facts["rates"] is None and facts["memory"] is None
+    assert facts["health"] == {"status": "ok", "reasons": []}
+
+
+@pytest.mark.parametrize("name", HOST_NAMES)
+def test_every_recorded_host_gets_a_verdict(recorded_host, facts_of, name):
+    status = facts_of(recorded_host(name))["health"]["status"]
+    assert status == {"trixie-6.12-full": "critical"}.get(name, "ok")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"interval": 61}, "interval is 61.0, but must be 0 to 60 seconds"),
+        (
+            {"usage_warning": 91},
+            "usage_warning is 91 and usage_critical 90, but a warning must come first: lower usage_warning, or raise usage_critical",
+        ),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_one_clear_error(recorded_host, run_module, options, message):
+    result = run_module("conntrack_facts", recorded_host("trixie-6.12-nat"), options)
+    assert result["failed"] and result["msg"] == message and "exception" not in result
 
 
 def test_a_directory_of_keys_that_cannot_be_listed_leaves_the_rest(recorded_host, facts_of):
@@ -430,19 +535,45 @@ def test_check_mode_and_diff_mode_give_the_same_facts_and_write_nothing(recorded
     assert host.snapshot() == before
 
 
-def test_every_returned_key_is_documented_and_nothing_else(recorded_host, facts_of):
-    documented = yaml.safe_load(conntrack_facts.RETURN)["ansible_facts"]["contains"]["conntrack"]["contains"]
-    facts = facts_of(recorded_host("trixie-6.12-nat"))
-    assert set(documented) == set(facts)
-    types = {"str": str, "bool": bool, "list": list, "int": int, "float": float, "dict": dict}
-    for name, value in facts.items():
-        may_be_null = value is None and "V(null)" in str(documented[name]["description"])
-        assert may_be_null or isinstance(value, types[documented[name]["type"]]), name
-    assert set(documented["sockets"]["contains"]) == set(facts["sockets"])
+TYPES = {"str": str, "bool": bool, "list": list, "int": int, "float": float, "dict": dict, "raw": object}
+
+
+def check_documented(documented, value, place):
+    """That a value is of the documented type, and has the documented keys and no other, all the way down."""
+    if value is None and "V(null)" in str(documented["description"]):
+        return
+    assert isinstance(value, TYPES[documented["type"]]), place
+    if set(documented.get("contains", {"NAME"})) == {"NAME"}:
+        return
+    for item in value if isinstance(value, list) else [value]:
+        assert set(item) == set(documented["contains"]), place
+        for name, below in documented["contains"].items():
+            check_documented(below, item[name], f"{place}.{name}")
+
+
+def test_every_returned_key_is_documented_and_nothing_else(recorded_host, run_module):
+    documented = yaml.safe_load(conntrack_facts.RETURN)["ansible_facts"]["contains"]["conntrack"]
+    host = recorded_host(
+        "trixie-6.12-nat", {**NAMESPACES, "/dev/kmsg": FULL, "/etc/sysctl.d/a.conf": "net.nf_conntrack_max=5\n"}
+    )
+    host.wait = lambda seconds: None
+    arguments = {"gather_subset": ["all", "namespaces"], "interval": 1}
+    facts = run_module("conntrack_facts", host, arguments)["ansible_facts"]["conntrack"]
+    assert facts["drift"] and facts["health"]["reasons"] and facts["namespaces"] and facts["kernel_log"]["lines"]
+    check_documented(documented, facts, "conntrack")
+    documented = documented["contains"]
     assert set(documented["sockets"]["contains"]["ipv4"]["sample"]) == set(facts["sockets"]["ipv4"])
-    assert set(documented["logging"]["contains"]) == set(facts["logging"])
-    assert set(documented["modules"]["contains"]["NAME"]["contains"]) == set(facts["modules"]["nf_nat"])
+    assert set(documented["modules"]["contains"]["NAME"]["contains"]) == set(facts["modules"]["nf_conntrack"])
     assert set(documented["statistics"]["sample"]) <= set(facts["statistics"])
+    assert set(documented["rates"]["sample"]) == set(facts["rates"])
+
+
+NAMESPACES = {
+    "/proc/self/ns/net": {"link": "net:[1]"},
+    "/proc/1/ns/net": {"link": "net:[1]"},
+    "/proc/1/comm": "systemd\n",
+}
+FULL = "4,77,1000000,-;nf_conntrack: nf_conntrack: table full, dropping packet\n"
 
 
 def test_the_documentation_names_every_part():
@@ -468,3 +599,51 @@ def test_an_unreadable_file_that_no_boot_reads_hides_nothing_else(recorded_host,
     facts = facts_of(host, ["persistent"])
     assert facts["persistent"]["nf_conntrack_max"]["boot"] == 5
     assert [item["path"] for item in facts["unreadable"]] == ["/etc/sysctl.d/secret"]
+
+
+BY_UFW = {
+    "/etc/ufw/ufw.conf": "ENABLED=yes\n",
+    "/etc/default/ufw": "IPT_SYSCTL=/etc/ufw/sysctl.conf\n",
+    "/etc/ufw/sysctl.conf": "# few\nnet/netfilter/nf_conntrack_max=50000\n",
+}
+
+
+def test_what_else_sets_keys_is_told_with_file_and_line(recorded_host, facts_of):
+    host = recorded_host("trixie-6.12-nat", BY_UFW)
+    (writer,) = facts_of(host, ("writers",))["writers"]
+    assert writer == {
+        "writer": "ufw",
+        "file": "/etc/ufw/sysctl.conf",
+        "line": 2,
+        "key": "nf_conntrack_max",
+        "value": 50000,
+        "when": "when ufw starts or reloads",
+        "certain": True,
+        "message": "ufw sets nf_conntrack_max to 50000 when ufw starts or reloads (/etc/ufw/sysctl.conf:2), in a race with what"
+        " applies sysctl.d",
+    }
+    assert set(writer) == set(documented("writers")["contains"])
+
+
+def test_writers_are_searched_for_once_and_left_out_alone(recorded_host, facts_of, monkeypatch):
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot import writers
+
+    searches = []
+    find = writers.find
+    monkeypatch.setattr(writers, "find", lambda host: searches.append(host) or find(host))
+    host = recorded_host("trixie-6.12-nat")
+    assert facts_of(host)["writers"] == [] and len(searches) == 1
+    facts_of(host, ("!writers", "!persistent"))
+    assert len(searches) == 1
+
+
+def test_a_file_that_was_not_searched_for_writers_is_unreadable(recorded_host, facts_of):
+    host = recorded_host("trixie-6.12-nat", {"/etc/cron.d/secret": "x"})
+    host.denied = {"/etc/cron.d/secret"}
+    facts = facts_of(host, ("writers",))
+    assert facts["writers"] == [] and [item["path"] for item in facts["unreadable"]] == ["/etc/cron.d/secret"]
+
+
+def documented(key):
+    returned = yaml.safe_load(conntrack_facts.RETURN)["ansible_facts"]["contains"]["conntrack"]["contains"]
+    return returned[key]

@@ -3,10 +3,22 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.netops.conntrack.plugins.module_utils._facts.statistics import parse_statistics
+from ansible_collections.netops.conntrack.plugins.module_utils._facts.statistics import (
+    counters,
+    entries,
+    parse_columns,
+    sums,
+)
+
+
+def parse_statistics(lines):
+    columns = parse_columns(lines)
+    return None if columns is None else sums(columns)
+
 
 OLD = (
     b"entries  searched found new invalid ignore delete delete_list insert insert_failed drop early_drop icmp_error "
@@ -74,3 +86,20 @@ def test_every_counter_is_the_sum_over_all_rows(names, rows):
 @given(st.lists(st.one_of(st.binary(), st.just(NEW), st.just(b"00000001 " * 17))))
 def test_no_content_is_a_crash(lines):
     parse_statistics(lines)
+
+
+def test_each_cpu_has_a_number_of_its_own_in_every_counter():
+    lines = [b"entries found drop\n", b"00000005  000000ff 00000001\n", b"00000005  00000001 00000010\n"]
+    columns = parse_columns(lines)
+    assert counters(columns) == {"found": [255, 1], "drop": [1, 16]}
+    assert entries(columns) == 5
+
+
+def test_a_cut_row_counts_nothing_for_what_it_lacks():
+    columns = parse_columns([b"entries found drop\n", b"5 1\n", b"5 2 3\n", b"5 zz\n"])
+    assert counters(columns) == {"found": [1, 2], "drop": [0, 3]}
+
+
+@pytest.mark.parametrize("columns", [None, {"entries": [], "drop": []}])
+def test_without_a_row_the_number_of_entries_is_not_known(columns):
+    assert entries(columns) is None

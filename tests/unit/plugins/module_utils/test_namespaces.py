@@ -8,7 +8,7 @@ import os
 import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils._host import encode
-from ansible_collections.netops.conntrack.plugins.module_utils._pins.namespaces import (
+from ansible_collections.netops.conntrack.plugins.module_utils._namespaces import (
     HERE,
     Namespace,
     find,

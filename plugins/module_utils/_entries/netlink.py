@@ -1,0 +1,403 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The socket to the kernel's table of connections (ctnetlink), and the network namespace that it is opened in.
+
+The only file beside ``_host.py`` that touches the machine. A request to ctnetlink would load nf_conntrack, so
+:func:`connect` asks the kernel for nothing where that is not there already. Where it is, the first request may load
+nf_conntrack_netlink, which is the only way to read the table.
+
+Sources: include/uapi/linux/netlink.h, include/uapi/linux/netfilter/nfnetlink.h, net/netfilter/nf_conntrack_netlink.c.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import struct
+import threading
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, InvalidInput, Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
+    BUCKETS,
+    COUNT,
+    DIRECTORY,
+    MAX,
+    is_conntrack,
+    timeout_name,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+#: What errors call the other end of the socket.
+NAME = "the table by ctnetlink"
+
+#: Types of request and of message, without the subsystem's number.
+NEW, GET, DELETE, GET_ZEROED, GET_STATISTICS_CPU, GET_STATISTICS = range(6)
+
+_NETLINK_NETFILTER = 12
+_SUBSYSTEM = 1  # NFNL_SUBSYS_CTNETLINK
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
+#: With ``NEW``: make it, and refuse where there is one already.
+CREATE = 0x400 | 0x200
+
+#: nlmsghdr: length, type, flags, sequence number, port; in the machine's own byte order.
+HEADER = struct.Struct("=IHHII")
+#: nfgenmsg: family, version, and a number that connection tracking does not use.
+FAMILY = struct.Struct(">BBH")
+#: Where the attributes of a message begin.
+BODY = HEADER.size + FAMILY.size
+
+_ERROR_CODE = struct.Struct("=i")
+_DONE_SIZE = HEADER.size + _ERROR_CODE.size
+
+#: The kernel makes no datagram of a dump larger than 32 KiB (``netlink_dump()``), so a larger buffer gains nothing.
+_BUFFER = 1 << 16
+
+#: Many times what the kernel takes for a datagram, and for an answer.
+_SECONDS = 60
+
+_CLONE_NEWNET = 0x40000000
+_NAMED = "/run/netns"
+
+_T = t.TypeVar("_T")
+
+
+def _refusal(code: int) -> HostError | Refused:
+    if code in (errno.EPERM, errno.EACCES):
+        return Refused(
+            "the kernel lets this process not read or change the table of connections: that takes root, or CAP_NET_ADMIN in"
+            " the network namespace. Run this with become: true; a container must be given CAP_NET_ADMIN"
+        )
+    if code in (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT):
+        reason = "this kernel has no netlink for netfilter (CONFIG_NETFILTER_NETLINK, module nfnetlink)"
+    elif code == errno.EINVAL:
+        reason = f"{os.strerror(code)}: this kernel does not take the request, or lacks nf_conntrack_netlink"
+    else:
+        reason = os.strerror(code)
+    return HostError("ask", NAME, reason, code)
+
+
+class Socket:
+    """A socket to ctnetlink. Use it as a context, or close it; closing ends a dump that was not read to its end."""
+
+    def __init__(self) -> None:
+        """Open it in the network namespace of the calling thread.
+
+        :raises HostError: there is no such protocol.
+        :raises Refused: the process may not.
+        """
+        try:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
+        except OSError as error:
+            raise _refusal(error.errno or 0) from error
+        self._socket.settimeout(_SECONDS)
+        # Not to be guessed, so that no value of an entry can look like the end of the dump.
+        self._sequence = int.from_bytes(os.urandom(3), "big")
+
+    def __enter__(self) -> Socket:  # noqa: PYI034  # typing.Self is of Python 3.11
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it. A second time does nothing."""
+        self._socket.close()
+
+    def _send(self, kind: int, flags: int, family: int, body: bytes) -> int:
+        self._sequence += 1
+        size = BODY + len(body)
+        header = HEADER.pack(size, _SUBSYSTEM << 8 | kind, _REQUEST | flags, self._sequence, 0)
+        try:
+            self._socket.send(header + FAMILY.pack(family, 0, 0) + body)
+        except OSError as error:
+            raise _refusal(error.errno or 0) from error
+        return self._sequence
+
+    def _receive(self) -> bytes:
+        try:
+            return self._socket.recv(_BUFFER)
+        except socket.timeout as error:
+            reason = f"the kernel did not answer in {_SECONDS} s"
+            raise HostError("read", NAME, reason, errno.ETIMEDOUT) from error
+        except OSError as error:
+            raise HostError("read", NAME, error.strerror or str(error), error.errno) from error
+
+    def dump(self, body: bytes = b"", family: int = socket.AF_UNSPEC, kind: int = GET) -> t.Iterator[bytes]:
+        """Ask for all there is, and give the datagrams one by one, as a stream in constant memory.
+
+        Each holds whole messages of entries alone, for :func:`split` or faster ways. The kernel makes the next one when
+        this one is taken; a table that changes meanwhile may show an entry twice or not at all.
+
+        :param body: the attributes of the request, such as a filter.
+        :param family: AF_INET, AF_INET6, or 0 for both.
+        :raises HostError: the kernel refuses the request, or ended the dump early.
+        :raises Refused: the process may not.
+        """
+        sequence = self._send(kind, _DUMP, family, body)
+        while True:
+            data = self._receive()
+            rest, code = _without_end(data, sequence)
+            if rest:
+                yield rest
+            if code is not None:
+                if code:
+                    raise _refusal(code)
+                return
+
+    def request(self, kind: int, body: bytes, family: int, flags: int = 0) -> None:
+        """One request, such as to delete an entry, and wait for the kernel's answer to it.
+
+        :raises HostError: with errno as ``code``, such as ENOENT.
+        :raises Refused: the process may not.
+        """
+        sequence = self._send(kind, _ACK | flags, family, body)
+        while True:
+            data = self._receive()
+            answers = (message for message in _messages(data) if message[2] == sequence)
+            for start, kind_of_message, _sequence, end in answers:
+                if kind_of_message == _NLMSG_ERROR and end - start >= _DONE_SIZE:
+                    code = -int(_ERROR_CODE.unpack_from(data, start + HEADER.size)[0])
+                    if code:
+                        raise _refusal(code)
+                    return
+
+    def requests(self, kind: int, bodies: t.Iterable[tuple[int, bytes]], flags: int = 0) -> list[int]:
+        """Many requests, several of them at a time in one datagram; the errno of each, 0 for those that the kernel took.
+
+        :param bodies: family and attributes of each.
+        :raises HostError: no answer came.
+        """
+        codes: list[int] = []
+        batch: list[tuple[int, bytes]] = []
+        for item in bodies:
+            batch.append(item)
+            if len(batch) == 64:
+                codes += self._batch(kind, batch, flags)
+                batch = []
+        return codes + (self._batch(kind, batch, flags) if batch else [])
+
+    def _batch(self, kind: int, batch: t.Sequence[tuple[int, bytes]], flags: int) -> list[int]:
+        first = self._sequence + 1
+        data = []
+        for family, body in batch:
+            self._sequence += 1
+            kind_of_message, all_flags = _SUBSYSTEM << 8 | kind, _REQUEST | _ACK | flags
+            data.append(HEADER.pack(BODY + len(body), kind_of_message, all_flags, self._sequence, 0))
+            data.append(FAMILY.pack(family, 0, 0) + body)
+        try:
+            self._socket.send(b"".join(data))
+        except OSError as error:
+            raise _refusal(error.errno or 0) from error
+        codes: dict[int, int] = {}
+        while len(codes) < len(batch):
+            answer = self._receive()
+            for start, kind_of_message, sequence, end in _messages(answer):
+                if (
+                    kind_of_message == _NLMSG_ERROR
+                    and first <= sequence <= self._sequence
+                    and end - start >= _DONE_SIZE
+                ):
+                    codes[sequence] = -int(_ERROR_CODE.unpack_from(answer, start + HEADER.size)[0])
+        return [codes[number] for number in sorted(codes)]
+
+
+def _messages(data: bytes) -> t.Iterator[tuple[int, int, int, int]]:
+    """Start, type, sequence number and end of each message of a datagram.
+
+    :raises HostError: a message is not whole.
+    """
+    start, whole = 0, len(data)
+    while start < whole:
+        if whole - start < HEADER.size:
+            raise HostError("read", NAME, f"{whole - start} bytes are left over after a message")
+        size, kind, _flags, sequence, _port = HEADER.unpack_from(data, start)
+        if not HEADER.size <= size <= whole - start:
+            raise HostError("read", NAME, f"a message of {size} bytes in {whole - start} that are there")
+        yield start, kind, sequence, start + size
+        start += (size + 3) & ~3
+
+
+def _without_end(data: bytes, sequence: int) -> tuple[bytes, int | None]:
+    """A datagram without the message that ends the dump, and what that says: an errno, 0, or None where there is none.
+
+    The end comes alone, or behind the last entries (Linux 6.9 on).
+
+    :raises HostError: the datagram is cut, or is not about this dump.
+    """
+    if len(data) < HEADER.size:
+        raise HostError("read", NAME, f"a datagram of {len(data)} bytes")
+    _size, kind, _flags, number, _port = HEADER.unpack_from(data, 0)
+    is_entries = kind >> 8 == _SUBSYSTEM and number == sequence
+    # What an entry ends with cannot look like this, since the number is not known before.
+    tail = len(data) - _DONE_SIZE
+    ends = tail >= 0 and HEADER.unpack_from(data, tail)[:4:3] == (_DONE_SIZE, sequence)
+    if is_entries and not ends:
+        return data, None
+    for start, kind, number, end in _messages(data):
+        if number != sequence:
+            raise HostError("read", NAME, "an answer to another request")
+        if kind in (_NLMSG_ERROR, _NLMSG_DONE):
+            if end - start < _DONE_SIZE:
+                raise HostError("read", NAME, "the end of the dump is cut")
+            return data[:start], -int(_ERROR_CODE.unpack_from(data, start + HEADER.size)[0])
+    return data, None
+
+
+def split(datagram: bytes) -> t.Iterator[bytes]:
+    """The messages of a datagram that :meth:`Socket.dump` gave, each with its header; all bytes are accounted for.
+
+    :raises HostError: one is not whole, or is not about an entry.
+    """
+    for start, kind, _sequence, end in _messages(datagram):
+        if kind >> 8 != _SUBSYSTEM or end - start < BODY:
+            raise HostError("read", NAME, f"a message of type {kind} and {end - start} bytes")
+        yield datagram[start:end]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What the keys of a network namespace say.
+
+    :ivar entries: how many there are now.
+    :ivar limit: the most that it takes, 0 for no limit. It is one number for all namespaces.
+    :ivar buckets: of the one hash table of all namespaces.
+    :ivar timeouts: seconds, by the short names of ``conntrack_settings``.
+    """
+
+    entries: int
+    limit: int
+    buckets: int
+    timeouts: t.Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The table of one network namespace.
+
+    :ivar socket: to be closed by whoever asked for it.
+    :ivar keys: what was read there before.
+    """
+
+    socket: Socket
+    keys: Keys
+
+
+def connect(host: Host, namespace: str | None = None) -> Table | None:
+    """Open the table of a network namespace; None where connection tracking is absent, which then stays so.
+
+    :param namespace: a name below /run/netns, an absolute path, or the PID of a process; None for that of this process.
+    :raises InvalidInput: there is no such namespace.
+    :raises HostError: the kernel has no ctnetlink, or a file cannot be read.
+    :raises Refused: the process may not.
+    """
+    if namespace is None:
+        return _connect(host)
+    return _inside(namespace_path(host, namespace), lambda: _connect(host))
+
+
+def _connect(host: Host) -> Table | None:
+    entries = host.read_number(f"{DIRECTORY}/{COUNT}")
+    if entries is None:
+        return None
+    timeouts = {}
+    for key in host.names(DIRECTORY):
+        name = timeout_name(key) if is_conntrack(key) else None
+        value = None if name is None else host.read_number(f"{DIRECTORY}/{key}")
+        if name is not None and value is not None:
+            timeouts[name] = value
+    limit = host.read_number(f"{DIRECTORY}/{MAX}")
+    buckets = host.read_number(f"{DIRECTORY}/{BUCKETS}")
+    return Table(Socket(), Keys(entries, limit or 0, buckets or 0, timeouts))
+
+
+def namespace_path(host: Host, namespace: str) -> str:
+    """The file of a network namespace that is named by name, absolute path or PID.
+
+    A name of digits alone is a PID, unless /run/netns has it. Whether a path is one shows when it is entered.
+
+    :raises InvalidInput: there is none.
+    """
+    if namespace.startswith("/"):
+        return namespace
+    is_name = bool(namespace) and "/" not in namespace and namespace not in (".", "..")
+    if is_name and host.exists(f"{_NAMED}/{namespace}"):
+        return f"{_NAMED}/{namespace}"
+    # Not the file itself: what its link says is no path.
+    if namespace.isdigit() and namespace.isascii() and host.is_directory(f"/proc/{namespace}/ns"):
+        return f"/proc/{namespace}/ns/net"
+    names = host.names(_NAMED)
+    raise InvalidInput(
+        "namespace is {!r}, but must be a name below {} (there {}), the absolute path of a network namespace, or the"
+        " PID of a process that runs".format(namespace, _NAMED, "are " + ", ".join(names[:20]) if names else "are none")
+    )
+
+
+def _inside(path: str, function: t.Callable[[], _T]) -> _T:
+    """What a function returns in another network namespace.
+
+    A thread is moved there and ends there, so no error can leave the process in the wrong namespace.
+
+    :raises InvalidInput: the file is not a network namespace.
+    :raises Refused: the process may not enter it.
+    """
+    outcome: list[tuple[_T | None, BaseException | None]] = []
+
+    def work() -> None:
+        try:
+            _enter(path)
+            outcome.append((function(), None))
+        except BaseException as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught  # raised below
+            outcome.append((None, error))
+
+    thread = threading.Thread(target=work, name="network namespace", daemon=True)
+    thread.start()
+    thread.join()
+    result, error = outcome[0]
+    if error is not None:
+        raise error
+    return t.cast("_T", result)
+
+
+def _enter(path: str) -> None:
+    not_one = InvalidInput(f"namespace: {path} is no network namespace, or is one no more")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise not_one from error
+    except OSError as error:
+        raise HostError("enter", path, error.strerror or str(error), error.errno) from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise not_one
+        _setns(descriptor)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOTTY):
+            raise not_one from error
+        if error.errno == errno.EPERM:
+            raise Refused(
+                f"entering the network namespace {path} takes root with CAP_SYS_ADMIN. Run this with become: true on the host"
+                " itself"
+            ) from error
+        raise HostError("enter", path, error.strerror or str(error), error.errno) from error
+    finally:
+        os.close(descriptor)
+
+
+def _setns(descriptor: int) -> None:
+    if hasattr(os, "setns"):
+        os.setns(descriptor, _CLONE_NEWNET)  # Python 3.12 on
+        return
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.setns(descriptor, _CLONE_NEWNET) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

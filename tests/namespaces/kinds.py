@@ -1,0 +1,127 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Entries of all kinds, for the kernel to make; and what conntrack(8) tells of a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import re
+import socket
+import struct
+import typing as t
+from collections import Counter
+
+from entries_made import address, reply_of
+from netns import run
+
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump
+
+#: All that the kernel wants of an entry that is made by request: confirmed, and seen from both sides or not.
+UNREPLIED, REPLIED, ASSURED = 8, 10, 14
+
+_ATTRIBUTE = re.compile(r"\b([a-z]+)=(\S+)")
+
+
+def of_all_kinds(count: int, seed: int) -> t.Iterator[dump.Entry]:
+    """Entries of every protocol, family, state, zone and mark, of skewed sources and destinations; all are different."""
+    chance = random.Random(seed)
+    for number in range(count):
+        family = chance.choice((socket.AF_INET, socket.AF_INET, socket.AF_INET6))
+        icmp = dump.ICMP if family == socket.AF_INET else dump.ICMPV6
+        protocol = chance.choices((6, 17, icmp, 132, 47, 136, 89), (50, 30, 5, 5, 4, 3, 3))[0]
+        source = address(int(chance.random() ** 4 * 3000), family)
+        destination = address(4000 + int(chance.random() ** 3 * 300), family)
+        identity = (number * 7 + seed) % 65535 + 1
+        ports: tuple[int | None, int | None] = (identity, chance.choice((53, 80, 443, 8080)))
+        asked = None
+        if protocol == icmp:
+            ports, asked = (None, None), (8 if icmp == dump.ICMP else 128, 0, identity)
+        elif protocol == 89:
+            # Without ports the addresses have to differ.
+            ports, source = (None, None), address(100_000 + number, family)
+        original = dump.Tuple(family, protocol, source, destination, *ports, asked)
+        status = chance.choices((UNREPLIED, REPLIED, ASSURED), (3, 1, 4))[0]
+        yield dump.Entry(
+            original,
+            reply_of(original),
+            status=status,
+            mark=chance.choice((0, 0, 0, 1, 0x10, 0xDEADBEEF)),
+            zone=chance.choice((0, 0, 0, 7, 65535)),
+            timeout=chance.randint(1000, 400000),
+            state={6: chance.randint(1, 9), 132: chance.randint(1, 8)}.get(protocol),
+            tcp_flags=chance.choice((0, 0x10)) if protocol == 6 else 0,
+            labels=chance.choice((b"", b"", bytes(range(16)))),
+        )
+
+
+def children_of(entry: dump.Entry, count: int) -> t.Iterator[dump.Entry]:
+    """Entries that a connection announced."""
+    for number in range(count):
+        original = dataclasses.replace(entry.original, source_port=20000 + number, destination_port=20)
+        yield dump.Entry(
+            original, reply_of(original), status=ASSURED, timeout=5000, state=3, master=entry.original, zone=entry.zone
+        )
+
+
+def translated(count: int, address_number: int) -> t.Iterator[tuple[int, bytes]]:
+    """Family and request of UDP entries whose source is translated, each to a port of its own."""
+    nat = struct.pack(">I", 0xCB007100 + address_number)
+    for number in range(count):
+        original = dump.Tuple(socket.AF_INET, dump.UDP, address(number), address(9000), 30000, 53)
+        entry = dump.Entry(original, reply_of(original), status=ASSURED, timeout=5000)
+        port = dump.nested(3, dump.numeric(1, 1024 + number, 2), dump.numeric(2, 1024 + number, 2))
+        yield socket.AF_INET, dump.encode(entry) + dump.nested(6, dump.attribute(1, nat), dump.attribute(2, nat), port)
+
+
+@dataclasses.dataclass
+class Told:
+    """What conntrack(8) tells of a table, counted."""
+
+    entries: int
+    counts: dict[str, Counter[t.Any]]
+    ids: set[int]
+
+
+def told_by_conntrack(name: str) -> Told:
+    """Read and count what `conntrack -L -o extended,id` prints in a namespace."""
+    names = [
+        "family",
+        "protocol",
+        "state",
+        "assured",
+        "unreplied",
+        "zone",
+        "mark",
+        "source",
+        "destination",
+        "port",
+        "pair",
+    ]
+    counts: dict[str, Counter[t.Any]] = {key: Counter() for key in names}
+    ids = set()
+    lines = run("ip", "netns", "exec", name, "conntrack", "-L", "-o", "extended,id").splitlines()
+    for line in lines:
+        words = line.split()
+        pairs = _ATTRIBUTE.findall(line)
+        first: dict[str, str] = {}
+        for key, value in pairs:
+            first.setdefault(key, value)
+        number = int(words[3])
+        protocol = dump.protocol_name(number)
+        counts["family"][words[0]] += 1
+        counts["protocol"][protocol] += 1
+        if protocol == "tcp":
+            counts["state"][words[5].lower()] += 1
+        counts["assured"]["[ASSURED]" in words] += 1
+        counts["unreplied"]["[UNREPLIED]" in words] += 1
+        counts["zone"][int(first.get("zone", 0))] += 1
+        counts["mark"][int(first.get("mark", 0))] += 1
+        counts["source"][first["src"]] += 1
+        counts["destination"][first["dst"]] += 1
+        counts["pair"][first["src"], first["dst"]] += 1
+        if number in dump.WITH_PORTS:
+            counts["port"][protocol, int(first["dport"])] += 1
+        ids.add(int(dict(pairs)["id"]))  # the last: ICMP has one of its own
+    return Told(len(lines), counts, ids)
