@@ -244,6 +244,8 @@ def gather(
         name: {"boot": _number(observed, name, origin), "file": origin.path, "line": origin.number}
         for name, origin in sorted(origins.items())
     }
+    # Where what runs at a load disagrees with itself, that is told by name.
+    settled = {name: found for name, found in persistent.items() if name not in races}
     drift = [
         *_differing(observed, certain, live),
         *_racing(races, live),
@@ -251,7 +253,7 @@ def gather(
         *_without_effect(observed),
         *_not_read(observed),
         *_not_loaded(observed),
-        *_written(observed, persistent, live, boot_writers.find(host) if writers is None else writers),
+        *_written(observed, settled, live, boot_writers.find(host) if writers is None else writers),
     ]
     return {
         "persistent": persistent,
