@@ -249,7 +249,7 @@ def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool, dif
     :raises ConntrackError: refused before the first write, or :class:`ApplyError` with everything reverted.
     """
     # Check mode leaves no trace, and who is not root can change nothing; so neither has anybody wait.
-    with host.heeding_signals(), contextlib.nullcontext() if check_mode or not host.is_root else host.alone():
+    with host.heeding_signals(), contextlib.nullcontext() if check_mode or not host.is_root else host.lock():
         try:
             plan = make_plan()
             host.check_signals()

@@ -344,9 +344,9 @@ class Host:
         Not so what is no regular file, above all a link to /dev/null, which masks a configuration file.
         """
         target = self.resolve(path)
-        if os.path.lexists(self._at(target)):
-            if not os.path.isfile(self._at(target)) or not os.access(self._at(target), os.W_OK):
-                return False
+        place = self._at(target)
+        if os.path.lexists(place) and not (os.path.isfile(place) and os.access(place, os.W_OK)):
+            return False
         directory = os.path.dirname(target)
         while not os.path.lexists(self._at(directory)):
             directory = os.path.dirname(directory)
@@ -355,7 +355,7 @@ class Host:
     # --- changing
 
     @contextlib.contextmanager
-    def alone(self) -> t.Iterator[None]:
+    def lock(self) -> t.Iterator[None]:
         """Keep every other run that changes this host waiting, from before it observes until after it observed again.
 
         The lock ends with the process, however that ends. It is of no use in check mode, which writes nothing.
@@ -487,7 +487,7 @@ class Host:
         """Replace a file's content so that a power cut leaves the old or the new file, whole.
 
         Links are followed. An existing file keeps its owner, mode and SELinux context; a new one gets mode 0644.
-        The data and then the directory entry are flushed to disk before this returns. Call it inside :meth:`alone`.
+        The data and then the directory entry are flushed to disk before this returns. Call it inside :meth:`lock`.
 
         :raises HostError: the file is as it was, or, where flushing the directory failed, is the new one.
         """

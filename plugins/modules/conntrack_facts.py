@@ -549,7 +549,8 @@ ansible_facts:
               They are told where the rules of the program are certain, namely ufw, tuned's active profile, kube-proxy,
               pve-firewall and the kernel's command line, and named with the line where they are not, namely iptables-services,
               C(/etc/rc.local), units of systemd, cron, scripts of NetworkManager, ifupdown and networkd-dispatcher, init
-              scripts, C(install) lines of modprobe.d, udev rules and systemd's credentials. Scripts that a unit, a table or
+              scripts, C(install) lines of modprobe.d and udev rules about anything but C(nf_conntrack), and systemd's credentials.
+              Scripts that a unit, a table or
               C(/etc/rc.local) calls are searched too.
             - Files alone are read, at most 5000 of them with 32 MiB in all, 256 KiB of each and for 2 seconds. What was left
               out or could not be read is in RV(ansible_facts.conntrack.unreadable).

@@ -235,7 +235,7 @@ class FakeKernel(Host):
     # --- changing
 
     @contextlib.contextmanager
-    def alone(self) -> t.Iterator[None]:
+    def lock(self) -> t.Iterator[None]:
         assert not self.locked, "a run that waits for itself"
         self.locked = True
         try:

@@ -15,7 +15,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 def test_the_double_has_both_doors_to_each_size():
     kernel = FakeKernel("trixie-6.12-nat")
-    with kernel.alone():
+    with kernel.lock():
         kernel.write_value(HASHSIZE, "1000")
         kernel.write_value(ALIAS, "5000")
     assert live(kernel, "buckets", "max") == (1024, 5000)
@@ -25,7 +25,7 @@ def test_the_double_has_both_doors_to_each_size():
 def test_the_double_applies_a_late_rule_when_it_is_waited_for_or_the_run_has_ended():
     kernel = FakeKernel("trixie-6.12-absent", late_udev=True)
     tune(kernel, max=100000, timeouts={"udp": 20})
-    with kernel.alone():
+    with kernel.lock():
         kernel.run(["modprobe", "nf_conntrack"])
         assert live(kernel, "udp_timeout") == (30,)
         kernel.run(["udevadm", "settle", "--timeout=5"])
@@ -39,7 +39,7 @@ def test_the_double_applies_a_late_rule_when_it_is_waited_for_or_the_run_has_end
 @pytest.mark.parametrize("kind", [FakeKernel, FakeModules])
 def test_the_double_knows_every_operation_of_a_host_or_says_so(kind):
     kernel = kind("trixie-6.12-nat")
-    with pytest.raises(NotImplementedError, match="modinfo nf_conntrack"), kernel.alone():
+    with pytest.raises(NotImplementedError, match="modinfo nf_conntrack"), kernel.lock():
         kernel.run(["modinfo", "nf_conntrack"])
     # Those that are made of others, or are about this process and no host.
     made_of_others = {"read_value", "read_number", "read_text", "heeding_signals", "to_the_end", "check_signals"}

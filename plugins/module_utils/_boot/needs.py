@@ -122,18 +122,18 @@ def _of_service(files: Files, service: Service) -> list[Need]:
     ]
 
 
+#: How other managers than systemd are told to leave a service out.
+_DISABLE = {units.OPENRC: "rc-update delete {0}", units.SYSV: "update-rc.d {0} disable"}
+
+
 def _remedy(service: Service, evidences: t.Sequence[Evidence]) -> str:
-    if service.manager == units.OPENRC:
-        return f"rc-update delete {service.name}"
-    if service.manager == units.SYSV:
-        return f"update-rc.d {service.name} disable"
-    if service.name == services.RC_LOCAL:
-        return f"take the line out of {evidences[0].file}" if evidences else ""
+    if service.base in services.KEPT and evidences:
+        return f"take the line out of {evidences[0].file}"
+    if service.manager in _DISABLE:
+        return _DISABLE[service.manager].format(service.name)
     disable = f"systemctl disable --now {' '.join(service.enabled)}"
     if service.base == "ufw":
         return f"ufw disable, then {disable}"
-    if service.base in services.NETWORK and evidences:
-        return f"take the line out of {evidences[0].file}"
     rules = {one.file for one in evidences if one.line is not None and one.file.startswith("/etc/")}
     if service.base in services.RULES and rules:
         return f"take the lines out of {' and '.join(sorted(rules))}, or {disable}"

@@ -592,7 +592,7 @@ def _rc_local(look: Look) -> Evidences:
 RULES = frozenset(["ferm", "ip6tables", "iptables", "iptables-persistent", "netfilter-persistent", "nftables"])
 
 #: Those that a host can hardly do without: the line goes, not the service.
-NETWORK = frozenset(["NetworkManager", "networking", "systemd-networkd", "wg-quick"])
+KEPT = frozenset(["NetworkManager", "networking", "rc-local", "rc.local", "systemd-networkd", "wg-quick"])
 
 READERS: dict[str, t.Callable[[Look], Evidences]] = {
     "NetworkManager": _network_manager,

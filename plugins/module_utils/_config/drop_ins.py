@@ -160,6 +160,8 @@ class DropIns:
     def _is_place(self, path: str) -> bool:
         """Whether a file at this path is read, unless another hides it."""
         directory, name = posixpath.split(path)
+        if self.reading.listed:
+            return path in self.reading.listed
         return directory in directories(self.kind) and self.reading.takes(name)
 
     def _unhidden(self, found: t.Iterable[ConfFile], files: t.Iterable[ConfFile]) -> tuple[ConfFile, ...]:
@@ -192,7 +194,7 @@ class DropIns:
             return True
         if any(path in (conf.path, conf.target) for conf in (*self.files, *self.passed_over)):
             return True
-        return not self.reading.listed and self._is_place(path) and self.hidden_by(path) is None
+        return self._is_place(path) and self.hidden_by(path) is None
 
     def hidden_by(self, path: str) -> str | None:
         """The file that hides this path by having the same name in an earlier directory; None when none does."""

@@ -111,8 +111,21 @@ PLACES = (
         executables=True,
     ),
     Place("init script", ("/etc/init.d/",), "when it is started", executables=True),
-    Place("modprobe.d", _below(_ALL, ("modprobe.d/",)), "at a load", lines=r"\s*install\s", suffixes=(".conf",)),
-    Place("udev", _below(_ALL, ("udev/rules.d/",)), "by its rule", lines=r".*\bRUN\b", suffixes=(".rules",)),
+    # What comes with the load of nf_conntrack itself is among what a boot sets.
+    Place(
+        "modprobe.d",
+        _below(_ALL, ("modprobe.d/",)),
+        "at the load of another module",
+        lines=r"\s*install\s+(?!nf[-_]conntrack\s)",
+        suffixes=(".conf",),
+    ),
+    Place(
+        "udev",
+        _below(_ALL, ("udev/rules.d/",)),
+        "by its rule",
+        lines=r'(?!.*KERNEL=="(?:[^"]*\|)?nf_(?:conntrack|\*)[|"]).*\bRUN\b',
+        suffixes=(".rules",),
+    ),
 )
 
 #: systemd.unit(5): the first directory wins; drop-ins in NAME.d add to a unit. Not what each boot makes anew, such as

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For many generated trees of files: is what the collection says of them what the host's programs make of them?"""
+"""Compare, for many generated trees of files, what the collection says of them with what the host's programs do."""
 
 from __future__ import annotations
 

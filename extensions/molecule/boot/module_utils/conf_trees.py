@@ -180,23 +180,18 @@ def _spelled(random: Random, key: str) -> str:
         (60, 18, 3, 3, 3, 3, 2, 2, 2),
     )[0]
     slashes = key.replace(".", "/")
-    if way == "slashes":
-        return slashes
-    if way == "slash first":
-        return "/" + slashes
-    if way == "dot first":
-        return "." + key
-    if way == "mixed":
-        return key[::-1].replace(".", "/", 1)[::-1]
-    if way == "doubled":
-        return random.choice((key.replace(".", "..", 1), slashes.replace("/", "//", 1), slashes + "/"))
-    if way == "here":
-        return slashes.replace("/", "/./", 1)
-    if way == "up":
-        return slashes.replace("net/", "net/core/../", 1)
-    if way == "cut":
-        return random.choice((key[:-1], key + "x", key.upper()))
-    return key
+    spellings = {
+        "dots": (key,),
+        "slashes": (slashes,),
+        "slash first": ("/" + slashes,),
+        "dot first": ("." + key,),
+        "mixed": (key[::-1].replace(".", "/", 1)[::-1],),
+        "doubled": (key.replace(".", "..", 1), slashes.replace("/", "//", 1), slashes + "/"),
+        "here": (slashes.replace("/", "/./", 1),),
+        "up": (slashes.replace("net/", "net/core/../", 1),),
+        "cut": (key[:-1], key + "x", key.upper()),
+    }[way]
+    return spellings[0] if len(spellings) == 1 else random.choice(spellings)
 
 
 def _value(random: Random, variable: str, values: dict[str, list[int]]) -> str:

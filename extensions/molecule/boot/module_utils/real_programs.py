@@ -69,13 +69,12 @@ class Root:
         """Replace the tree of configuration files."""
         for directory in ("/etc", "/run", *_COVERED):
             _empty(directory)
-        for path, entry in tree.items():
+        for name, entry in tree.items():
+            path = _COMMAND_LINE if name == "/proc/cmdline" else name
             if entry is None:
                 os.makedirs(path, exist_ok=True)
                 continue
-            if path == "/proc/cmdline":
-                path = _COMMAND_LINE
-            elif not os.path.isdir(os.path.dirname(path)):
+            if path != _COMMAND_LINE and not os.path.isdir(os.path.dirname(path)):
                 os.makedirs(os.path.dirname(path))
             if isinstance(entry, str):
                 os.symlink(entry, path)

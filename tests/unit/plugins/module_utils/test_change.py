@@ -84,7 +84,7 @@ def test_the_error_says_what_was_reverted_and_what_to_do(run_module, code, words
 @pytest.mark.parametrize(("kind", "module", "arguments"), RUNS)
 def test_check_mode_neither_waits_nor_has_others_wait(run_module, kind, module, arguments):
     kernel = host(kind)
-    with kernel.alone():  # which fails when it is asked for twice
+    with kernel.lock():  # which fails when it is asked for twice
         run_module(module, kernel, arguments, check=True)
 
 
@@ -92,7 +92,7 @@ def test_without_root_a_host_that_is_as_wanted_needs_no_lock(run_module):
     kernel = host(FakeKernel)
     run_module("conntrack_settings", kernel, {"max": 60000})
     kernel.is_root = False
-    with kernel.alone():
+    with kernel.lock():
         assert not run_module("conntrack_settings", kernel, {"max": 60000})["changed"]
 
 

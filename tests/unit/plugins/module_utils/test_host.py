@@ -320,11 +320,11 @@ def lock(host, tmp_path, monkeypatch):
 
 
 def test_a_second_run_is_told_who_is_at_it_and_what_to_do(host, lock, tmp_path):
-    with host.alone(), pytest.raises(Refused) as raised, Host(str(tmp_path)).alone():
+    with host.lock(), pytest.raises(Refused) as raised, Host(str(tmp_path)).lock():
         pytest.fail("two runs at once")
     for words in (f"process {os.getpid()} holds /run/netops-conntrack.lock", "Nothing was changed", "again"):
         assert words in raised.value.message
-    with host.alone():
+    with host.lock():
         pass
 
 
@@ -333,14 +333,14 @@ def test_a_run_waits_for_the_one_before_it(host, lock, tmp_path, monkeypatch):
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        with host.alone():
+        with host.lock():
             os.write(writing, b"in")
             (tmp_path / "etc" / "value").write_bytes(b"begun")
             _host.time.sleep(0.3)
             (tmp_path / "etc" / "value").write_bytes(b"done")
             os._exit(0)
     assert os.read(reading, 2) == b"in"
-    with host.alone():
+    with host.lock():
         assert (tmp_path / "etc" / "value").read_bytes() == b"done"
     os.waitpid(child, 0)
 
@@ -348,7 +348,7 @@ def test_a_run_waits_for_the_one_before_it(host, lock, tmp_path, monkeypatch):
 def test_only_root_can_keep_others_from_changing_the_host(host, lock):
     before = os.umask(0)
     try:
-        with host.alone():
+        with host.lock():
             assert stat.S_IMODE(lock.stat().st_mode) == 0o600
     finally:
         os.umask(before)
@@ -357,21 +357,21 @@ def test_only_root_can_keep_others_from_changing_the_host(host, lock):
 def test_a_link_in_the_place_of_the_lock_is_not_followed(host, lock, tmp_path):
     (tmp_path / "etc" / "precious").write_bytes(b"precious")
     lock.symlink_to("../etc/precious")
-    with pytest.raises(HostError, match="cannot lock /run/netops-conntrack.lock: "), host.alone():
+    with pytest.raises(HostError, match="cannot lock /run/netops-conntrack.lock: "), host.lock():
         pytest.fail("locked what somebody else chose")
     assert (tmp_path / "etc" / "precious").read_bytes() == b"precious"
 
 
 def test_a_full_run_directory_keeps_no_run_from_being_the_only_one(host, lock, tmp_path, monkeypatch):
     monkeypatch.setattr(_host.os, "pwrite", fail(errno.ENOSPC))
-    with host.alone(), pytest.raises(Refused, match="process unknown holds"), Host(str(tmp_path)).alone():
+    with host.lock(), pytest.raises(Refused, match="process unknown holds"), Host(str(tmp_path)).lock():
         pytest.fail("two runs at once")
 
 
 def test_without_a_run_directory_nothing_is_changed_and_the_error_says_why(host, tmp_path):
-    with pytest.raises(HostError, match="No such file or directory. It keeps two runs .* make /run a directory"):
-        with host.alone():
-            pytest.fail("no lock")
+    words = "No such file or directory. It keeps two runs .* make /run a directory"
+    with pytest.raises(HostError, match=words), host.lock():
+        pytest.fail("no lock")
     assert not (tmp_path / "run").exists()
 
 
@@ -556,9 +556,9 @@ def test_a_signal_ends_waiting(host, lock, tmp_path, soon, monkeypatch):
         soon(signal.SIGTERM)
         with pytest.raises(Interrupted):
             host.wait(60)
-    with Host(str(tmp_path)).alone(), host.heeding_signals():
+    with Host(str(tmp_path)).lock(), host.heeding_signals():
         soon(signal.SIGTERM)
-        with pytest.raises(Interrupted), host.alone():
+        with pytest.raises(Interrupted), host.lock():
             pytest.fail("two runs at once")
     assert time.monotonic() - begun < 20
 

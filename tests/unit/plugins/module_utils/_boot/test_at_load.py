@@ -86,15 +86,16 @@ def test_the_collections_own_rule_is_thought_into_its_place_among_the_others():
     assert find({**LINES, **files}, "").with_rule == loads.found
 
 
-@given(st.sampled_from(sorted(LINES)), st.sampled_from([None, "", f"{MAX} = 9\n", f"# {MAX}\n"]))
+@given(st.sampled_from([*sorted(LINES), "/etc/new.conf"]), st.sampled_from([None, "", f"{MAX} = 9\n", f"# {MAX}\n"]))
 def test_a_file_with_another_text_is_as_if_it_had_been_there(path, text):
-    appliers = {FIREWALLD: INSTALL, UDEV_FILE: rule("/sbin/sysctl -p /etc/other.conf")}
+    appliers = {FIREWALLD: INSTALL, UDEV_FILE: rule("/sbin/sysctl -p /etc/other.conf /etc/new.conf")}
     then = {other: lines for other, lines in LINES.items() if other != path}
     if text is not None:
         then[path] = text.encode()
     changed, there = find({**LINES, **appliers}).with_text(path, text), find({**then, **appliers})
     assert written(changed.found) == written(there.found)
     assert written(changed.with_rule) == written(there.with_rule)
+    assert written(changed.with_text(path, None).with_text(path, text).found) == written(there.found)
 
 
 @pytest.mark.parametrize("is_read", [True, False])

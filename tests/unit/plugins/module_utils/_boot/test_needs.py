@@ -34,6 +34,8 @@ def find(tree):
         ({"/run/openrc": None, "/etc/runlevels/default/docker": "/etc/init.d/docker", "/etc/init.d/docker": b""}, "rc-update delete docker"),
         ({**enabled("systemd-networkd"), "/etc/systemd/network/a.network": b"[Network]\nIPMasquerade=ipv4\n"},
          "take the line out of /etc/systemd/network/a.network"),
+        ({"/run/openrc": None, "/etc/runlevels/boot/networking": "/etc/init.d/networking", "/etc/init.d/networking": b"",
+          "/etc/network/interfaces": b" up iptables -t nat -F\n"}, "take the line out of /etc/network/interfaces"),
         ({**SYSTEMD, "/etc/rc.local": b"iptables -t nat -F\n"}, "take the line out of /etc/rc.local"),
     ],
 )  # fmt: skip
