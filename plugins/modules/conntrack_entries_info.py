@@ -12,13 +12,13 @@ module: conntrack_entries_info
 short_description: Show who fills the connection tracking table
 version_added: 1.0.0
 description:
-  - Reads the entries of connection tracking on a Linux host and counts them. It returns the sources, destinations, ports
-    and pairs with the most entries, and counts by protocol and state. It also returns how many entries each timeout holds
-    and how many another value would free, and how many of the NAT ports are used.
-  - By default it reads a sample. The kernel hashes the table with a random key, so the first entries that it returns are a
-    fair sample of a table of any size. Each share has its margin of error.
-  - It changes nothing, and its memory does not grow with the table. On a host without connection tracking it says so and
-    loads nothing.
+  - Reads the entries of connection tracking on a Linux host and counts them. It returns the sources, destinations,
+    ports and pairs with the most entries, and counts by protocol and state. It also returns how many entries each
+    timeout holds and how many another value would free, and how many of the NAT ports are used.
+  - By default it reads a sample. The kernel hashes the table with a random key, so the first entries that it returns
+    are a fair sample of a table of any size. Each share has its margin of error.
+  - It changes nothing, and its memory does not grow with the table. On a host without connection tracking it says so
+    and loads nothing.
 options:
   sample:
     description:
@@ -31,7 +31,9 @@ options:
     type: int
     default: 10
   prefix:
-    description: How many bits of an address are counted as one source or destination. With fewer bits networks are counted, not hosts.
+    description:
+      - How many bits of an address are counted as one source or destination. With fewer bits networks are counted, not
+        hosts.
     type: dict
     suboptions:
       ipv4:
@@ -69,8 +71,9 @@ options:
         type: str
       status:
         description:
-          - V(assured), V(unreplied), V(seen_reply), V(expected), V(src_nat), V(dst_nat), V(offload), V(hw_offload), V(helper),
-            V(fixed_timeout) and the other names of the kernel's status bits. With V(!) in front, only entries without that bit.
+          - V(assured), V(unreplied), V(seen_reply), V(expected), V(src_nat), V(dst_nat), V(offload), V(hw_offload),
+            V(helper), V(fixed_timeout) and the other names of the kernel's status bits. With V(!) in front, only
+            entries without that bit.
         type: list
         elements: str
       zone:
@@ -90,8 +93,8 @@ options:
     type: str
   what_if:
     description:
-      - For each timeout, by its short name, other values in seconds. RV(timeouts) then says how many entries each value would
-        free.
+      - For each timeout, by its short name, other values in seconds. RV(timeouts) then says how many entries each value
+        would free.
       - By default a few values below each current timeout.
     type: dict
 extends_documentation_fragment:
@@ -109,17 +112,17 @@ attributes:
 notes:
   - It needs root or CAP_NET_ADMIN. With O(namespace) it needs CAP_SYS_ADMIN too.
   - If connection tracking is loaded and C(nf_conntrack_netlink) is not, the kernel loads that module to answer.
-  - C(entries) is the number that was counted. C(share_percent) is its share of RV(matched). C(estimate) is the estimated number in
-    the whole table, V(null) if it is not known.
-  - C(margin_percent) says how far the share may be from the share in the whole table. In 95 of 100 readings it is within that many
-    percentage points. For a list of the busiest this is true of all its shares at once. The margin is 0 if all entries were read,
-    unless the list had more items to count than it has room for.
+  - C(entries) is the number that was counted. C(share_percent) is its share of RV(matched). C(estimate) is the
+    estimated number in the whole table, V(null) if it is not known.
+  - C(margin_percent) says how far the share may be from the share in the whole table. In 95 of 100 readings it is
+    within that many percentage points. For a list of the busiest this is true of all its shares at once. The margin is
+    0 if all entries were read, unless the list had more items to count than it has room for.
   - A list of the busiest has room for 12000 different items. If there are more, a count may be too low, by no more than
     C(margin_percent) says.
-  - The idle time of an entry is the timeout of its state, minus the time that the entry has left. It is not known for flows that a
-    flow table forwards, and for an entry that has more time left than its timeout. That happens if the timeout was lowered after
-    its last packet, or if a rule gives the entry another timeout. A TCP connection that sent data again too often has the timeout
-    C(tcp_max_retrans). The kernel does not show that.
+  - The idle time of an entry is the timeout of its state, minus the time that the entry has left. It is not known for
+    flows that a flow table forwards, and for an entry that has more time left than its timeout. That happens if the
+    timeout was lowered after its last packet, or if a rule gives the entry another timeout. A TCP connection that sent
+    data again too often has the timeout C(tcp_max_retrans). The kernel does not show that.
 seealso:
   - module: netops.conntrack.conntrack_facts
   - module: netops.conntrack.conntrack_settings
@@ -279,8 +282,8 @@ pairs:
     - {source: 10.0.0.7, destination: 192.168.0.3, entries: 31, share_percent: 0.06, margin_percent: 0.05, estimate: 620}
 timeouts:
   description:
-    - For each timeout that holds entries, and each that O(what_if) names, by short name, how many entries it holds and how
-      long they have been idle.
+    - For each timeout that holds entries, and each that O(what_if) names, by short name, how many entries it holds and
+      how long they have been idle.
   returned: success
   type: dict
   contains:
@@ -321,15 +324,17 @@ timeouts:
           sample: 0
         idle:
           description:
-            - Idle times in seconds. C(half) of the entries have been idle for this long or longer, and so have a C(tenth) and a
-              C(hundredth) of them. C(longest) is the longest idle time, and may be off by a tenth. V(null) if not known.
+            - Idle times in seconds. C(half) of the entries have been idle for this long or longer, and so have a
+              C(tenth) and a C(hundredth) of them. C(longest) is the longest idle time. Each may be off by a tenth.
+              V(null) if not known.
           returned: success
           type: dict
           sample: {half: 94893, tenth: 312116, hundredth: 382812, longest: 394719}
         what_if:
           description:
-            - For each value, its C(seconds) and how many of the entries it C(frees), with C(share_percent), C(margin_percent) and
-              C(estimate). These entries would be gone if the timeout had had this value since their last packets.
+            - For each value, its C(seconds) and how many of the entries it C(frees), with C(share_percent),
+              C(margin_percent) and C(estimate). These entries would be gone if the timeout had had this value since
+              their last packets.
           returned: success
           type: list
           elements: dict
@@ -340,9 +345,9 @@ nat_ports:
   description:
     - Where source NAT has used the largest part of its ports. Each connection with the same C(address), C(protocol),
       C(destination) and C(port) needs a NAT port of its own.
-    - C(first_port) and C(last_port) are the range from which the kernel takes ports, unless the rule has a range of its own.
-      For ICMP they are identifiers, for GRE keys. C(used_percent) is the used part of that range. Connections of the host
-      itself from that address use ports too, but are not counted.
+    - C(first_port) and C(last_port) are the range from which the kernel takes ports, unless the rule has a range of its
+      own. For ICMP they are identifiers, for GRE keys. C(used_percent) is the used part of that range. Connections of
+      the host itself from that address use ports too, but are not counted.
   returned: success
   type: list
   elements: dict
@@ -360,8 +365,8 @@ nat_ports:
       estimate: 60715
 early_drop_percent:
   description:
-    - Share of the entries that the kernel may evict by itself when the table is full. These are the entries that are not assured,
-      and from 95 % usage on also those of closing connections.
+    - Share of the entries that the kernel may evict by itself when the table is full. These are the entries that are
+      not assured, and from 95 % usage on also those of closing connections.
   returned: success
   type: float
   sample: 40.3
@@ -388,8 +393,8 @@ entries:
       sample: established
     original:
       description:
-        - The direction of the first packet. It has C(source), C(destination), C(source_port) and C(destination_port), for ICMP
-          C(icmp_type), C(icmp_code) and C(icmp_id) in place of the ports. For GRE the ports are keys.
+        - The direction of the first packet, with C(source), C(destination), C(source_port) and C(destination_port). For
+          GRE the ports are keys. For ICMP there are C(icmp_type), C(icmp_code) and C(icmp_id) in place of ports.
       returned: success
       type: dict
       sample: {source: 10.0.0.7, destination: 192.168.0.3, source_port: 40000, destination_port: 443}
