@@ -463,8 +463,7 @@ advice:
   sample:
     - >-
       tcp_established is 432000 s. With 86400 s, 26.08 % of the entries (± 0.38) would be gone: they have been idle for that
-      long. It is set by conntrack_settings, timeouts: {tcp_established: 86400}, and counts for an entry from its next
-      packet on.
+      long. Set it with conntrack_settings, timeouts: {tcp_established: 86400}. It applies to an entry from its next packet on.
 """
 
 from ansible.module_utils.basic import AnsibleModule

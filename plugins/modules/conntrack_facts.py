@@ -490,7 +490,7 @@ ansible_facts:
             - V(null) if there is no such problem.
           returned: if O(gather_subset) has V(persistent)
           type: str
-          sample: "/etc/sysctl.d/50-hardening.conf: permission denied; -b reads it"
+          sample: "/etc/sysctl.d/50-hardening.conf: permission denied; run with -b to read it"
         load_problem:
           description:
             - Which option in modprobe.d or on the kernel's command line the kernel refuses, so that C(nf_conntrack)
@@ -498,7 +498,7 @@ ansible_facts:
               RV(ansible_facts.conntrack.blocked).
           returned: if O(gather_subset) has V(persistent)
           type: str
-          sample: "/etc/modprobe.d/a.conf:1: the kernel takes no hashsize of 64K, so every load of nf_conntrack fails"
+          sample: "/etc/modprobe.d/a.conf:1 (hashsize=64K), so every load of nf_conntrack fails: the kernel does not accept this hashsize"
         drift:
           description:
             - What differs from the next boot, and lines of configuration files that have no effect. Empty if there are
@@ -861,9 +861,9 @@ ansible_facts:
                 - reason: usage
                   severity: warning
                   message: >-
-                    The table is 84 % full (220,201 of 262,144 entries) and filling by 49 entries a second: full in 14 minutes.
+                    The table is 84 % full (220,201 of 262,144 entries) and grows by 49 entries a second: full in 14 minutes.
                   remedy: >-
-                    See who fills it by conntrack_entries_info, and set max: 524288 by conntrack_settings (a full table then
+                    Find out with conntrack_entries_info who fills it, and set max: 524288 with conntrack_settings (a full table then
                     takes at most 194 MiB, 1.2 % of the memory).
 """
 
