@@ -42,43 +42,6 @@ options:
         description: Of IPv6, from 0 to 128.
         type: int
         default: 64
-  filter:
-    description:
-      - Which entries are meant. An entry has to be all that is given.
-      - Kernels leave out other entries as far as they can. Each entry that comes is checked again.
-    type: dict
-    suboptions:
-      family:
-        description: The address family, V(ipv4) or V(ipv6).
-        type: str
-      protocol:
-        description:
-          - V(tcp), V(udp), V(icmp), V(icmpv6), V(sctp), V(dccp), V(gre), V(udplite), or the number of an IP protocol.
-        type: str
-      source:
-        description: Where the first packet came from. An address, or a network such as V(10.0.0.0/8).
-        type: str
-      destination:
-        description: Where the first packet went to, before address translation. An address or a network.
-        type: str
-      port:
-        description: The destination's port in the first packet. Needs O(filter.protocol).
-        type: int
-      state:
-        description: A state of TCP, SCTP or DCCP, such as V(established) or V(time_wait).
-        type: str
-      status:
-        description:
-          - V(assured), V(unreplied), V(seen_reply), V(expected), V(src_nat), V(dst_nat), V(offload), V(hw_offload), V(helper),
-            V(fixed_timeout) and the other names of the kernel's status bits. With V(!) in front, entries without it.
-        type: list
-        elements: str
-      zone:
-        description: The number of the zone.
-        type: int
-      mark:
-        description: A mark such as V(0x10), or mark and mask such as V(0x10/0xff).
-        type: str
   entries:
     description: How many entries to return as they are, up to 1000.
     type: int
@@ -95,6 +58,7 @@ options:
     type: dict
 extends_documentation_fragment:
   - netops.conntrack.attributes
+  - netops.conntrack.entries
 attributes:
   check_mode:
     support: full
@@ -462,22 +426,11 @@ advice:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import OPTIONS
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.gather import gather
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.request import parse
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
-
-_FILTER = {
-    "family": {"type": "str"},
-    "protocol": {"type": "str"},
-    "source": {"type": "str"},
-    "destination": {"type": "str"},
-    "port": {"type": "int"},
-    "state": {"type": "str"},
-    "status": {"type": "list", "elements": "str"},
-    "zone": {"type": "int"},
-    "mark": {"type": "str"},
-}
 
 
 def main() -> None:
@@ -490,7 +443,7 @@ def main() -> None:
                 "type": "dict",
                 "options": {"ipv4": {"type": "int", "default": 32}, "ipv6": {"type": "int", "default": 64}},
             },
-            "filter": {"type": "dict", "options": _FILTER},
+            "filter": {"type": "dict", "options": OPTIONS},
             "entries": {"type": "int", "default": 0},
             "namespace": {"type": "str"},
             "what_if": {"type": "dict"},
