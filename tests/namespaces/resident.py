@@ -11,8 +11,10 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
+    # Ansible would take an argument for a file with the module's.
+    name = sys.argv.pop()
     with contextlib.suppress(SystemExit):
-        importlib.import_module(f"ansible_collections.netops.conntrack.plugins.modules.{sys.argv[1]}").main()
+        importlib.import_module(f"ansible_collections.netops.conntrack.plugins.modules.{name}").main()
     # Not getrusage(), whose maximum is that of the program that started this one, if that had more.
     status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     print()
