@@ -39,7 +39,7 @@ options:
   entries:
     description: How many of the deleted entries to return as they were, up to 1000.
     type: int
-    default: 20
+    default: 10
   namespace:
     description:
       - The network namespace to delete from, as the name of one below C(/run/netns), an absolute path, or the PID of a process.
@@ -249,7 +249,8 @@ advice:
   type: list
   elements: str
   sample:
-    - 2 of the entries that are meant are ssh sessions of this host, and stay.
+    - "Kept as ssh sessions of this host: 2."
+    - "Left because of limit: 5. Another run, or a larger limit, deletes them."
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -268,7 +269,7 @@ def main() -> None:
             "all": {"type": "bool", "default": False},
             "filter": {"type": "dict", "options": OPTIONS},
             "limit": {"type": "int", "default": 0},
-            "entries": {"type": "int", "default": 20},
+            "entries": {"type": "int", "default": 10},
             "namespace": {"type": "str"},
         },
         supports_check_mode=True,

@@ -251,11 +251,11 @@ def _advice(plan: Plan, tracking: bool) -> list[str]:
         return [advice.NO_TRACKING]
     told = []
     if plan.kept[SSH]:
-        told.append(f"{plan.kept[SSH]} of the entries that are meant are ssh sessions of this host, and stay.")
+        told.append(f"Kept as ssh sessions of this host: {plan.kept[SSH]}.")
     if plan.kept[LIMIT]:
-        told.append(
-            f"{plan.kept[LIMIT]} more are meant than the limit lets go. Another run, or a larger limit, deletes them."
-        )
+        told.append(f"Left because of limit: {plan.kept[LIMIT]}. Another run, or a larger limit, deletes them.")
     if plan.kept[BUSY]:
-        told.append(f"{plan.kept[BUSY]} are forwarded by a flow table, and this kernel deletes none of these.")
+        told.append(
+            f"Left because a flow table forwards them, and this kernel does not delete such entries: {plan.kept[BUSY]}."
+        )
     return told

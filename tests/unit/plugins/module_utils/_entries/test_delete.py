@@ -114,7 +114,7 @@ def test_every_request_has_addresses_zone_and_id(deleting):
 def test_ssh_sessions_stay_and_are_counted(deleting, check):
     result = deleting(FakeKernel([udp(2), ssh(), udp(3)]), check, own=[(SERVER, CLIENT)], all=True)
     assert (result["matched"], result["deleted"], result["kept"]["ssh"]) == (3, 2, 1)
-    assert result["advice"] == ["1 of the entries that are meant are ssh sessions of this host, and stay."]
+    assert result["advice"] == ["Kept as ssh sessions of this host: 1."]
 
 
 def test_a_session_that_begins_meanwhile_stays(deleting, monkeypatch):
@@ -150,7 +150,9 @@ def test_what_was_gone_already_does_not_count_against_the_limit(deleting):
 def test_what_a_flow_table_forwards_is_told_where_the_kernel_keeps_it(deleting):
     result = deleting(FakeKernel([udp(1)], {1: errno.EBUSY}), all=True)
     assert not result["changed"] and result["kept"]["busy"] == 1
-    assert result["advice"] == ["1 are forwarded by a flow table, and this kernel deletes none of these."]
+    assert result["advice"] == [
+        "Left because a flow table forwards them, and this kernel does not delete such entries: 1."
+    ]
 
 
 @pytest.mark.parametrize("check", [False, True])
