@@ -27,6 +27,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._entries import (
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import (
     filter as filters,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._entries.selection import Chooser
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     ApplyError,
     ConntrackError,
@@ -117,6 +118,7 @@ class Plan:
         self.kept = {SSH: 0, LIMIT: 0, GONE: 0, BUSY: 0}
         self.examples: list[dump.Entry] = []
         self._request = request
+        self._chooser = Chooser(request.meant)
         self._own = own
 
     def choose(self, datagram: bytes) -> list[dump.Entry]:
@@ -125,11 +127,8 @@ class Plan:
         :raises HostError: a message is not whole, or an entry has no id to delete it by.
         """
         chosen = []
-        for message in netlink.split(datagram):
-            entry = dump.parse(message)
-            # Checked here too, because kernels pass over the parts of a filter that they do not know.
-            if not self._request.meant.matches(entry):
-                continue
+        # Kernels pass over the parts of a filter that they do not know, so all of it is asked again.
+        for entry in self._chooser.choose(datagram):
             self.matched += 1
             if self._own.hold(entry):
                 self.kept[SSH] += 1
