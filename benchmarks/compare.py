@@ -16,6 +16,7 @@ import pathlib
 import statistics
 import subprocess
 import time
+import typing as t
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
 PLAYS = TOP / "benchmarks"
@@ -27,6 +28,7 @@ FACTS = ["ansible", "all", "-m", "netops.conntrack.conntrack_facts"]
 
 
 def play(name: str) -> list[str]:
+    """The command that runs a playbook of this folder."""
     return ["ansible-playbook", str(PLAYS / f"{name}.yml")]
 
 
@@ -41,6 +43,7 @@ WAYS = {
 
 
 def main() -> None:
+    """Measure each way on a test machine, and print the table."""
     parser = argparse.ArgumentParser(description="Compare the time of a run with nothing to change.")
     parser.add_argument("--suite", default="trixie")
     parser.add_argument("--rounds", type=int, default=5)
@@ -77,7 +80,7 @@ def main() -> None:
         print(f"{name:34}{median / ping:11.1f}{median:10.1f}")
 
 
-def measure(run, rounds: int) -> dict[str, list[float]]:
+def measure(run: t.Callable[[list[str]], str], rounds: int) -> dict[str, list[float]]:
     """Seconds of each way, in rounds."""
     # The role goes last: it takes lines of the same keys out of the others' files, and they would not get them back.
     order = ["loop over ansible.posix.sysctl", "a copy for each file", "role conntrack_tuning"]

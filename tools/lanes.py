@@ -23,8 +23,8 @@ UML = "-uml"
 # What these need is in Debian's User Mode Linux: anything but nftables, and a second processor.
 WITHOUT_NFT = ("boot", "faults")
 
-# These run alone and by name, on machines that have more packages: FLAVOURS in tools/testhost/image.py.
-WITH_MORE_PACKAGES = ("neighbours",)
+# These have machines of their own, with more packages: FLAVOURS in testhost/image.py has them by the scenario's name.
+OWN_MACHINES = ("neighbours",)
 
 _STEP = re.compile(r"INFO +\[(\S+) > (\S+)\] Executing$")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -95,16 +95,10 @@ def lanes(suites: list[str], scenarios: list[str]) -> list[Lane]:
     :raises SystemExit: when that cannot be, with the reason.
     """
     there = sorted(path.parent.name for path in SCENARIOS.glob("*/molecule.yml") if path.parent.name != "default")
-    if scenarios and scenarios[0] in WITH_MORE_PACKAGES and len(scenarios) == 1:
-        return [Lane("vm", suites, scenarios)]
-    there = [scenario for scenario in there if scenario not in WITH_MORE_PACKAGES]
     unknown = [scenario for scenario in scenarios if scenario not in there]
     if unknown:
-        sys.exit(
-            f"tools/molecule: no such scenario: {' '.join(unknown)}; there are {' '.join(there)}, and,"
-            f" each alone, {' '.join(WITH_MORE_PACKAGES)}"
-        )
-    wanted = scenarios or there
+        sys.exit(f"tools/molecule: no such scenario: {' '.join(unknown)}; there are {' '.join(there)}")
+    wanted = scenarios or [scenario for scenario in there if scenario not in OWN_MACHINES]
     as_process = [suite for suite in suites if suite.endswith(UML)]
     virtual = [suite for suite in suites if not suite.endswith(UML)]
     apart = [scenario for scenario in wanted if scenario in WITHOUT_NFT]
@@ -118,6 +112,17 @@ def lanes(suites: list[str], scenarios: list[str]) -> list[Lane]:
         Lane("uml", list(dict.fromkeys(as_process)), apart),
     ]
     return [lane for lane in all_lanes if lane.suites and lane.scenarios]
+
+
+def machines_for(suites: list[str], scenarios: list[str]) -> list[str]:
+    """Name the machines that these scenarios run on.
+
+    :raises SystemExit: when one has to run alone.
+    """
+    own = [scenario for scenario in scenarios if scenario in OWN_MACHINES]
+    if own and len(scenarios) > 1:
+        sys.exit(f"tools/molecule: {own[0]} has machines of its own; run it alone")
+    return [f"{suite}-{own[0]}" for suite in suites] if own else suites
 
 
 def _uml_wanted(suite: str) -> bool:
@@ -159,14 +164,12 @@ def main() -> int:
     suites = os.environ.get("SUITES", "").split()
     if not suites:
         sys.exit("tools/molecule: SUITES is to name the suites to test on")
-    scenarios = sys.argv[1:]
-    if len(scenarios) == 1 and scenarios[0] in WITH_MORE_PACKAGES:
-        suites = [f"{suite}-{scenarios[0]}" for suite in suites]
+    suites = machines_for(suites, sys.argv[1:])
     keep = bool(os.environ.get("KEEP"))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Here, where one sees it: building takes a minute, and a playbook is silent until it is done.
     subprocess.run(["tools/vm", "image", *suites], cwd=ROOT, check=True)
-    wanted = lanes(suites, scenarios)
+    wanted = lanes(suites, sys.argv[1:])
     if any(lane.name == "uml" for lane in wanted):
         subprocess.run(["tools/setup", "uml"], cwd=ROOT, check=True)
     try:

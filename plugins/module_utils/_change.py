@@ -15,11 +15,12 @@ import posixpath
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _modules_dep
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _modules_dep, _udev
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     ApplyError,
     ConntrackError,
     HostError,
+    Interrupted,
     Refused,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, encode
@@ -64,8 +65,8 @@ class Change:
         """Bring back what was there before, from whatever state a failed :meth:`apply` left."""
         raise NotImplementedError
 
-    def result(self) -> dict[str, t.Any]:
-        """The change as users see it in ``changes``."""
+    def result(self, with_contents: bool) -> dict[str, t.Any]:  # noqa: ARG002
+        """The change as users see it in ``changes``; the content of a file only where that is asked for."""
         return {
             "subject": self.subject,
             "layer": self.layer,
@@ -123,10 +124,17 @@ class FileContent(Change):
         differs = host.read_text(self.subject) != self.before
         if differs:
             self._put(host, self.before)
-        while self._made:
-            host.remove_directory(self._made.pop())
-        if differs:
-            self._tell(host)
+        try:
+            while self._made:
+                host.remove_directory(self._made.pop())
+        finally:
+            if differs:
+                self._tell(host)
+
+    def result(self, with_contents: bool) -> dict[str, t.Any]:
+        sizes = {"before_bytes": _bytes(self.before), "after_bytes": _bytes(self.after)}
+        contents = {"before": self.before, "after": self.after} if with_contents else {}
+        return {"subject": self.subject, "layer": self.layer, **sizes, **contents}
 
     def _put(self, host: Host, text: str | None) -> None:
         if text is None:
@@ -137,6 +145,10 @@ class FileContent(Change):
     def _tell(self, host: Host) -> None:
         if self.reload:
             host.run(self.reload)
+
+
+def _bytes(text: str | None) -> int | None:
+    return None if text is None else len(encode(text))
 
 
 @dataclass
@@ -152,6 +164,7 @@ class ModuleLoaded(Change):
     def apply(self, host: Host) -> None:
         self._brings = _missing(host, self.subject)
         _load(host, self.subject)
+        _udev.settle(host, self.subject)
 
     def revert(self, host: Host) -> None:
         # kmod loads what a module depends on first, so that may be there though the module is not.
@@ -228,35 +241,43 @@ def check_writable(changes: t.Sequence[Change], unwritable: t.Container[str], ad
             )
 
 
-def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool) -> dict[str, t.Any]:
+def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool, diff: bool) -> dict[str, t.Any]:
     """The one flow of every change; the module's result.
 
     :param make_plan: observes the host and plans; called again after the changes.
+    :param diff: whether the result shall have the contents of files, which can be large.
     :raises ConntrackError: refused before the first write, or :class:`ApplyError` with everything reverted.
     """
     # Check mode leaves no trace, and who is not root can change nothing; so neither has anybody wait.
-    with contextlib.nullcontext() if check_mode or not host.is_root else host.alone():
-        plan = make_plan()
+    with host.heeding_signals(), contextlib.nullcontext() if check_mode or not host.is_root else host.lock():
+        try:
+            plan = make_plan()
+            host.check_signals()
+        except Interrupted as error:
+            raise Interrupted(error.message + ". Nothing was changed") from error
         changes, last = plan.changes, plan
         if changes and not check_mode:
             changes, last = _apply(host, changes, make_plan)
-    return dict(
-        last.results,
-        **plan.notes,
-        changed=bool(changes),
-        changes=[change.result() for change in changes],
-        diff=_diff(changes),
+    result = dict(
+        last.results, **plan.notes, changed=bool(changes), changes=[change.result(diff) for change in changes]
     )
+    if diff:
+        result["diff"] = _diff(changes)
+    return result
 
 
 def _apply(host: Host, changes: list[Change], make_plan: t.Callable[[], Plan]) -> tuple[list[Change], Plan]:
-    """Make the changes; all that were made, and the empty plan that shows that nothing is left to do."""
+    """Make the changes; all that were made, and the empty plan that shows that nothing is left to do.
+
+    :raises ApplyError: they were reverted, whatever it was that ended them.
+    """
     begun: list[Change] = []
     try:
         while True:
             for change in changes:
                 begun.append(change)
                 change.apply(host)
+                host.check_signals()
             plan = make_plan()
             if not plan.changes:
                 return _net(host, begun), plan
@@ -265,10 +286,7 @@ def _apply(host: Host, changes: list[Change], make_plan: t.Callable[[], Plan]) -
                 raise ConntrackError("after all changes were made, the host still differs: " + _describe(plan.changes))
             changes = plan.changes
     except BaseException as error:
-        kept = _revert(host, begun)
-        if not isinstance(error, ConntrackError):
-            raise
-        raise _apply_error(error, begun, kept) from error
+        raise _apply_error(error, begun, _revert(host, begun)) from error
 
 
 def _net(host: Host, begun: t.Sequence[Change]) -> list[Change]:
@@ -289,29 +307,41 @@ def _loads(changes: t.Sequence[Change]) -> bool:
     return any(isinstance(change, ModuleLoaded) for change in changes)
 
 
-def _revert(host: Host, begun: t.Sequence[Change]) -> list[tuple[Change, HostError]]:
-    """Revert in reverse order; what could not be reverted, and why."""
-    kept = []
-    for change in reversed(begun):
-        try:
-            change.revert(host)
-        except HostError as error:
-            kept.append((change, error))
+def _revert(host: Host, begun: t.Sequence[Change]) -> list[tuple[Change, BaseException]]:
+    """Revert in reverse order, to the end; what could not be reverted, and why."""
+    kept: list[tuple[Change, BaseException]] = []
+    with host.to_the_end():
+        for change in reversed(begun):
+            try:
+                change.revert(host)
+            # Whatever this one's trouble is, the others are still to be reverted, and all of it is told.
+            except BaseException as error:  # noqa: BLE001
+                kept.append((change, error))
     return kept
 
 
 def _apply_error(
-    error: ConntrackError, begun: t.Sequence[Change], kept: t.Sequence[tuple[Change, HostError]]
+    error: BaseException, begun: t.Sequence[Change], kept: t.Sequence[tuple[Change, BaseException]]
 ) -> ApplyError:
-    not_reverted = [f"{change.subject} ({change.layer}): {why.message}" for change, why in kept]
+    not_reverted = [f"{change.subject} ({change.layer}): {_words(why)}" for change, why in kept]
     reverted = [change.subject for change in reversed(begun) if all(change is not other for other, _why in kept)]
     if not_reverted:
         ending = "Could not be reverted: {0}. Check these by hand.".format("; ".join(not_reverted))
     else:
         ending = "The host is as it was before: reverted " + ", ".join(reverted) + "."
     advice = _ADVICE.get(error.code or 0, "") if isinstance(error, HostError) else ""
-    details = dict(error.details, reverted=reverted, not_reverted=not_reverted)
-    return ApplyError("{0}. {1}{2}".format(error.message.rstrip("."), ending, advice), **details)
+    details = error.details if isinstance(error, ConntrackError) else {}
+    return ApplyError(
+        "{0}. {1}{2}".format(_words(error).rstrip("."), ending, advice),
+        **dict(details, reverted=reverted, not_reverted=not_reverted),
+    )
+
+
+def _words(error: BaseException) -> str:
+    """What is to be said of an error; of one that nobody expected, also its kind."""
+    if isinstance(error, ConntrackError):
+        return error.message
+    return ": ".join(["unexpected " + type(error).__name__, *filter(None, [str(error)])])
 
 
 def _describe(changes: t.Sequence[Change]) -> str:
@@ -337,16 +367,16 @@ def _diff(changes: t.Sequence[Change]) -> list[dict[str, str]]:
                 "after": "".join(f"{change.subject} = {_word(change.after)}\n" for change in live),
             }
         )
-    for change in changes:
-        if isinstance(change, FileContent):
-            blocks.append(
-                {
-                    "before_header": change.subject,
-                    "after_header": change.subject,
-                    "before": change.before or "",
-                    "after": change.after or "",
-                }
-            )
+    blocks += [
+        {
+            "before_header": change.subject,
+            "after_header": change.subject,
+            "before": change.before or "",
+            "after": change.after or "",
+        }
+        for change in changes
+        if isinstance(change, FileContent)
+    ]
     return blocks
 
 

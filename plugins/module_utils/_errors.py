@@ -44,5 +44,9 @@ class HostError(ConntrackError):
         self.code = code
 
 
+class Interrupted(ConntrackError):
+    """A signal asked this process to end before it was done."""
+
+
 class ApplyError(ConntrackError):
     """A change failed after writing had begun; ``details`` tell what was reverted and what could not be."""

@@ -13,11 +13,15 @@ import contextlib
 import errno
 import fcntl
 import os
+import signal
 import stat
 import time
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Interrupted, Refused
+
+if t.TYPE_CHECKING:
+    import subprocess
 
 _MAX_LINKS = 40  # as in the kernel's path walk
 
@@ -48,11 +52,34 @@ _CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
 
 _T = t.TypeVar("_T")
 
-_32_BIT_MACHINES = ("i386", "i486", "i586", "i686", "armv5", "armv6", "armv7", "armv8l", "mips", "ppc", "riscv32")
+#: What asks a run to end: Ctrl-C where the controller changes its own host; kill, `systemctl stop` and a shutdown; and the
+#: end of the terminal, which Ansible has ssh make unless it pipelines, so also a connection that broke. Others either
+#: cannot be caught, or are sent by nobody who means to end a program in an orderly way.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+#: Seconds that a program may take. Listing 100,000 rules took nft 2.7 s, and a load or an unloading takes well below one;
+#: so one that takes longer hangs, on any host that is of use.
+PROGRAM_SECONDS = 60
+
+#: Seconds to wait for one that was killed: what the kernel is doing for it may have to come to an end first.
+_END_SECONDS = 5
+
+#: Seconds between looks at whether one came, while a program runs or time passes.
+_LOOK_SECONDS = 0.2
+
+#: Kernels from 6.3 on tell the size of their pointers by it (address_bits_show() in kernel/ksysfs.c).
+_ADDRESS_BITS = "/sys/kernel/address_bits"
+
+#: Each line begins with an address, all digits of it, which are zeros for who may not know it (s_show() in
+#: kernel/kallsyms.c); seen with 16 on 6.18, for a 32-bit program and without root.
+_SYMBOLS = "/proc/kallsyms"
+
+#: Not armv8l: so does a 64-bit kernel call itself to a 32-bit program, and no other kernel does.
+_32_BIT_MACHINES = ("i386", "i486", "i586", "i686", "armv5", "armv6", "armv7", "mips", "ppc", "riscv32")
 
 
 def _pointer_bytes(machine: str) -> int:
-    """Bytes of a kernel pointer, which is what one bucket takes, for an ``uname -m`` name."""
+    """Bytes of a kernel pointer for an ``uname -m`` name."""
     is_32_bit = machine.startswith(_32_BIT_MACHINES) and "64" not in machine
     return 4 if is_32_bit else 8
 
@@ -76,20 +103,57 @@ def printable(value: t.Any) -> t.Any:
     return [printable(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+class Look(t.NamedTuple):
+    """The start of a regular file.
+
+    :ivar content: its first bytes.
+    :ivar size: bytes of the whole file, as its directory has it; 0 for files of /proc.
+    :ivar is_executable: whether anybody may execute it.
+    """
+
+    content: bytes
+    size: int
+    is_executable: bool
+
+
 class Host:
     """A machine, or a recorded tree of one.
 
     :ivar is_root: whether this process has user id 0.
     :param root: directory that stands for ``/``.
     :param page_size: bytes of a memory page; by default this machine's.
-    :param pointer_bytes: bytes of a kernel pointer; by default this machine's.
+    :param pointer_bytes: bytes of a kernel pointer; by default what the kernel tells.
     """
 
     def __init__(self, root: str = "/", page_size: int | None = None, pointer_bytes: int | None = None) -> None:
         self._root = root.rstrip("/")
         self.is_root = os.geteuid() == 0
+        self._signal: str | None = None
+        self._may_end = True
         self.page_size = page_size or os.sysconf("SC_PAGE_SIZE")
-        self.pointer_bytes = pointer_bytes or _pointer_bytes(os.uname().machine)
+        self._pointer_bytes = pointer_bytes
+
+    @property
+    def pointer_bytes(self) -> int:
+        """Bytes of a kernel pointer, which is what one bucket takes.
+
+        The kernel's, also where it says to a 32-bit program, or by ``setarch``, that it is a 32-bit one: by
+        /sys/kernel/address_bits, by the width of addresses in /proc/kallsyms, and where it has neither by ``uname -m``,
+        which then is believed.
+        """
+        if self._pointer_bytes is None:
+            self._pointer_bytes = self._told_pointer_bytes() or _pointer_bytes(os.uname().machine)
+        return self._pointer_bytes
+
+    def _told_pointer_bytes(self) -> int | None:
+        bits = digits = None
+        with contextlib.suppress(HostError):
+            bits = {"32": 32, "64": 64}.get(self.read_value(_ADDRESS_BITS) or "")
+        if bits is None:
+            with contextlib.suppress(HostError):
+                digits = len(next(iter(self.lines(_SYMBOLS)), b"").partition(b" ")[0])
+            bits = {8: 32, 16: 64}.get(digits or 0)
+        return None if bits is None else bits // 8
 
     # --- paths
 
@@ -138,6 +202,41 @@ class Host:
             return None
         except OSError as error:
             raise HostError("read", path, error.strerror, error.errno) from error
+
+    def look(self, path: str, most: int) -> Look | None:
+        """The start of a regular file; None where there is none, or something else has that name.
+
+        It never waits, as reading a FIFO or a terminal does, and opens no device.
+
+        :param most: bytes to read.
+        :raises HostError: the file is there but cannot be read.
+        """
+        try:
+            place = self._readable(path)
+        except HostError:
+            return None  # links that lead round in a ring
+        try:
+            if not stat.S_ISREG(os.stat(place).st_mode):
+                return None
+            descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            with _closing(descriptor):
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    return None
+                content = os.read(descriptor, most)
+                # Files of /proc have no size.
+                while content and len(content) < most and len(content) != status.st_size:
+                    more = os.read(descriptor, most - len(content))
+                    if not more:
+                        break
+                    content += more
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return None
+            raise HostError("read", path, error.strerror, error.errno) from error
+        return Look(content, status.st_size, bool(status.st_mode & 0o111))
 
     def read_value(self, path: str) -> str | None:
         """The content of a kernel file as text without white space around it, or None when there is no such file."""
@@ -245,9 +344,9 @@ class Host:
         Not so what is no regular file, above all a link to /dev/null, which masks a configuration file.
         """
         target = self.resolve(path)
-        if os.path.lexists(self._at(target)):
-            if not os.path.isfile(self._at(target)) or not os.access(self._at(target), os.W_OK):
-                return False
+        place = self._at(target)
+        if os.path.lexists(place) and not (os.path.isfile(place) and os.access(place, os.W_OK)):
+            return False
         directory = os.path.dirname(target)
         while not os.path.lexists(self._at(directory)):
             directory = os.path.dirname(directory)
@@ -256,7 +355,7 @@ class Host:
     # --- changing
 
     @contextlib.contextmanager
-    def alone(self) -> t.Iterator[None]:
+    def lock(self) -> t.Iterator[None]:
         """Keep every other run that changes this host waiting, from before it observes until after it observed again.
 
         The lock ends with the process, however that ends. It is of no use in check mode, which writes nothing.
@@ -272,12 +371,72 @@ class Host:
             reason = "{0}. It keeps two runs from changing this host at once: make {1} a directory that root can write"
             raise HostError("lock", LOCK_FILE, reason.format(error.strerror, directory), error.errno) from error
         with _closing(descriptor):
-            _lock(descriptor)
+            self._lock(descriptor)
             # For the message of one that waits in vain; where /run is full, that has to do without.
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
             yield
+
+    def _lock(self, descriptor: int) -> None:
+        """Wait for the lock, and not for ever: a run that hangs is for somebody to look at.
+
+        :raises Refused: it was not to be had.
+        """
+        end = time.monotonic() + _LOCK_SECONDS
+        while True:
+            self.check_signals()
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    break
+            except OSError as error:
+                raise HostError("lock", LOCK_FILE, error.strerror, error.errno) from error
+            time.sleep(0.1)
+        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
+        raise Refused(
+            f"another run is changing this host: process {holder} holds {LOCK_FILE}, and did not end in {_LOCK_SECONDS} s. Nothing was changed. Run"
+            " this again when that process has ended; end it if it hangs"
+        )
+
+    @contextlib.contextmanager
+    def heeding_signals(self) -> t.Iterator[None]:
+        """Have a signal that asks this process to end wait until the next :meth:`check_signals`.
+
+        So none comes in the middle of a step, of which it would not be known whether it was made. One that is ignored,
+        as by nohup, stays ignored. Python tells signals to the main thread alone; in another this does nothing.
+        """
+
+        def note(number: int, _frame: t.Any) -> None:
+            self._signal = self._signal or signal.Signals(number).name
+
+        before: dict[signal.Signals, t.Any] = {}
+        self._signal = None
+        try:
+            with contextlib.suppress(ValueError):  # not the main thread
+                for number in _ENDING:
+                    if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                        before[number] = signal.signal(number, note)
+            yield
+        finally:
+            for heeded, handler in before.items():
+                signal.signal(heeded, handler)
+
+    @contextlib.contextmanager
+    def to_the_end(self) -> t.Iterator[None]:
+        """Have :meth:`check_signals` pass over any, so that what is reverted is reverted to the end."""
+        self._may_end = False
+        try:
+            yield
+        finally:
+            self._may_end = True
+
+    def check_signals(self) -> None:
+        """:raises Interrupted: a signal came that asks this process to end."""
+        if self._signal is not None and self._may_end:
+            raise Interrupted(f"this run was ended by {self._signal}")
 
     def write_value(self, path: str, value: str) -> None:
         """Write a kernel file with a single write(2), so that the kernel takes the value whole or not at all.
@@ -328,7 +487,7 @@ class Host:
         """Replace a file's content so that a power cut leaves the old or the new file, whole.
 
         Links are followed. An existing file keeps its owner, mode and SELinux context; a new one gets mode 0644.
-        The data and then the directory entry are flushed to disk before this returns. Call it inside :meth:`alone`.
+        The data and then the directory entry are flushed to disk before this returns. Call it inside :meth:`lock`.
 
         :raises HostError: the file is as it was, or, where flushing the directory failed, is the new one.
         """
@@ -424,36 +583,83 @@ class Host:
         return results[0]
 
     def wait(self, seconds: float) -> None:
-        """Let this many seconds pass."""
-        time.sleep(seconds)
+        """Let this many seconds pass.
+
+        :raises Interrupted: a signal ended that.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            self.check_signals()
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, _LOOK_SECONDS))
 
     def clock(self) -> float:
         """Seconds since boot, sleep not counted (CLOCK_MONOTONIC), as the stamps of the kernel's log count them too."""
         return time.monotonic()
 
-    def run(self, command: t.Sequence[str]) -> str:
+    def run(self, command: t.Sequence[str], seconds: float | None = None) -> str:
         """Run a program, without a shell, in the C locale; its standard output.
 
-        :raises HostError: the program is missing or ended with an error; the reason is what it said.
+        :param seconds: how long it may take; by default PROGRAM_SECONDS.
+        :raises HostError: the program is missing, ended with an error, or took too long and was ended; the reason is what
+            it said.
+        :raises Interrupted: a signal came, and the program was ended.
         """
         import subprocess
 
+        limit = PROGRAM_SECONDS if seconds is None else seconds
+        end = time.monotonic() + limit
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
         try:
-            # stdin is closed so that nothing can ask; check=False because the exit code becomes our own error.
-            result = subprocess.run(
+            # stdin is closed so that nothing can ask. A session of its own makes it and what it starts one group, and keeps
+            # Ctrl-C in a terminal from it, which is for this process to act on.
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 env=environment,
-                check=False,
+                start_new_session=True,
             )
         except OSError as error:
             raise HostError("run", command[0], error.strerror, error.errno) from error
-        if result.returncode != 0:
-            said = (result.stderr or result.stdout).decode("utf-8", "replace").strip()
-            raise HostError("run", " ".join(command), said or f"exit code {result.returncode}")
-        return result.stdout.decode("utf-8", "replace")
+        try:
+            while True:
+                try:
+                    output, errors = process.communicate(timeout=_LOOK_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    self.check_signals()
+                    if time.monotonic() >= end:
+                        reason = f"it did not end within {limit} s, and " + _end(process)
+                        raise HostError("run", " ".join(command), reason) from None
+        except BaseException as error:
+            if not isinstance(error, HostError):
+                _end(process)
+            raise
+        if process.returncode != 0:
+            said = (errors or output).decode("utf-8", "replace").strip()
+            raise HostError("run", " ".join(command), said or f"exit code {process.returncode}")
+        return output.decode("utf-8", "replace")
+
+
+def _end(process: subprocess.Popen[bytes]) -> str:
+    """Kill a program and what it started, as far as that is of its group; what came of it, in words."""
+    import subprocess
+
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"cannot be ended: process {process.pid} hangs in the kernel, perhaps until the next boot"
+    finally:
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+    return "was ended"
 
 
 @contextlib.contextmanager
@@ -507,29 +713,6 @@ def _records(descriptor: int) -> t.Iterator[bytes]:
             return
         yield record
     raise HostError("read", KERNEL_LOG, "it grows faster than it can be read")
-
-
-def _lock(descriptor: int) -> None:
-    """Wait for the lock, and not for ever: a run that hangs is for somebody to look at.
-
-    :raises Refused: it was not to be had.
-    """
-    end = time.monotonic() + _LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                break
-        except OSError as error:
-            raise HostError("lock", LOCK_FILE, error.strerror, error.errno) from error
-        time.sleep(0.1)
-    holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
-    raise Refused(
-        f"another run is changing this host: process {holder} holds {LOCK_FILE}, and did not end in {_LOCK_SECONDS} s. Nothing was changed. Run"
-        " this again when that process has ended; end it if it hangs"
-    )
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -79,14 +79,16 @@ class Key:
 
     @property
     def former_names(self) -> tuple[str, ...]:
-        """Names that kernels before 4.9 had and none has since, with dots."""
+        """Names that no kernel since 4.9 has, with dots.
+
+        The first, and the second for max, are those of kernels before; the others are mixtures that people write.
+        """
         if not self.name.startswith("nf_conntrack_"):
             return ()
-        suffix = "ip_conntrack_" + self.name[len("nf_conntrack_") :]
-        former = ["net.ipv4.netfilter." + suffix]
-        if self.name == MAX:
-            former.append("net.ipv4." + suffix)
-        return tuple(former)
+        suffix = self.name[len("nf_") :]
+        names = [f"net.{path}{prefix}_{suffix}" for prefix in ("ip", "nf") for path in ("ipv4.netfilter.", "ipv4.")]
+        names += [f"net.netfilter.ip_{suffix}", f"net.ip_{suffix}", f"net.nf_{suffix}"]
+        return tuple(name for name in names if name not in self.aliases)
 
 
 #: Shapes of a timeout's name. ``nf_conntrack_tcp_timeout_established``, ``nf_conntrack_udp_timeout``,

@@ -15,14 +15,14 @@ description:
   - Reads the state of connection tracking on a Linux host into C(ansible_facts.conntrack). It tells how full the
     table is and whether that is well, its timeouts and settings, its counters, the memory that it takes, what the
     kernel's log says of it, the host's TCP sockets by state, who logs packets, which kernel modules are loaded, what the
-    next boot will set, and where the running kernel or a file differs from that.
+    next boot will set, where the running kernel or a file differs from that, and what else on the host sets the same keys.
   - It starts no command and loads no kernel module, so a host without connection tracking stays without it.
   - It works without root. What cannot be read is V(null) and listed in C(unreadable).
 options:
   gather_subset:
     description:
       - The parts to read. Parts are V(table), V(timeouts), V(settings), V(statistics), V(sockets), V(logging),
-        V(modules), V(persistent), V(memory), V(kernel_log), V(namespaces) and V(health).
+        V(modules), V(persistent), V(writers), V(memory), V(kernel_log), V(namespaces) and V(health).
       - V(all), and an empty list too, picks every part but V(namespaces), which looks at every process of the host and
         is read where it is named.
       - V(health) reads the parts that its verdict stands on, also where they are not picked to be returned. Those that are
@@ -503,7 +503,12 @@ ansible_facts:
                   boot does not read, such as C(/etc/sysctl.conf) on Debian 13, and all where systemd-sysctl is masked.
                   V(not_at_load) if the line is lost when
                   C(nf_conntrack) is loaded after the boot applied it. V(former_name) and V(unknown_key) if no kernel of
-                  today, or not this one, has the key. V(invalid_value) if the kernel will refuse the value.
+                  today, or not this one, has the key. V(invalid_value) if the kernel will refuse the value. V(malformed)
+                  if the line was meant to set a key and is no assignment. V(race) if modprobe and udev set the key to
+                  different values at each load. V(not_loaded) if the line was meant to have the boot load
+                  C(nf_conntrack), and loads nothing; the key is then C(nf_conntrack). V(writer) if
+                  something else sets the key to another value than the boot does, or a script may, see
+                  RV(ansible_facts.conntrack.writers).
               returned: always
               type: str
             key:
@@ -523,7 +528,7 @@ ansible_facts:
               returned: always
               type: str
             line:
-              description: The line.
+              description: The line. V(null) where a writer has none.
               returned: always
               type: int
             message:
@@ -538,6 +543,65 @@ ansible_facts:
               file: /etc/sysctl.d/50-conntrack.conf
               line: 1
               message: nf_conntrack_max is 65536, but the boot sets 1048576 (/etc/sysctl.d/50-conntrack.conf:1)
+        writers:
+          description:
+            - What sets keys of connection tracking, the hashsize or timeouts beside the files that the boot reads for that.
+              They are told where the rules of the program are certain, namely ufw, tuned's active profile, kube-proxy,
+              pve-firewall and the kernel's command line, and named with the line where they are not, namely iptables-services,
+              C(/etc/rc.local), units of systemd, cron, scripts of NetworkManager, ifupdown and networkd-dispatcher, init
+              scripts, C(install) lines of modprobe.d and udev rules about anything but C(nf_conntrack), and systemd's credentials.
+              Scripts that a unit, a table or
+              C(/etc/rc.local) calls are searched too.
+            - Files alone are read, at most 5000 of them with 32 MiB in all, 256 KiB of each and for 2 seconds. What was left
+              out or could not be read is in RV(ansible_facts.conntrack.unreadable).
+          returned: if O(gather_subset) has V(writers)
+          type: list
+          elements: dict
+          contains:
+            writer:
+              description: The program, unit or file that sets the key.
+              returned: always
+              type: str
+            file:
+              description: The file that says so.
+              returned: always
+              type: str
+            line:
+              description: The line of that file. V(null) where there is none, as for what a program sets by default.
+              returned: always
+              type: int
+            key:
+              description: The key, by its full name; the hashsize is C(nf_conntrack_buckets). V(null) where it is not known.
+              returned: always
+              type: str
+            value:
+              description: What it is set to. V(null) where that is not known, or it is not set at all.
+              returned: always
+              type: int
+            when:
+              description: When that happens, in words.
+              returned: always
+              type: str
+            certain:
+              description:
+                - Whether the program's rules say so. V(false) for a line of a script, which may come to it or not.
+              returned: always
+              type: bool
+            message:
+              description: All of it in one sentence.
+              returned: always
+              type: str
+          sample:
+            - writer: ufw
+              file: /etc/ufw/sysctl.conf
+              line: 3
+              key: nf_conntrack_max
+              value: 50000
+              when: when ufw starts or reloads
+              certain: true
+              message: >-
+                ufw sets nf_conntrack_max to 50000 when ufw starts or reloads (/etc/ufw/sysctl.conf:3), in a race with what
+                applies sysctl.d
         memory:
           description:
             - What the table takes of the host's memory. V(null) if connection tracking is absent.
@@ -754,7 +818,7 @@ ansible_facts:
                       V(insert_failures) and V(chains) for what the counters say. V(kernel_log) and
                       V(kernel_log_elsewhere) for lines of the kernel that a table is full, this one or that of another
                       network namespace; after a day they are a note. V(namespaces) if the table of another is nearly full.
-                      V(no_limit), V(timeouts), V(load), V(drift), V(lines_without_effect) and V(boot) for what is set, live
+                      V(no_limit), V(timeouts), V(load), V(drift), V(writers), V(lines_without_effect) and V(boot) for what is set, live
                       and at the next boot. V(unused) if it is loaded and nothing needs it.
                   returned: always
                   type: str

@@ -31,8 +31,9 @@ description:
     C(/etc/modprobe.d/00-netops-conntrack-modules.conf). That also stops loads that a rule, another module or an alias
     asks for, such as C(iptables-legacy -t nat -L). The file sorts first, because the first C(install) of a module
     wins."
-  - All changes of a call are one transaction. When a change fails, those made before it are reverted; modules that were
-    unloaded are loaded again, but without their entries and live values.
+  - All changes of a call are one transaction. When a change fails, or the run is interrupted, those made before are reverted,
+    and the error says so, as the host's log does. Modules that were unloaded are loaded again, but without their entries
+    and live values.
   - After the changes the host is read again. If it is not as asked for, the module reverts its changes and fails.
 version_added: 1.0.0
 author:
@@ -132,12 +133,23 @@ changes:
       description: V(runtime) for a module, V(boot) for a file.
       type: str
     before:
-      description: V(loaded) or V(not loaded), or the file's content before; null where there was none.
+      description: V(loaded) or V(not loaded), of a file its content before; null where there was none.
+      returned: of a file with C(--diff) only
       type: str
     after:
-      description: V(loaded) or V(not loaded), or the file's content after; null where there is none.
+      description: V(loaded) or V(not loaded), of a file its content after; null where there is none.
+      returned: of a file with C(--diff) only
       type: str
+    before_bytes:
+      description: The size of a file before; null where there was none.
+      returned: of a file
+      type: int
+    after_bytes:
+      description: The size of a file after; null where there is none.
+      returned: of a file
+      type: int
   sample:
+    - {subject: /etc/modprobe.d/00-netops-conntrack-modules.conf, layer: boot, before_bytes: null, after_bytes: 83}
     - {subject: nf_nat, layer: runtime, before: loaded, after: not loaded}
 stack:
   description: The stack that was asked for.
@@ -273,7 +285,7 @@ not_reverted:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks import observed as stacks_observed
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks import plan as stacks_plan
@@ -290,10 +302,12 @@ def main() -> None:
     )
     request = stacks_observed.Request(module.params["stack"], module.params["state"], module.params["force"])
     try:
-        result = stacks_plan.run(Host(), request, module.check_mode)
+        result = stacks_plan.run(Host(), request, module.check_mode, module._diff)  # noqa: SLF001
         for warning in result["notices"]:
             module.warn(warning)
     except ConntrackError as error:
+        if isinstance(error, ApplyError):
+            module.log(printable(error.message))  # nobody may be there any more to be told
         module.fail_json(**printable(dict(error.details, msg=error.message)))
     module.exit_json(**printable(result))
 

@@ -12,7 +12,7 @@ description:
   - Sets the maximum number of entries, the number of buckets (hashsize), timeouts and other C(nf_conntrack) keys in the
     running kernel, and makes later boots and later loads of C(nf_conntrack) set the same values.
   - All changes of a call are one transaction. What can be refused is refused before anything is written. When a change
-    fails, those made before it are reverted, and the error says so.
+    fails, or the run is interrupted, those made before are reverted, and the error says so, as the host's log does.
   - After the changes the host is read again. If a value did not take, the module reverts its changes and fails.
   - "For boots it writes sysctl lines into a drop-in of its own, C(/etc/sysctl.d/zz-netops-conntrack.conf), the hashsize
     into C(/etc/modprobe.d/zz-netops-conntrack.conf), and a udev rule, C(/etc/udev/rules.d/99-netops-conntrack.rules),
@@ -140,6 +140,8 @@ options:
   load:
     description:
       - V(true) loads C(nf_conntrack) now and at every boot, as O(scope) says.
+      - After a load it waits until udev has applied its rules, which set values too. If that takes more than 30 seconds, the
+        module reverts its changes and fails.
       - A line in C(modprobe.d) that keeps it out, an C(install) such as C(/bin/false), or for boots a C(blacklist), is
         refused and named. M(netops.conntrack.conntrack_modules) with
         O(netops.conntrack.conntrack_modules#module:state=present) takes such lines away.
@@ -233,13 +235,24 @@ changes:
       description: V(runtime) or V(boot).
       type: str
     before:
-      description: The value or the file's content before; null where there was none.
+      description: The value before, of a file its content; null where there was none.
+      returned: of a file with C(--diff) only
       type: raw
     after:
-      description: The value or the file's content after; null where there is none.
+      description: The value after, of a file its content; null where there is none.
+      returned: of a file with C(--diff) only
       type: raw
+    before_bytes:
+      description: The size of a file before; null where there was none.
+      returned: of a file
+      type: int
+    after_bytes:
+      description: The size of a file after; null where there is none.
+      returned: of a file
+      type: int
   sample:
     - {subject: nf_conntrack_max, layer: runtime, before: 65536, after: 131072}
+    - {subject: /etc/sysctl.d/zz-netops-conntrack.conf, layer: boot, before_bytes: null, after_bytes: 99}
 settings:
   description: Runtime and boot value of each key that was asked for, as they are after the changes.
   returned: success
@@ -349,11 +362,52 @@ kept_live:
   returned: success
   type: list
   elements: str
-skipped:
-  description: Keys left out because this kernel does not have them.
+missing:
+  description: The keys that this kernel does not have, and that were left out with O(missing_keys=skip).
   returned: success
   type: list
   elements: str
+writers:
+  description:
+    - What will set a key that was asked for to another value, such as ufw, tuned, kube-proxy or a line of C(/etc/rc.local),
+      each with a warning. M(netops.conntrack.conntrack_facts) tells more of them, in C(writers).
+    - What yields to C(/etc/sysctl.d), as tuned does by default, is not among them.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    writer:
+      description: The program, unit or file that sets it.
+      type: str
+    file:
+      description: The file that says so.
+      type: str
+    line:
+      description: The line of that file; null where there is none.
+      type: int
+    key:
+      description: The key.
+      type: str
+    value:
+      description: What it is set to.
+      type: int
+    when:
+      description: When.
+      type: str
+    certain:
+      description: Whether the program's rules say so, or a script may do it or not.
+      type: bool
+    message:
+      description: All of it in one sentence.
+      type: str
+  sample: []
+unsearched:
+  description:
+    - What was not searched for such writers, because there is very much of it or it could not be read, each with a warning.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 reverted:
   description: What was reverted after a change failed.
   returned: when a change failed
@@ -368,7 +422,7 @@ not_reverted:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
 from ansible_collections.netops.conntrack.plugins.module_utils._settings import plan as settings_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import parse
@@ -396,10 +450,15 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = settings_plan.run(Host(), parse(module.params), module.check_mode)
+        result = settings_plan.run(Host(), parse(module.params), module.check_mode, module._diff)  # noqa: SLF001
     except ConntrackError as error:
+        if isinstance(error, ApplyError):
+            module.log(printable(error.message))  # nobody may be there any more to be told
         module.fail_json(**printable(dict(error.details, msg=error.message)))
-    module.exit_json(**printable(result))
+    result = printable(result)
+    for message in [writer["message"] for writer in result["writers"]] + result["unsearched"]:
+        module.warn(message)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

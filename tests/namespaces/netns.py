@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import typing as t
@@ -24,6 +25,14 @@ from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 LIMIT = Path("/proc/sys/net/netfilter/nf_conntrack_max")
 
 _numbers = itertools.count()
+
+
+def _end(number: int, _frame: t.Any) -> None:
+    raise SystemExit(128 + number)
+
+
+# What ends a run from outside, such as a time limit, is to leave nothing behind either.
+signal.signal(signal.SIGTERM, _end)
 
 
 def run(*command: str) -> str:

@@ -7,9 +7,16 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.module_utils._boot.at_load import UDEV, Applier, AtLoad
+from ansible_collections.netops.conntrack.plugins.module_utils._boot.loads import BootLoads
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import BootFiles
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import SysctlProgram
-from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, systemd_sysctl
+from ansible_collections.netops.conntrack.plugins.module_utils._config import (
+    modprobe_d,
+    procps_sysctl,
+    sysctl_command,
+    systemd_sysctl,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Reading
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import LOAD_FILE, SYSCTL_FILE, UDEV_FILE
 
@@ -41,9 +48,16 @@ def boot_files(
     :param modprobe_files: text by path.
     :param udev_rule: text of the collection's own rule; None where it is not there.
     """
+    sysctl_files = drop_ins(systemd_sysctl.KIND, sysctl_d or {}, program.reading)
+    by_procps = program.values is procps_sysctl.BootValues
+    name = sysctl_command.PROCPS if by_procps else sysctl_command.SYSTEMD
+    only = (procps_sysctl.PATTERN,) if by_procps else ("net/netfilter",)
+    own = (Applier(UDEV, UDEV_FILE, 5, name, only, sysctl_files),)
     return BootFiles(
         program=program,
-        sysctl_d=drop_ins(systemd_sysctl.KIND, sysctl_d or {}, program.reading),
+        sysctl_d=sysctl_files,
+        at_load=AtLoad(() if udev_rule is None else own, own),
+        loads=BootLoads((), is_by_systemd=not by_procps, aliases=frozenset()),
         modprobe_d=drop_ins(modprobe_d.KIND, modprobe_files or {}, modprobe_d.READING),
         command_line=command_line,
         own={UDEV_FILE: udev_rule, LOAD_FILE: None},

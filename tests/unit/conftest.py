@@ -28,7 +28,11 @@ from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import KERNEL_LOG, LOCK_FILE, Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import KERNEL_LOG, LOCK_FILE, Host, Look
+from ansible_collections.netops.conntrack.plugins.module_utils._writers.files import Files, Limits
+
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._writers.writer import Writer
 
 # Time limits on single examples fail on a machine that is busy with something else. `make fuzz` looks at more examples.
 hypothesis.settings.register_profile("unit", deadline=None, max_examples=50)
@@ -70,6 +74,10 @@ class RecordedHost(Host):
         self._check(path)
         return super().read(path)
 
+    def look(self, path: str, most: int) -> Look | None:
+        self._check(path)
+        return super().look(path, most)
+
     def lines(self, path: str) -> t.Iterator[bytes]:
         self._check(path)
         return super().lines(path)
@@ -86,7 +94,7 @@ class RecordedHost(Host):
         self._check(path)
         return super().link(path)
 
-    def run(self, command: t.Sequence[str]) -> str:
+    def run(self, command: t.Sequence[str], seconds: float | None = None) -> str:
         words = " ".join(command)
         self.ran.append(words)
         answer = self.answers.get(words, "")
@@ -204,6 +212,9 @@ def run_module(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.A
         given = dict(arguments or {}, _ansible_check_mode=check, _ansible_diff=diff, _ansible_remote_tmp="/nonexistent")
         # A run is a process of its own, which starts without those of the run before.
         warnings._global_warnings.clear()
+        # Nor is it the controller, whose code the test of a playbook has in this process. ansible-core has it from 2.19 on.
+        if hasattr(warnings, "_internal"):
+            monkeypatch.setattr(warnings._internal, "is_controller", False)
         printed = io.StringIO()
         with _module_arguments(given), contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as ended:
             module.main()
@@ -212,3 +223,34 @@ def run_module(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.A
         return result
 
     return run
+
+
+@pytest.fixture
+def files_of(tmp_path: Path) -> t.Callable[..., Files]:
+    """``files_of({path: text})``: a host of these files alone, as writers are searched for.
+
+    A tuple's second member makes a file executable.
+    """
+
+    def make(
+        tree: t.Mapping[str, str | tuple[str, bool]], limits: Limits | None = None, **more: t.Callable[[], float]
+    ) -> Files:
+        for path, entry in tree.items():
+            text, is_executable = (entry, False) if isinstance(entry, str) else entry
+            place = tmp_path / path.lstrip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(text.encode("utf-8", "surrogateescape"))
+            place.chmod(0o755 if is_executable else 0o644)
+        return Files(Host(str(tmp_path)), limits, **more)
+
+    return make
+
+
+@pytest.fixture
+def told() -> t.Callable[..., list[tuple[t.Any, ...]]]:
+    """``told(writers)``: key, value, file, line and certainty of each."""
+
+    def tell(writers: t.Iterable[Writer]) -> list[tuple[t.Any, ...]]:
+        return [(found.key, found.value, found.path, found.line, found.certain) for found in writers]
+
+    return tell

@@ -21,7 +21,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
-from ansible_collections.netops.conntrack.plugins.module_utils._host import TEMPORARY, Host
+from ansible_collections.netops.conntrack.plugins.module_utils._host import KERNEL_LOG, TEMPORARY, Host, Look
 
 RECORDED = Path(__file__).resolve().parent / "fixtures" / "hosts"
 
@@ -55,12 +55,11 @@ def _recorded(name: str) -> tuple[dict[str, t.Any], dict[str, Entry]]:
     recorded = json.loads((RECORDED / (name + ".json")).read_text(encoding="utf-8"))
     tree: dict[str, Entry] = {}
     for path, entry in recorded["tree"].items():
-        if isinstance(entry, str):
-            entry = {"content": entry}
-        tree[path] = entry.get("link") or (
-            entry["content"].encode("utf-8", "surrogateescape") if "content" in entry else None
+        about = {"content": entry} if isinstance(entry, str) else entry
+        tree[path] = about.get("link") or (
+            about["content"].encode("utf-8", "surrogateescape") if "content" in about else None
         )
-        if entry.get("mode", "").startswith("04") and path.startswith("/proc/sys/net/"):
+        if about.get("mode", "").startswith("04") and path.startswith("/proc/sys/net/"):
             recorded.setdefault("read_only", set()).add(path)
     return recorded, tree
 
@@ -83,13 +82,16 @@ class FakeKernel(Host):
     :ivar ran: every command run.
     :ivar steps: how many operations that change anything were begun.
     :ivar fails: error by the number of the operation (from 0) it comes at.
+    :ivar signals: signal that this process gets during the operation of that number.
     :ivar fails_late: whether such an operation takes effect before it fails.
     :ivar clamps: by name, the value that the kernel silently makes of any other.
     :ivar locked: whether a run has the host to itself, without which nothing may be changed.
     :ivar read_unlocked: every path that was read while no run had.
+    :ivar late_udev: whether a udevd applies its rules only when it is waited for, or when the run has ended; else they are
+        applied before a load ends, and there is no udevd to wait for unless the tree has its socket.
     """
 
-    def __init__(self, name: str, changes: t.Mapping[str, Entry] | None = None) -> None:
+    def __init__(self, name: str, changes: t.Mapping[str, Entry] | None = None, late_udev: bool = False) -> None:
         recorded, self.tree = _recorded(name)
         super().__init__("/nonexistent", recorded["page_size"], recorded["pointer_bytes"])
         self.is_root = True
@@ -98,10 +100,15 @@ class FakeKernel(Host):
         self.ran: list[str] = []
         self.steps = 0
         self.fails: dict[int, BaseException] = {}
+        self.signals: dict[int, int] = {}
         self.fails_late = False
         self.clamps: dict[str, int] = {}
         self.locked = False
         self.read_unlocked: list[str] = []
+        self.late_udev = late_udev
+        self._has_event = False
+        if late_udev:
+            self.put(UDEV_SOCKET, b"")
         for path in ("/proc/sys/net", "/sys/module"):
             self.put(path, None)
         for path, entry in (changes or {}).items():
@@ -116,6 +123,10 @@ class FakeKernel(Host):
         self._built_in = {
             path: entry for path, entry in self.tree.items() if path in self._appears and path != "/sys/module"
         }
+
+    def _at(self, path: str) -> str:
+        # Every operation on the real machine begins here, and this host is not on it.
+        raise NotImplementedError(f"the double does not know what is to be done with {path}")
 
     # --- the tree
 
@@ -166,6 +177,28 @@ class FakeKernel(Host):
             raise _error("read", path, errno.EISDIR)
         return t.cast("bytes | None", content)
 
+    def link(self, path: str) -> str | None:
+        above, name = posixpath.split(path)
+        entry = self.tree.get(posixpath.join(self.resolve(above), name))
+        return entry if isinstance(entry, str) else None
+
+    def kernel_log(self, wanted: bytes) -> list[bytes] | None:
+        records = self.read(KERNEL_LOG)
+        return None if records is None else [record for record in records.splitlines(True) if wanted in record]
+
+    def clock(self) -> float:
+        return 0.0
+
+    def inside(self, namespace: str, function: t.Callable[[], t.Any]) -> t.Any:
+        raise NotImplementedError(f"the double has no network namespaces to enter, and so not {namespace}")
+
+    def look(self, path: str, most: int) -> Look | None:
+        try:
+            content = self.tree.get(self.resolve(path))
+        except HostError:
+            return None
+        return Look(content[:most], len(content), True) if isinstance(content, bytes) else None
+
     def lines(self, path: str) -> t.Iterator[bytes]:
         return iter((self.read(path) or b"").splitlines(True))
 
@@ -202,17 +235,20 @@ class FakeKernel(Host):
     # --- changing
 
     @contextlib.contextmanager
-    def alone(self) -> t.Iterator[None]:
+    def lock(self) -> t.Iterator[None]:
         assert not self.locked, "a run that waits for itself"
         self.locked = True
         try:
             yield
         finally:
+            self.settle()
             self.locked = False
 
     def _step(self, effect: t.Callable[[], t.Any]) -> t.Any:
         assert self.locked, "a change while another run may be at it"
         error = self.fails.get(self.steps)
+        if self.steps in self.signals:
+            os.kill(os.getpid(), self.signals[self.steps])
         self.steps += 1
         if error is not None and not self.fails_late:
             raise error
@@ -250,7 +286,7 @@ class FakeKernel(Host):
             if self.fails_late and self.steps in self.fails:
                 self.steps += 1
                 raise self.fails[self.steps - 1]
-            self._step(lambda: [self.put(directory, None) for directory in missing])
+            self._step(lambda: self.tree.update(dict.fromkeys(missing)))
         return missing
 
     def remove_directory(self, path: str) -> None:
@@ -302,12 +338,39 @@ class FakeKernel(Host):
 
     # --- modules and boots
 
-    def run(self, command: t.Sequence[str]) -> str:
-        words = " ".join(command)
-        self.ran.append(words)
-        effects = {"modprobe nf_conntrack": self._modprobe, "rmmod nf_conntrack": self.unload}
-        self._step(effects.get(words, lambda: None))
+    def run(self, command: t.Sequence[str], seconds: float | None = None) -> str:
+        self.ran.append(" ".join(command))
+        self._step(self._effect(command))
         return ""
+
+    def _effect(self, command: t.Sequence[str]) -> t.Callable[[], t.Any]:
+        """What a command does.
+
+        :raises NotImplementedError: it is none of those that are known here.
+        """
+        words = " ".join(command)
+        if words == "modprobe nf_conntrack":
+            return self._modprobe
+        if words == "rmmod nf_conntrack":
+            return self.unload
+        if words == "udevadm control --reload":
+            return self._check_udevd
+        if words.startswith("udevadm settle --timeout="):
+            return self.settle
+        raise NotImplementedError(f"the double does not know what this does: {words}")
+
+    def _check_udevd(self) -> None:
+        if UDEV_SOCKET not in self.tree:
+            raise HostError("run", "udevadm", "Failed to send reload request: No such file or directory")
+
+    def settle(self) -> None:
+        """What ``udevadm settle`` waits for."""
+        if self._has_event:
+            self._has_event = False
+            self._apply_rules()
+
+    def wait(self, seconds: float) -> None:
+        """Nothing here takes time."""
 
     @property
     def is_loaded(self) -> bool:
@@ -334,8 +397,17 @@ class FakeKernel(Host):
     def _boot_loads(self) -> bool:
         lines = [line.split() for _path, text in self._files("modprobe.d") for line in text.split("\n")]
         is_blacklisted = any(line in (["blacklist", "nf_conntrack"], ["blacklist", "nf-conntrack"]) for line in lines)
-        named = any("nf_conntrack" in text.split("\n") for _path, text in self._files("modules-load.d"))
+        texts = [text for _path, text in self._files("modules-load.d")]
+        if self._is_sysvinit:
+            texts.append(self.text("/etc/modules") or "")
+        named = any("nf_conntrack" in text.split("\n") for text in texts)
         return named and not is_blacklisted
+
+    @property
+    def _is_sysvinit(self) -> bool:
+        """Whether Debian's init scripts boot the host. None was recorded with an init; one that a test put there is that."""
+        has_systemd = any(self.exists(base + "/systemd/systemd-sysctl") for base in ("/usr/lib", "/lib"))
+        return self.exists("/etc/init.d/procps") and (not has_systemd or self.exists("/sbin/init"))
 
     def load(self) -> None:
         """What ``modprobe --ignore-install nf_conntrack`` does, and udevd after it."""
@@ -349,12 +421,17 @@ class FakeKernel(Host):
         if given and given[-1]:
             self._set_buckets(self._rounded(given[-1]))
             self._set_max(8 * self._rounded(given[-1]))
+        self._list_module(b"nf_conntrack 4096 0 - Live 0x0\n")
+        self._has_event = True
+        if not self.late_udev:
+            self.settle()
+
+    def _apply_rules(self) -> None:
         rules = self.text("/etc/udev/rules.d/99-netops-conntrack.rules") or ""
         if 'KERNEL=="nf_conntrack"' in rules and "systemd-sysctl --prefix=/net/netfilter" in rules:
             self._systemd_sysctl("/proc/sys/net/netfilter/")
         if 'KERNEL=="nf_conntrack"' in rules and "/sysctl --quiet --pattern '" in rules:
             self._procps(rules.partition("--pattern '")[2].partition("'")[0])
-        self._list_module(b"nf_conntrack 4096 0 - Live 0x0\n")
 
     def _list_module(self, line: bytes) -> None:
         others = [other for other in self.lines("/proc/modules") if not other.startswith(b"nf_conntrack ")]
@@ -378,15 +455,14 @@ class FakeKernel(Host):
         if self._boot_loads():
             with contextlib.suppress(HostError):
                 self._modprobe()
-        has_systemd = any(self.exists(base + "/systemd/systemd-sysctl") for base in ("/usr/lib", "/lib"))
-        # No host was recorded with an init; one that a test put there is sysvinit's.
-        if self.exists("/etc/init.d/procps") and (not has_systemd or self.exists("/sbin/init")):
+        if self._is_sysvinit:
             self._procps("")
         else:
             self._systemd_sysctl("/proc/sys/")
         if then_load:
             with contextlib.suppress(HostError):
                 self._modprobe()
+        self.settle()
 
     def _procps(self, pattern: str) -> None:
         files = [*self._files("sysctl.d"), ("", self.text("/etc/sysctl.conf") or "")]
@@ -426,18 +502,17 @@ class FakeKernel(Host):
     def _systemd_sysctl(self, prefix: str) -> None:
         settings: dict[str, str | None] = {}
         for _path, text in self._files("sysctl.d"):
-            for line in text.split("\n"):
-                line = line.strip()
+            for line in map(str.strip, text.split("\n")):
                 if line and line[0] not in "#;":
                     key, equals, value = line.partition("=")
                     key = "/proc/sys/" + key.strip().lstrip("-").replace(".", "/")
                     if settings.get(key, "") != value.strip():
                         settings.pop(key, None)
                     settings[key] = value.strip() if equals else None
-        for key, value in settings.items():
+        for key, wanted in settings.items():
             targets = [key]
             if "*" in key or "?" in key:
                 targets = [path for path in self.tree if fnmatch.fnmatchcase(path, key) and path not in settings]
             for path in targets:
-                if value is not None and path in self.tree and path.startswith(prefix):
-                    self._kernel_write("write", path, value)
+                if wanted is not None and path in self.tree and path.startswith(prefix):
+                    self._kernel_write("write", path, wanted)

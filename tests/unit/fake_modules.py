@@ -47,8 +47,9 @@ class FakeModules(FakeKernel):
         changes: t.Mapping[str, Entry] | None = None,
         pins: t.Mapping[str, int] | None = None,
         also: t.Sequence[str] = (),
+        late_udev: bool = False,
     ) -> None:
-        super().__init__(name, changes)
+        super().__init__(name, changes, late_udev)
         self.modules_dep = self.resolve(
             "/lib/modules/{0}/modules.dep".format(self.read_value("/proc/sys/kernel/osrelease"))
         )
@@ -119,7 +120,7 @@ class FakeModules(FakeKernel):
     def rmmod(self, module: str) -> None:
         if module not in self._loaded:
             raise HostError("run", "rmmod " + module, f"Module {module} is not currently loaded")
-        line = next(line for line in self.text("/proc/modules").splitlines() if line.startswith(module + " "))
+        line = next(line for line in (self.text("/proc/modules") or "").splitlines() if line.startswith(module + " "))
         if line.split()[2] != "0":
             raise HostError("run", "rmmod " + module, f"Module {module} is in use")
         self._loaded.remove(module)
@@ -169,20 +170,21 @@ class FakeModules(FakeKernel):
         self.momentary = set()
         self._show()
 
-    def run(self, command: t.Sequence[str]) -> str:
-        words = " ".join(command)
-        self.ran.append(words)
-        effects: dict[str, t.Callable[[], t.Any]] = {
-            "rmmod": lambda: self.rmmod(command[-1]),
-            "modprobe": lambda: self.modprobe_by_name(command[-1], "--ignore-install" in command),
-        }
-        if command[0] in effects:
-            self._step(effects[command[0]])
-            return ""
-        answer = self.answers.get(words, "")
+    def run(self, command: t.Sequence[str], seconds: float | None = None) -> str:
+        answer = self.answers.get(" ".join(command))
+        if answer is None:
+            return super().run(command, seconds)
+        self.ran.append(" ".join(command))
         if isinstance(answer, HostError):
             raise answer
         return answer
+
+    def _effect(self, command: t.Sequence[str]) -> t.Callable[[], t.Any]:
+        if command[0] == "rmmod":
+            return lambda: self.rmmod(command[-1])
+        if command[0] == "modprobe":
+            return lambda: self.modprobe_by_name(command[-1], "--ignore-install" in command)
+        return super()._effect(command)
 
     def reboot(self, then_load: bool = True) -> None:
         """Nothing is loaded but what modules-load.d names."""
@@ -195,3 +197,4 @@ class FakeModules(FakeKernel):
                         self.modprobe(line.strip().replace("-", "_"))
                     except HostError:
                         continue
+        self.settle()

@@ -93,7 +93,7 @@ def tune(kernel: FakeKernel, check: bool = False, **params: t.Any) -> Result:
     :param params: the task's parameters; those left out are DEFAULTS.
     :raises ConntrackError: as the module would.
     """
-    return settings_plan.run(kernel, wish(**params), check)
+    return settings_plan.run(kernel, wish(**params), check, diff=True)
 
 
 def refusal(kernel: FakeKernel, *words: str, **params: t.Any) -> str:
@@ -145,7 +145,7 @@ def fulfil(host: FakeModules, request: Request, check: bool = False) -> Result:
     :param check: whether in check mode.
     :raises ConntrackError: as the module would.
     """
-    return stacks_plan.run(host, request, check)
+    return stacks_plan.run(host, request, check, diff=True)
 
 
 def ask(host: FakeModules, stack: str, state: str, check: bool = False) -> Result:

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "extensions" / "mol
 
 import conf_trees
 
-KINDS = [conf_trees.sysctl_tree, conf_trees.modprobe_tree]
+KINDS = [conf_trees.sysctl_tree, conf_trees.modprobe_tree, conf_trees.load_tree]
 
 
 def trees(kind):
@@ -41,7 +41,19 @@ def test_five_hundred_trees_have_all_that_a_host_may_have(kind):
     assert any(path.endswith(".conf") and entry is None for path, entry in entries)
     for piece in [b"\r\n", b"\0", b"\xc3\xa9", b"#", b"\t", b"-", b"*", b"?", b"[!" if b"[!" in text else b"[^"]:
         assert piece in text
-    if kind is conf_trees.sysctl_tree:
+    if kind is conf_trees.load_tree:
+        for piece in [
+            b"install nf_conntrack",
+            b"PROGRAM=",
+            b'RUN="',
+            b'RUN:="',
+            b"GOTO=",
+            b"--prefix=/",
+            b"-p ",
+            b"echo ",
+        ]:
+            assert piece in text
+    elif kind is conf_trees.sysctl_tree:
         assert "/nowhere" in links
         for piece in [
             b"\n-net",

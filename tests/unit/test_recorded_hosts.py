@@ -19,9 +19,8 @@ def test_a_recorded_host_is_what_its_file_says(recorded_host, name):
     host = recorded_host(name)
     assert host.about == recorded["about"]
     assert host.page_size == recorded["page_size"]
-    for path, entry in recorded["tree"].items():
-        if isinstance(entry, str):
-            entry = {"content": entry}
+    for path, recorded_entry in recorded["tree"].items():
+        entry = {"content": recorded_entry} if isinstance(recorded_entry, str) else recorded_entry
         place = host.root / path.lstrip("/")
         if "content" in entry:
             assert host.read(path) == entry["content"].encode("utf-8", "surrogateescape")

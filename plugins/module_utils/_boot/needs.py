@@ -122,13 +122,15 @@ def _of_service(files: Files, service: Service) -> list[Need]:
     ]
 
 
+#: How other managers than systemd are told to leave a service out.
+_DISABLE = {units.OPENRC: "rc-update delete {0}", units.SYSV: "update-rc.d {0} disable"}
+
+
 def _remedy(service: Service, evidences: t.Sequence[Evidence]) -> str:
-    if service.manager == units.OPENRC:
-        return f"rc-update delete {service.name}"
-    if service.manager == units.SYSV:
-        return f"update-rc.d {service.name} disable"
-    if service.name == services.RC_LOCAL:
-        return f"take the line out of {evidences[0].file}" if evidences else ""
+    if service.base in services.KEPT and evidences:
+        return f"take the line out of {evidences[0].file}"
+    if service.manager in _DISABLE:
+        return _DISABLE[service.manager].format(service.name)
     disable = f"systemctl disable --now {' '.join(service.enabled)}"
     if service.base == "ufw":
         return f"ufw disable, then {disable}"

@@ -9,8 +9,8 @@ import functools
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import sysctl_program
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _udev
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import at_load, loads, sysctl_program
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import (
     ConfFile,
@@ -31,11 +31,10 @@ from ansible_collections.netops.conntrack.plugins.module_utils._own_files import
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.at_load import AtLoad
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.loads import BootLoads
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import BootValues, SysctlProgram
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
-
-#: Sockets of a running udevd: of systemd up to 257, and since.
-_UDEV_SOCKETS = ("/run/udev/control", "/run/udev/io.systemd.Udev")
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class BootFiles:
 
     :ivar program: what applies the sysctl files.
     :ivar sysctl_d: the files that it reads.
+    :ivar at_load: what sets sysctl values whenever nf_conntrack is loaded.
+    :ivar loads: what the boot is told to load.
     :ivar modprobe_d: the files that modprobe reads.
     :ivar command_line: the kernel's, which modprobe reads for parameters after all files.
     :ivar own: text of the collection's udev rule and modules-load.d file; None where there is none.
@@ -57,6 +58,8 @@ class BootFiles:
 
     program: SysctlProgram
     sysctl_d: DropIns
+    at_load: AtLoad
+    loads: BootLoads
     modprobe_d: DropIns
     command_line: str
     own: t.Mapping[str, str | None]
@@ -85,6 +88,8 @@ def observe(host: Host, sysctl_file: str | None = None) -> BootFiles:
     return BootFiles(
         program=program,
         sysctl_d=sysctl_d,
+        at_load=at_load.find(host, modprobe_files, program.at_load),
+        loads=loads.find(host, _kernel.release(host), modprobe_files),
         modprobe_d=modprobe_files,
         command_line=host.read_value(COMMAND_LINE) or "",
         own=own,
@@ -94,7 +99,7 @@ def observe(host: Host, sysctl_file: str | None = None) -> BootFiles:
             for path in sorted(candidates & {SYSCTL_CONF, sysctl_file})
             if host.is_file(path) and not sysctl_d.reads(host.resolve(path))
         ],
-        udev_runs=any(host.exists(path) for path in _UDEV_SOCKETS),
+        udev_runs=_udev.runs(host),
         unwritable=frozenset(path for path in candidates if not host.replaceable(path)),
         leftovers=_leftovers(host, candidates),
     )
@@ -137,33 +142,52 @@ def own_sysctl_files(files: BootFiles) -> list[ConfFile]:
 
 def set_by_others(files: BootFiles) -> BootFiles:
     """The configuration as it would be without the collection's own files."""
-    sysctl_d = files.sysctl_d
+    sysctl_d, at_load_then = files.sysctl_d, files.at_load
     for path in (SYSCTL_FILE, files.sysctl_file, *(conf.path for conf in own_sysctl_files(files))):
         text = sysctl_d.content(path)
         if text is not None:
             # A file that the collection did not make may hold lines of others beside those it was asked for.
             sizes = [name for key in (KEYS[MAX], KEYS[BUCKETS]) for name in (key.sysctl, *key.aliases)]
-            sysctl_d = sysctl_d.with_text(path, systemd_sysctl.edit(text, {}, sizes))
-    return replace(files, sysctl_d=sysctl_d, modprobe_d=files.modprobe_d.with_text(MODPROBE_FILE, None))
+            edited = systemd_sysctl.edit(text, {}, sizes)
+            sysctl_d, at_load_then = sysctl_d.with_text(path, edited), at_load_then.with_text(path, edited)
+    return replace(
+        files, sysctl_d=sysctl_d, at_load=at_load_then, modprobe_d=files.modprobe_d.with_text(MODPROBE_FILE, None)
+    )
 
 
-def value_origin(files: BootFiles, key: Key, at_load: bool = False) -> Origin | None:
-    """What sets a key at boot: of all lines that are written to it, the last one that the kernel takes.
+def value_origin(files: BootFiles, key: Key) -> Origin | None:
+    """What sets a key at boot: of all lines that are written to it, the last one that the kernel takes."""
+    return last_taken([_values(files.program.values, files.sysctl_d)], key)
 
-    :param at_load: what sets it when nf_conntrack is loaded after boot, by the udev rule.
+
+def load_origins(files: BootFiles, key: Key, with_rule: bool = True) -> list[Origin]:
+    """What sets a key whenever nf_conntrack is loaded: what modprobe runs has set, and then what udev runs.
+
+    Which of the two comes last is not certain, since udev runs beside modprobe; mostly it is the last.
+
+    :param with_rule: with the collection's own udev rule, be it there or not.
     """
-    return last_taken(_values(files.program.values, files.sysctl_d, at_load), key)
+    appliers = files.at_load.with_rule if with_rule else files.at_load.found
+    groups = ([one for one in appliers if one.by == by] for by in (at_load.MODPROBE, at_load.UDEV))
+    return [origin for origin in (last_taken(group, key) for group in groups) if origin is not None]
 
 
 @functools.lru_cache(maxsize=4)
-def _values(rules: type[BootValues], sysctl_d: DropIns, at_load: bool) -> BootValues:
+def _values(rules: type[BootValues], sysctl_d: DropIns) -> BootValues:
     """What the files set, parsed once for all keys."""
-    return rules(sysctl_d, at_load)
+    return rules(sysctl_d)
 
 
-def last_taken(values: BootValues, key: Key) -> Origin | None:
+class Writer(t.Protocol):
+    """What writes values in some order."""
+
+    def writes(self, *names: str) -> list[Origin]:
+        """All that it writes to a variable that has these names (with dots), in that order."""
+
+
+def last_taken(writers: t.Sequence[Writer], key: Key) -> Origin | None:
     """The last of all that is written to a key that the kernel takes; None where it takes none."""
-    written = values.writes(key.sysctl, *key.aliases)
+    written = [origin for writer in writers for origin in writer.writes(key.sysctl, *key.aliases)]
     return next((origin for origin in reversed(written) if _is_taken(origin, key)), None)
 
 
@@ -192,9 +216,9 @@ def buckets(origin: Origin | None) -> int | None:
     return None if origin is None else _kernel.parse_parameter(origin.value)
 
 
-def number_at_load(files: BootFiles, key: Key) -> int | None:
-    """The number that the udev rule sets a key to; None where no line sets it to what is allowed."""
-    return _within_limits(key, number(value_origin(files, key, at_load=True)))
+def number_at_load(files: BootFiles, key: Key, with_rule: bool = True) -> int | None:
+    """The number that a load sets a key to after the module is there; None where no line sets it to what is allowed."""
+    return _within_limits(key, number(last(load_origins(files, key, with_rule))))
 
 
 def _within_limits(key: Key, value: int | None) -> int | None:
@@ -210,9 +234,22 @@ def hashsize_origins(files: BootFiles, built_in: bool = False) -> list[Origin]:
     on_command_line = [Origin(word, COMMAND_LINE, 1) for word in words]
     if built_in:
         return on_command_line
-    by_options = modprobe_d.parameter_origins(files.modprobe_d, MODULE, "hashsize")
+    by_options = modprobe_d.parameter_origins(files.modprobe_d, MODULE, "hashsize", *files.loads.names()[1:])
     before, after = modprobe_d.command_origins(files.modprobe_d, MODULE, "hashsize")
-    return before + by_options + on_command_line + after
+    return before + by_options + on_command_line + after + files.loads.parameters("hashsize")
+
+
+def refused_hashsizes(files: BootFiles, built_in: bool = False) -> list[Origin]:
+    """All of those that the kernel cannot read: with one alone it loads no nf_conntrack, whatever comes after it."""
+    return [origin for origin in hashsize_origins(files, built_in) if buckets(origin) is None]
+
+
+def hashsize_as_written(files: BootFiles, origin: Origin) -> str:
+    """A hashsize as its line has it, and what is wrong with the line where that is more than the number."""
+    parted = modprobe_d.parted_by_blanks(files.modprobe_d, MODULE, "hashsize", origin)
+    if parted is None:
+        return f"hashsize={origin.value}"
+    return f"{parted}: the blanks beside the = part the name from the number"
 
 
 def hashsize_origin(files: BootFiles) -> Origin | None:

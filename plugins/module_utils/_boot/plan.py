@@ -14,14 +14,17 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _sizing
+from ansible_collections.netops.conntrack.plugins.module_utils._boot.at_load import udev_rule
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.outcome import (
     BootFiles,
     buckets,
+    hashsize_as_written,
     hashsize_origin,
-    hashsize_origins,
+    load_origins,
     number,
     own_keys,
     own_sysctl_files,
+    refused_hashsizes,
     value_origin,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
@@ -43,7 +46,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._own_files import
 )
 
 if t.TYPE_CHECKING:
-    from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin
+    from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
 
 # udevd looks for changed rules at most every three seconds (manager_reload() in src/udev/udev-manager.c), so a module
 # loaded right after the rule was written could miss it.
@@ -108,6 +111,7 @@ def plan(files: BootFiles, wanted: BootSettings) -> BootPlan:
         )
     own: list[FileContent] = []
     if (wanted.values or wanted.implied or wanted.hashsize is not None) and wanted.at_load:
+        check_hashsizes(replace(then, modprobe_d=options.files))
         own += _plan_udev_rule(files, udev_rule(files.program.at_load))
     elif wanted.only_these:
         own += _plan_udev_rule(files, None)
@@ -127,7 +131,17 @@ def _without_own_keys(files: BootFiles, draft: Draft) -> tuple[BootFiles, Draft]
         replace(conf, text=_without_keys(conf.text, KEYS) or "") if conf in own_sysctl_files(files) else conf
         for conf in files.unread
     ]
-    return replace(files, sysctl_d=draft.files, unread=unread), draft
+    return _with_sysctl_files(files, draft.files, unread), draft
+
+
+def _with_sysctl_files(files: BootFiles, sysctl_d: DropIns, unread: t.Sequence[ConfFile]) -> BootFiles:
+    """The configuration once the sysctl files are these, which what runs at a load reads as well."""
+    at_load = files.at_load
+    texts: dict[str, str | None] = {conf.target: None for conf in files.sysctl_d.files}
+    texts.update({conf.target: conf.content for conf in (*sysctl_d.files, *unread)})
+    for path, text in texts.items():
+        at_load = at_load.with_text(path, text)
+    return replace(files, sysctl_d=sysctl_d, at_load=at_load, unread=unread)
 
 
 def _without_keys(text: str, names: t.Iterable[str]) -> str | None:
@@ -187,14 +201,6 @@ def _unless_empty(text: str) -> str | None:
     return None if text == SETTINGS_HEADER else text
 
 
-def udev_rule(command: str) -> str:
-    """The rule that applies the sysctl lines by a command whenever nf_conntrack is loaded."""
-    return (
-        f"{SETTINGS_HEADER}# sysctl.d lines for net.netfilter are lost when nf_conntrack is loaded later: apply them at every load.\n"
-        f'ACTION=="add", SUBSYSTEM=="module", KERNEL=="{MODULE}", RUN+="{command}"\n'
-    )
-
-
 def check_load(files: BootFiles, at_boot: bool, is_prediction: bool) -> None:
     """Look for lines that keep nf_conntrack from being loaded.
 
@@ -225,11 +231,13 @@ def check_hashsizes(files: BootFiles) -> None:
 
     :raises Refused: it is given a hashsize that the kernel refuses.
     """
-    refused = [origin for origin in hashsize_origins(files) if buckets(origin) is None]
+    refused = refused_hashsizes(files)
     if refused:
+        origin = refused[0]
         raise Refused(
-            f"nf_conntrack cannot be loaded: {refused[0]} gives it a hashsize that the kernel refuses, and with that the load,"
-            " whatever comes after it. Take it away from there, or make it a whole number"
+            f"nf_conntrack cannot be loaded: {origin.path}:{origin.number} ({hashsize_as_written(files, origin)}) gives it a hashsize"
+            " that the kernel refuses, and with that the load, whatever comes after it. Take it away from there, or make it a whole"
+            " number, as in hashsize=65536"
         )
 
 
@@ -272,6 +280,11 @@ def _plan_sysctl_d(
     files: BootFiles, draft: Draft, target: str, values: t.Mapping[str, int], wanted: BootSettings
 ) -> tuple[BootFiles, Draft]:
     """Set these values in one sysctl file, and take out of the others what would win over it or name them formerly."""
+    if files.program.masked and not wanted.at_load:
+        raise Refused(
+            f"nothing would set sysctl lines when this host boots: systemd-sysctl.service is masked by {files.program.masked}."
+            " Take the mask away (systemctl unmask systemd-sysctl.service), or set scope: runtime"
+        )
     _check_sysctl_file(files, target)
     keys = [KEYS[name] for name in sorted(values)]
     lines = {key.sysctl: str(values[key.name]) for key in keys}
@@ -291,8 +304,8 @@ def _plan_sysctl_d(
             wins = conf.path in read_later or conf.target == SYSCTL_CONF
             stale = outdated + (list(lines) if wins else [])
             if conf.path != SYSCTL_FILE:
-                draft = draft.with_conflicts(systemd_sysctl.lines_about(conf, stale))
-            draft = draft.put(conf.path, conf.text, _unless_empty(systemd_sysctl.edit(conf.text, {}, stale)))
+                draft = draft.with_conflicts(systemd_sysctl.lines_about(conf, stale, lines))
+            draft = draft.put(conf.path, conf.text, _unless_empty(systemd_sysctl.edit(conf.text, {}, stale, lines)))
     unread = []
     for conf in files.unread:
         stale = outdated + list(lines)
@@ -300,7 +313,7 @@ def _plan_sysctl_d(
         draft = draft.with_conflicts(systemd_sysctl.lines_about(conf, stale)).put(conf.path, conf.text, text)
         unread.append(replace(conf, text=text))
 
-    then = replace(files, sysctl_d=draft.files, unread=unread)
+    then = _with_sysctl_files(files, draft.files, unread)
     _check_values(then, target, {key: values[key.name] for key in keys}, wanted.at_load)
     return then, draft
 
@@ -308,12 +321,13 @@ def _plan_sysctl_d(
 def _check_values(files: BootFiles, target: str, values: t.Mapping[Key, int], at_load: bool) -> None:
     """:raises Refused: the boot, or a later load, would set a key to something else."""
     for key, value in values.items():
-        origin = value_origin(files, key)
-        if at_load and number(origin) == value:
-            origin = value_origin(files, key, at_load=True)
-        if number(origin) != value:
+        loaded: list[Origin | None] = [*load_origins(files, key)] or [None]
+        # A masked program sets nothing at boot, and udev runs it all the same.
+        at_boot = [] if files.program.masked else [value_origin(files, key)]
+        wrong = [origin for origin in [*at_boot, *(loaded if at_load else [])] if number(origin) != value]
+        if wrong:
             raise Refused(
-                f"{key.sysctl} would not be {value} after a boot: {origin or _exclusion(files.sysctl_d, key)} wins over"
+                f"{key.sysctl} would not be {value} after a boot: {wrong[0] or _exclusion(files.sysctl_d, key)} wins over"
                 f" {target}. Name a sysctl_file in /etc/sysctl.d that sorts after it, or take the line away"
             )
 
@@ -339,8 +353,10 @@ def _plan_hashsize(files: BootFiles, draft: Draft, hashsize: int, buckets_per_pa
         if conf.is_administrators and conf.path not in own:
             # Options add up and the last one wins, so what stands earlier is outranked, unless no load gets past it.
             is_stale = modprobe_d.is_any if conf.name > posixpath.basename(MODPROBE_FILE) else _is_refused
-            draft = draft.with_conflicts(modprobe_d.lines_giving(conf, MODULE, "hashsize", is_stale))
-            text = modprobe_d.drop_parameter(conf.text, MODULE, "hashsize", is_stale)
+            text = conf.text
+            for name in files.loads.names():
+                draft = draft.with_conflicts(modprobe_d.lines_giving(conf, name, "hashsize", is_stale))
+                text = modprobe_d.drop_parameter(text, name, "hashsize", is_stale)
             draft = draft.put(conf.path, conf.text, text)
     then = replace(files, modprobe_d=draft.files)
     check_hashsizes(then)

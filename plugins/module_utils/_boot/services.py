@@ -537,8 +537,8 @@ _NO_MASQUERADE = ("no", "0", "false", "off", "n", "f")
 
 
 def _networkd(look: Look) -> Evidences:
-    # Not /usr/lib, where systemd has files for containers, which most hosts never start.
-    for directory in ("/etc", "/run", "/usr/local/lib"):
+    """Not of what systemd ships for interfaces of its containers, of which a host need not have any."""
+    for directory in ("/etc", "/usr/local/lib"):
         for path in look.files.matching(f"{directory}/systemd/network/*.network"):
             yield from _denied(look, path)
             for number, raw in enumerate((look.files.text(path) or "").split("\n"), 1):
@@ -589,7 +589,10 @@ def _rc_local(look: Look) -> Evidences:
 
 
 #: Those whose rules stand in files that their administrator writes or saves.
-RULES = frozenset(["nftables", "iptables", "ip6tables", "netfilter-persistent", "iptables-persistent"])
+RULES = frozenset(["ferm", "ip6tables", "iptables", "iptables-persistent", "netfilter-persistent", "nftables"])
+
+#: Those that a host can hardly do without: the line goes, not the service.
+KEPT = frozenset(["NetworkManager", "networking", "rc-local", "rc.local", "systemd-networkd", "wg-quick"])
 
 READERS: dict[str, t.Callable[[Look], Evidences]] = {
     "NetworkManager": _network_manager,

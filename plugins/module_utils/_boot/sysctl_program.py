@@ -12,14 +12,32 @@ from dataclasses import dataclass
 from ansible_collections.netops.conntrack.plugins.module_utils import _programs
 from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl, systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import Reading
+from ansible_collections.netops.conntrack.plugins.module_utils._kernel import COMMAND_LINE
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
-_SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
-#: A mask below /run is gone by the next boot.
-_UNIT = "/etc/systemd/system/systemd-sysctl.service"
+SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
+_SERVICE = "systemd-sysctl.service"
+
+#: Where systemd looks for units, first those that hide others. What is below /run is gone by the next boot.
+_UNITS = (
+    "/etc/systemd/system.control",
+    "/etc/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
+
+#: What hosts have that boot by something else again, unless they have an init script of procps as well.
+_OTHER_BOOTS = {
+    "/etc/openwrt_release": "OpenWrt's own scripts",
+    "/sbin/openrc": "OpenRC",
+    "/usr/sbin/openrc": "OpenRC",
+    "/etc/runit": "runit",
+    "/etc/s6": "s6",
+}
 _RUNNING_SYSTEMD = "/run/systemd/system"
 _INIT = "/sbin/init"
 _INIT_SCRIPTS = ("/etc/init.d/procps", "/etc/init.d/procps.sh")
@@ -30,7 +48,7 @@ if t.TYPE_CHECKING:
     class BootValues(t.Protocol):
         """What a program writes at boot, or at a load, from the files that it reads."""
 
-        def __init__(self, drop_ins: DropIns, at_load: bool = False) -> None: ...
+        def __init__(self, drop_ins: DropIns, only: tuple[str, ...] = ()) -> None: ...
 
         def writes(self, *names: str) -> list[Origin]:
             """All that is written to a variable that has these names (with dots), in that order."""
@@ -44,8 +62,7 @@ class SysctlProgram:
     :ivar values: what it writes, given the files.
     :ivar at_load: the command that sets the keys below net.netfilter and no other, as a udev rule says it.
     :ivar problem: why nothing can be said about the boot; empty where something can.
-    :ivar masked: the file that keeps the program from being run at boot, though udev may run it at loads; empty where none
-        does.
+    :ivar masked: what keeps the program from being run at boot, though udev may run it at loads; empty where nothing does.
     """
 
     reading: Reading
@@ -61,11 +78,14 @@ def find(host: Host) -> SysctlProgram:
     systemd-sysctl where it is installed and systemd boots the host. Else procps, where an init script runs its
     ``sysctl --system`` and udev can run it at later loads.
     """
-    program = _first(host, _SYSTEMD_SYSCTL)
+    program = _first(host, SYSTEMD_SYSCTL)
     if program is not None and boots_by_systemd(host):
         at_load = f"{program} --prefix=/net/netfilter"
         return SysctlProgram(Reading(), systemd_sysctl.BootValues, at_load, masked=_mask(host))
     sysctl, script = _programs.find(host, "sysctl"), _first(host, _INIT_SCRIPTS)
+    other = next((name for path, name in _OTHER_BOOTS.items() if host.exists(path)), None)
+    if script is None and other is not None:
+        return _unknown(f"this host boots by {other}, and it is not known here what that sets, and in which order")
     if sysctl is None or script is None:
         return _unknown(
             "this host's boot runs neither systemd-sysctl nor an init script of procps ({0}), so nothing here is known"
@@ -87,17 +107,27 @@ def find(host: Host) -> SysctlProgram:
     return SysctlProgram(procps_sysctl.READING, procps_sysctl.BootValues, at_load)
 
 
+def _mask(host: Host) -> str:
+    """What masks systemd-sysctl.service, an empty file or a link to /dev/null in its place; empty where nothing does.
+
+    Sources: systemd.unit(5); kernel-command-line(7) for systemd.mask=.
+    """
+    words = (host.read_value(COMMAND_LINE) or "").split()
+    if {f"systemd.mask={_SERVICE}", "systemd.mask=systemd-sysctl"}.intersection(words):
+        return f"{COMMAND_LINE} (systemd.mask=)"
+    for directory in _UNITS:
+        path = f"{directory}/{_SERVICE}"
+        target = host.resolve(path)
+        if target == "/dev/null" or host.is_file(target):
+            return "" if target != "/dev/null" and host.read(target) else path
+    return ""
+
+
 def boots_by_systemd(host: Host) -> bool:
     """Whether systemd boots a host that has it installed; an image or a container may have nothing that says no."""
     if host.exists(_RUNNING_SYSTEMD) or not host.exists(_INIT):
         return True
     return posixpath.basename(host.resolve(_INIT)) == "systemd"
-
-
-def _mask(host: Host) -> str:
-    """The file that masks systemd-sysctl: an empty one or a link to /dev/null (systemd.unit(5)); empty where none does."""
-    is_masked = host.resolve(_UNIT) == "/dev/null" or (host.is_file(_UNIT) and not host.read(_UNIT))
-    return _UNIT if is_masked else ""
 
 
 def _unknown(problem: str) -> SysctlProgram:

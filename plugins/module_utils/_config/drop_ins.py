@@ -27,20 +27,24 @@ class Reading:
     :ivar unreadable_hides: whether a directory, or a link to nowhere, hides the files of its name in later directories.
     :ivar suffixes: how the names of the files end.
     :ivar last: a file that it reads after all others, whatever its name; None for none.
+    :ivar listed: the files that it is told to read, in this order, in place of all that; empty where it looks for them.
     """
 
     hidden: bool = False
     unreadable_hides: bool = True
     suffixes: tuple[str, ...] = (".conf",)
     last: str | None = None
+    listed: tuple[str, ...] = ()
 
     def takes(self, name: str) -> bool:
         """Whether files of this name are read at all."""
         return name.endswith(self.suffixes) and (self.hidden or not name.startswith("."))
 
-    def rank(self, conf: ConfFile) -> tuple[bool, str]:
+    def rank(self, conf: ConfFile) -> tuple[int, str]:
         """What files are sorted by into the order in which they are read."""
-        return (conf.path == self.last, conf.name)
+        # One that is listed more than once counts where it stands last.
+        place = len(self.listed) - 1 - self.listed[::-1].index(conf.path) if conf.path in self.listed else 0
+        return (place + (conf.path == self.last), "" if self.listed else conf.name)
 
 
 def directories(kind: str) -> tuple[str, ...]:
@@ -115,23 +119,69 @@ class DropIns:
 
     :ivar kind: ``sysctl.d``, ``modprobe.d`` or ``modules-load.d``.
     :ivar reading: how they are read.
+    :ivar passed_over: links to nowhere that are not read, as they would be were there something.
     """
 
     kind: str
     files: tuple[ConfFile, ...]
     reading: Reading = Reading()
+    passed_over: tuple[ConfFile, ...] = ()
 
     def with_text(self, path: str, text: str | None) -> DropIns:
         """The same with another content at a path, or without the file; pure.
 
+        Where links lead to the file, it is read by their names too. What a file hides that goes is not known here.
         A new path must not be hidden by a file of the same name in an earlier directory: see :meth:`hidden_by`.
         """
         names = self.names_of(path)
-        kept = [conf for conf in self.files if conf.path not in names]
-        if text is not None:
-            there = [ConfFile(conf.path, conf.target, text) for conf in self.files if conf.path in names]
-            kept += there or ([ConfFile(path, path, text)] if self.reads(path) else [])
-        return DropIns(self.kind, tuple(sorted(kept, key=self.reading.rank)), self.reading)
+        links = [conf for conf in (*self.files, *self.passed_over) if conf.path in names]
+        files = [conf for conf in self.files if conf.path not in names]
+        passed_over = [conf for conf in self.passed_over if conf.path not in names]
+        if text is None:
+            left = [
+                ConfFile(conf.path, conf.target, "", is_dangling=True) for conf in links if conf.path != conf.target
+            ]
+            for conf in left:
+                (passed_over if self._passes_over(conf.path) else files).append(conf)
+        else:
+            files += [ConfFile(conf.path, conf.target, text) for conf in links]
+            here = {conf.target for conf in links} or {path}
+            files += [
+                ConfFile(name, name, text)
+                for name in here.difference(conf.path for conf in links)
+                if name == self.reading.last or self._is_place(name)
+            ]
+        return DropIns(self.kind, self._unhidden(files, files), self.reading, self._unhidden(passed_over, files))
+
+    def _passes_over(self, path: str) -> bool:
+        """Whether a link at this path is passed over where it leads nowhere."""
+        return path == self.reading.last or not self.reading.unreadable_hides
+
+    def _is_place(self, path: str) -> bool:
+        """Whether a file at this path is read, unless another hides it."""
+        directory, name = posixpath.split(path)
+        if self.reading.listed:
+            return path in self.reading.listed
+        return directory in directories(self.kind) and self.reading.takes(name)
+
+    def _unhidden(self, found: t.Iterable[ConfFile], files: t.Iterable[ConfFile]) -> tuple[ConfFile, ...]:
+        """Those that none of these files hides by the same name in an earlier directory, in reading order."""
+        order = {directory: number for number, directory in enumerate(directories(self.kind))}
+        first: dict[str, int] = {}
+        for conf in files:
+            place = order.get(posixpath.dirname(conf.path), len(order))
+            first[conf.name] = min(place, first.get(conf.name, place))
+        return tuple(
+            sorted(
+                # What stands in none of the directories is neither hidden nor hides anything.
+                (
+                    conf
+                    for conf in found
+                    if order.get(posixpath.dirname(conf.path), -1) <= first.get(conf.name, len(order))
+                ),
+                key=self.reading.rank,
+            )
+        )
 
     def content(self, path: str) -> str | None:
         """The text of the file at this path; None where there is none, behind a mask neither."""
@@ -140,13 +190,11 @@ class DropIns:
 
     def reads(self, path: str) -> bool:
         """Whether a file at this path is read, or would be if it were there."""
-        if path == self.reading.last or any(path in (conf.path, conf.target) for conf in self.files):
+        if path == self.reading.last or path in self.reading.listed:
             return True
-        return (
-            posixpath.dirname(path) in directories(self.kind)
-            and self.reading.takes(posixpath.basename(path))
-            and self.hidden_by(path) is None
-        )
+        if any(path in (conf.path, conf.target) for conf in (*self.files, *self.passed_over)):
+            return True
+        return self._is_place(path) and self.hidden_by(path) is None
 
     def hidden_by(self, path: str) -> str | None:
         """The file that hides this path by having the same name in an earlier directory; None when none does."""
@@ -159,20 +207,24 @@ class DropIns:
         return None
 
     def hides(self, path: str) -> str | None:
-        """The file that a new one at this path would hide, by having the same name in a later directory; None for none."""
-        if any(conf.path == path for conf in self.files):
-            return None
-        directory, name = posixpath.split(path)
+        """The file that a new one at this path would hide, by having the same name in a later directory; None for none.
+
+        Where the path is a link to nowhere, the new one also has the name of what that leads to.
+        """
         order = directories(self.kind)
-        later = order[order.index(directory) + 1 :] if directory in order else ()
-        return next(
-            (conf.path for conf in self.files if conf.name == name and posixpath.dirname(conf.path) in later), None
-        )
+        for name in sorted(self.names_of(path).difference(conf.path for conf in self.files)):
+            directory = posixpath.dirname(name)
+            later = order[order.index(directory) + 1 :] if self._is_place(name) else ()
+            for conf in self.files:
+                if conf.name == posixpath.basename(name) and posixpath.dirname(conf.path) in later:
+                    return conf.path
+        return None
 
     def names_of(self, path: str) -> frozenset[str]:
         """All paths that lead to the file at this path: a file may be read by more than one name."""
-        targets = {conf.target for conf in self.files if path in (conf.path, conf.target)} - {"/dev/null"}
-        return frozenset({path} | targets | {conf.path for conf in self.files if conf.target in targets})
+        found = (*self.files, *self.passed_over)
+        targets = {conf.target for conf in found if path in (conf.path, conf.target)} - {"/dev/null"}
+        return frozenset({path} | targets | {conf.path for conf in found if conf.target in targets})
 
     def after(self, path: str) -> tuple[ConfFile, ...]:
         """What is read after the file at this path, where that is read more than once after the last time."""
@@ -191,9 +243,8 @@ def _target(host: Host, path: str) -> str | None:
         return None
 
 
-def _is_readable(host: Host, path: str) -> bool:
-    target = _target(host, path)
-    return target is not None and host.exists(target) and not host.is_directory(target)
+def _leads_nowhere(host: Host, path: str, target: str) -> bool:
+    return path != target and not host.exists(target)
 
 
 def read(host: Host, kind: str, reading: Reading = Reading()) -> DropIns:
@@ -202,20 +253,33 @@ def read(host: Host, kind: str, reading: Reading = Reading()) -> DropIns:
     :raises HostError: one of them cannot be read.
     """
     paths: dict[str, str] = {}
+    passed_over: list[ConfFile] = []
+
+    def consider(path: str, name: str, passes_over: bool) -> None:
+        target = _target(host, path)
+        is_nowhere = target is not None and _leads_nowhere(host, path, target)
+        if target is not None and is_nowhere and passes_over:
+            passed_over.append(ConfFile(path, target, "", is_dangling=True))
+        elif not passes_over or (target is not None and host.exists(target) and not host.is_directory(target)):
+            paths[name] = path
+
     for directory in directories(kind):
         for name in host.names(directory):
-            path = f"{directory}/{name}"
-            if reading.takes(name) and name not in paths and (reading.unreadable_hides or _is_readable(host, path)):
-                paths[name] = path
-    found = list(paths.values())
-    if reading.last is not None and host.exists(reading.last):
-        found.append(reading.last)
+            if reading.takes(name) and name not in paths and not reading.listed:
+                consider(f"{directory}/{name}", name, not reading.unreadable_hides)
+    for path in (*reading.listed, *([] if reading.last is None else [reading.last])):
+        consider(path, path, passes_over=True)
     files = []
-    for path in found:
+    for path in paths.values():
         target = _target(host, path)
         if target is None or host.is_directory(target):
             continue
         # A dangling link hides the others just as a mask does.
         content = b"" if target == "/dev/null" else host.read(target)
         files.append(ConfFile(path, target, decode(content or b""), content is None))
-    return DropIns(kind, tuple(sorted(files, key=reading.rank)), reading)
+    return DropIns(
+        kind,
+        tuple(sorted(files, key=reading.rank)),
+        reading,
+        tuple(sorted(passed_over, key=reading.rank)),
+    )

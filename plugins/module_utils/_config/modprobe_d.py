@@ -8,6 +8,7 @@ The rules are those of kmod: modprobe.d(5) and libkmod/libkmod-config.c.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import posixpath
 import re
@@ -61,6 +62,7 @@ class Command:
     :ivar words: the command, the module, what follows.
     :ivar has_more: whether anything follows, be it blanks, which is enough for an ``install``.
     :ivar is_ended: whether a newline ends it, so that another can follow.
+    :ivar text: what follows the module's name, as kmod reads it.
     """
 
     number: int
@@ -68,6 +70,7 @@ class Command:
     words: tuple[Word, ...]
     has_more: bool
     is_ended: bool
+    text: str = ""
 
     def values_of(self, module: str, parameter: str) -> list[tuple[int, str]]:
         """Where among the words a module's parameter stands, and its value; empty where it does not.
@@ -82,6 +85,18 @@ class Command:
             (index, _value_of(word.text.replace("\t", " "), parameter)) for index, word in enumerate(self.words[2:], 2)
         ]
         return [(index, value) for index, value in values if value is not None]
+
+    def blanks_after(self, index: int) -> int:
+        """How many words behind this one were meant to belong to it: 2 for ``hashsize`` of ``hashsize = 5``, else 0 or 1.
+
+        To the kernel each is a parameter of its own.
+        """
+        here, *after = [word.text for word in self.words[index:]]
+        if "=" not in here and after[:1] == ["="]:
+            return min(2, len(after))
+        starts_after = "=" not in here and bool(after) and after[0].startswith("=")
+        ends_before = here.endswith("=") and bool(after) and "=" not in after[0]
+        return 1 if starts_after or ends_before else 0
 
     def replaces(self, module: str) -> bool:
         """Whether this is an ``install`` for a module, which kmod then runs in place of a load.
@@ -119,7 +134,8 @@ def _same_name(one: str, other: str) -> bool:
     return one.replace("-", "_") == other.replace("-", "_")
 
 
-def _commands(text: str) -> list[Command]:
+@functools.lru_cache(maxsize=256)
+def _commands(text: str) -> tuple[Command, ...]:
     """All logical lines, comments and blank ones too (those have no words), so that the raws join to the text."""
     commands, number = [], 1
     for match in _LOGICAL_LINE.finditer(text):
@@ -127,7 +143,7 @@ def _commands(text: str) -> list[Command]:
         if raw:
             commands.append(_command(number, raw))
             number += raw.count("\n")
-    return commands
+    return tuple(commands)
 
 
 def _command(number: int, raw: str) -> Command:
@@ -140,21 +156,40 @@ def _command(number: int, raw: str) -> Command:
     words = tuple(
         Word(match.group(), characters[match.start()].start(), characters[match.end() - 1].end()) for match in matches
     )
-    return Command(number, raw, words, len(head) == 2 and len(seen) > head[1].end() + 1, line.endswith("\n"))
+    text = seen[head[1].end() + 1 :] if len(head) == 2 else ""
+    return Command(number, raw, words, bool(text), line.endswith("\n"), text)
 
 
-def parameter_origins(drop_ins: DropIns, module: str, parameter: str) -> list[Origin]:
-    """All that gives a module a parameter when it is loaded: options add up, and the last one wins."""
-    return [origin for conf in drop_ins.files for origin in parameter_lines(conf, module, parameter)]
+def parameter_origins(drop_ins: DropIns, module: str, parameter: str, *aliases: str) -> list[Origin]:
+    """All that gives a module a parameter when it is loaded: options add up, and the last one wins.
+
+    :param aliases: by which it is loaded, whose options it then gets as well: kmod_module_get_options().
+    """
+    return [origin for conf in drop_ins.files for origin in parameter_lines(conf, module, parameter, *aliases)]
 
 
-def parameter_lines(conf: ConfFile, module: str, parameter: str) -> list[Origin]:
+def parameter_lines(conf: ConfFile, module: str, parameter: str, *aliases: str) -> list[Origin]:
     """What a file gives a module for a parameter, line by line."""
     return [
         Origin(value, conf.path, command.number)
         for command in _commands(conf.text)
-        for _index, value in command.values_of(module, parameter)
+        for name in (module, *aliases)
+        for _index, value in command.values_of(name, parameter)
     ]
+
+
+def parted_by_blanks(drop_ins: DropIns, module: str, parameter: str, origin: Origin) -> str | None:
+    """What stands in the line of an origin where blanks part the parameter's name from its value; None where none do.
+
+    ``hashsize = 5`` gives a module a ``hashsize`` without a value, a ``=`` and a ``5``.
+    """
+    for conf in drop_ins.files:
+        for command in _commands(conf.text) if conf.path == origin.path else ():
+            for index, value in command.values_of(module, parameter) if command.number == origin.number else ():
+                words = command.words[index : index + 1 + command.blanks_after(index)]
+                if value == origin.value and len(words) > 1:
+                    return " ".join(word.text for word in words)
+    return None
 
 
 def command_line_values(command_line: str, module: str, parameter: str) -> list[str]:
@@ -183,10 +218,12 @@ def drop_parameter(text: str, module: str, parameter: str, is_meant: t.Callable[
     kept = []
     for command in _commands(text):
         indices = [index for index, value in command.values_of(module, parameter) if is_meant(value)]
+        ends = [index + command.blanks_after(index) for index in indices]
         raw = command.raw
-        for index in reversed(indices):
-            raw = raw[: command.words[index - 1].end] + raw[command.words[index].end :]
-        if len(indices) < len(command.words) - 2 or not indices:
+        for index, end in zip(reversed(indices), reversed(ends)):
+            raw = raw[: command.words[index - 1].end] + raw[command.words[end].end :]
+        dropped = sum(end + 1 - index for index, end in zip(indices, ends))
+        if dropped < len(command.words) - 2 or not indices:
             kept.append(raw)
     return "".join(kept)
 
@@ -217,6 +254,15 @@ def install_origin(drop_ins: DropIns, module: str) -> Origin | None:
     return None
 
 
+def install_command(drop_ins: DropIns, module: str) -> str:
+    """The same as a shell gets it: what follows the module's name, to the byte; empty where there is none."""
+    for conf in drop_ins.files:
+        for command in _commands(conf.text):
+            if command.replaces(module):
+                return command.text
+    return ""
+
+
 def command_origins(drop_ins: DropIns, module: str, parameter: str) -> tuple[list[Origin], list[Origin]]:
     """What the command that is run in place of loading a module gives it, before and after all that options give.
 
@@ -233,6 +279,22 @@ def command_origins(drop_ins: DropIns, module: str, parameter: str) -> tuple[lis
         [Origin(value, path, number) for value in given.findall(before)],
         [Origin(value, path, number) for value in given.findall(after)],
     )
+
+
+def is_alias_of(pattern: str, name: str) -> bool:
+    """Whether an alias stands for a name, in which kmod takes ``-`` for ``_`` but between brackets: alias_normalize()."""
+    return wildcards.matches(_underscores(pattern), _underscores(name))
+
+
+def aliased(drop_ins: DropIns, name: str) -> list[str]:
+    """The modules that ``alias`` commands have kmod load for a name, before it looks for a module of that name."""
+    commands = [command for conf in drop_ins.files for command in _commands(conf.text)]
+    aliases = [
+        [word.text for word in command.words[1:3]]
+        for command in commands
+        if len(command.words) > 2 and command.words[0].text == "alias"
+    ]
+    return [module.replace("-", "_") for pattern, module in aliases if is_alias_of(pattern, name)]
 
 
 def is_block(arguments: str) -> bool:

@@ -97,11 +97,11 @@ def _found(path: str, key: str) -> str | None:
 class BootValues:
     """What the boot writes, from all files that it reads, by the rules of procps.
 
-    :param at_load: only what ``sysctl --pattern PATTERN --system`` writes.
+    :param only: a regular expression that lines have to match, as of ``--pattern``; empty for all.
     """
 
-    def __init__(self, drop_ins: DropIns, at_load: bool = False) -> None:
-        pattern = PATTERN if at_load else ""
+    def __init__(self, drop_ins: DropIns, only: tuple[str, ...] = ()) -> None:
+        pattern = "".join(only)
         self._entries = [(conf.path, entry) for conf in drop_ins.files for entry in parse(conf.text, pattern)]
         self._named = {entry.key for _conf, entry in self._entries}
 

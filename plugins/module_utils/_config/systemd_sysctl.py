@@ -13,7 +13,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.netops.conntrack.plugins.module_utils._config import wildcards
+from ansible_collections.netops.conntrack.plugins.module_utils._config import sysctl_names, wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
 
 KIND = "sysctl.d"
@@ -75,25 +75,32 @@ def parse(text: str) -> list[Entry]:
     return entries
 
 
-def lines_about(conf: ConfFile, names: t.Collection[str]) -> list[str]:
-    """The lines of a file that name one of these keys (with dots), as ``file:line (text)`` for messages."""
+def mistakes(text: str) -> list[sysctl_names.Mistake]:
+    """The lines of a file that were meant to set a key of connection tracking, and are no assignment."""
+    return sysctl_names.mistakes(split_lines(text), _BLANK)
+
+
+def lines_about(conf: ConfFile, names: t.Collection[str], meant: t.Collection[str] = ()) -> list[str]:
+    """The lines of a file that name one of these keys (with dots), as ``file:line (text)`` for messages.
+
+    :param meant: keys of which only lines that are no assignment count.
+    """
     keys = {normalise(name) for name in names}
+    numbers = {entry.number for entry in parse(conf.text) if entry.key in keys}
+    keys.update(map(normalise, meant))
+    numbers.update(mistake.number for mistake in mistakes(conf.text) if mistake.key in keys)
     lines = split_lines(conf.text)
-    return [
-        f"{conf.place}:{entry.number} ({lines[entry.number - 1].strip(_BLANK)})"
-        for entry in parse(conf.text)
-        if entry.key in keys
-    ]
+    return [f"{conf.place}:{number} ({lines[number - 1].strip(_BLANK)})" for number in sorted(numbers)]
 
 
 class BootValues:
     """What the boot writes, from all files that it reads.
 
-    :param at_load: only what ``systemd-sysctl --prefix=/net/netfilter`` writes.
+    :param only: prefixes as paths below /proc/sys, as of ``--prefix=/net/netfilter``; empty for all.
     """
 
-    def __init__(self, drop_ins: DropIns, at_load: bool = False) -> None:
-        self._prefix = "net/netfilter/" if at_load else ""
+    def __init__(self, drop_ins: DropIns, only: tuple[str, ...] = ()) -> None:
+        self._starts = tuple(prefix + "/" for prefix in only) or ("",)
         # As systemd-sysctl keeps it: a later line replaces an earlier one and moves to the end, unless it says
         # the same; then the earlier one stays where it is.
         self._entries: dict[str, tuple[str, Entry]] = {}
@@ -110,7 +117,7 @@ class BootValues:
 
         A glob never overrides a line that names the key, wherever that stands.
         """
-        keys = [key for key in map(normalise, names) if key.startswith(self._prefix)]
+        keys = [key for key in map(normalise, names) if f"{key}/".startswith(self._starts)]
         found = []
         for pattern, (path, entry) in self._entries.items():
             if wildcards.is_pattern(pattern):
@@ -122,21 +129,33 @@ class BootValues:
         return found
 
 
-def edit(text: str, wanted: t.Mapping[str, str], unwanted: t.Collection[str] = ()) -> str:
+def edit(
+    text: str, wanted: t.Mapping[str, str], unwanted: t.Collection[str] = (), meant: t.Collection[str] = ()
+) -> str:
     """Set some keys and drop others; every other byte stays as it was.
 
-    A key that stands several times keeps its last line, the one in force, with the value replaced in place.
+    A key that stands several times keeps its last line, the one in force, with the value replaced in place. Lines that
+    were meant to set one of all these keys, and are no assignment, go.
 
     :param wanted: values by key with dots.
     :param unwanted: keys with dots whose lines go.
+    :param meant: keys of which only lines that are no assignment go.
     """
     drop = {normalise(name) for name in unwanted}
     names = {normalise(name): name for name in wanted}
     lines = split_lines(text)
     entries = parse(text)
+    by_number = {entry.number: entry for entry in entries}
     last = {entry.key: entry.number for entry in entries if entry.key in names and entry.value is not None}
-    for entry in reversed(entries):
-        index = entry.number - 1
+    stray = {normalise(name) for name in (*wanted, *unwanted, *meant)}
+    numbers = {mistake.number for mistake in mistakes(text) if mistake.key in stray}
+    for index in range(len(lines) - 1, -1, -1):
+        if index + 1 in numbers:
+            del lines[index]
+            continue
+        entry = by_number.get(index + 1)
+        if entry is None:
+            continue
         if last.get(entry.key) == entry.number:
             match = _ASSIGNMENT.match(lines[index])
             if match is not None:

@@ -21,12 +21,13 @@ _FEW = 100
 _FEW_MEANT = 1000
 
 
-def give(result: t.Mapping[str, t.Any], keys: Keys, resized: bool) -> list[str]:
+def give(result: t.Mapping[str, t.Any], keys: Keys, resized: bool, filtered: bool = False) -> list[str]:
     """The sentences for a result of conntrack_entries_info.
 
     :param result: all but the advice.
     :param keys: what the keys said before the table was read.
-    :param resized: whether the hash table was resized while it was read.
+    :param resized: whether the hash table has another size than before it was read.
+    :param filtered: whether the kernel was asked for a part of the entries.
     """
     told = [*_usage(result, keys), *_nat(result)]
     if result["matched"] >= _FEW:
@@ -35,6 +36,12 @@ def give(result: t.Mapping[str, t.Any], keys: Keys, resized: bool) -> list[str]:
         told.append(
             f"Only {result['matched']} of the {result['read']} entries that were read are meant. Read more of them with"
             " sample: all."
+        )
+    unlike = abs(result["read"] - keys.entries) > max(_FEW, keys.entries // 10)
+    if result["complete"] and unlike and not filtered and not resized:
+        told.append(
+            f"The table was said to hold {keys.entries} entries, and {result['read']} could be read: many had expired, it changed"
+            " much meanwhile, or it was resized. Read it again."
         )
     if resized:
         told.append(

@@ -19,7 +19,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils._entries import (
     what_if,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.count import Counts, address
-from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import Filter
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.sampling import Sample
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, DIRECTORY
 
@@ -66,11 +65,12 @@ def gather(host: Host, request: Request) -> Result:
             reading.count_all(datagrams, counts)
         else:
             complete = reading.count_some(datagrams, counts, request.sample)
-    population = table.keys.entries if request.meant == Filter() else None
+    population = table.keys.entries if request.meant.is_empty else None
     sample = Sample(counts.matched, population, complete)
     result = _result(request, _Found(counts, judge, table.keys, sample), tracking=True)
     buckets = host.read_number(f"{DIRECTORY}/{BUCKETS}") or table.keys.buckets
-    result["advice"] = advice.give(result, table.keys, resized=buckets != table.keys.buckets)
+    filtered = not request.meant.is_empty
+    result["advice"] = advice.give(result, table.keys, buckets != table.keys.buckets, filtered)
     return result
 
 

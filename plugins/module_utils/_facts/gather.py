@@ -24,6 +24,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.writers import Found
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 Facts = t.Dict[str, t.Any]
@@ -42,6 +43,16 @@ class _Reader:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.unreadable: dict[str, str] = {}
+        self._writers: Found | None = None
+
+    def writers(self) -> Found:
+        """What else than the boot's own files sets keys, searched for once."""
+        from ansible_collections.netops.conntrack.plugins.module_utils._boot import writers
+
+        if self._writers is None:
+            self._writers = writers.find(self.host)
+            self.unreadable.update({**self._writers.unreadable, **self._writers.left_out})
+        return self._writers
 
     def attempt(self, read: t.Callable[[], _T]) -> _T | None:
         """What ``read`` returns, or None when the host refuses."""
@@ -177,7 +188,7 @@ def _persistent(reader: _Reader) -> Facts:
     from ansible_collections.netops.conntrack.plugins.module_utils._facts import persistent
 
     try:
-        return persistent.gather(reader.host, reader.attempt)
+        return persistent.gather(reader.host, reader.attempt, reader.writers())
     except HostError as error:
         reader.unreadable[error.path] = error.reason
         return persistent.unknown(f"{error.path}: {error.reason.lower()}{_remedy(reader.host, error)}")
@@ -218,6 +229,10 @@ def _namespaces(reader: _Reader) -> Facts:
     return {"namespaces": found}
 
 
+def _writers(reader: _Reader) -> Facts:
+    return {"writers": [writer.told() for writer in reader.writers().writers]}
+
+
 _GATHERERS: dict[str, t.Callable[[_Reader], Facts]] = {
     "table": _table,
     "timeouts": _timeouts,
@@ -227,6 +242,7 @@ _GATHERERS: dict[str, t.Callable[[_Reader], Facts]] = {
     "logging": _logging,
     "modules": _modules,
     "persistent": _persistent,
+    "writers": _writers,
     "memory": _memory,
     "kernel_log": _kernel_log,
     "namespaces": _namespaces,

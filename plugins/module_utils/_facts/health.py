@@ -46,8 +46,10 @@ _ASK_AGAIN = "Gather the facts with interval: 5 to see whether it goes on"
 #: Timeouts below a second, which show as 0: 300 ms by themselves on Linux 4.18 and 4.19 (nf_conntrack_proto_sctp.c).
 _BELOW_A_SECOND = ("sctp_shutdown_sent", "sctp_shutdown_recd")
 
-#: Kinds of drift by which a boot changes what is, or fails to set what somebody wanted; the others have no effect at all.
-_UNWANTED = ("runtime", "not_at_load", "not_read")
+#: The reason by kinds of drift, by which a boot changes what is, fails to set what somebody wanted, or is not the only one
+#: that sets it. The others have no effect at all.
+_REASONS = {"runtime": "drift", "not_at_load": "drift", "not_read": "drift", "writer": "writers"}
+_WITHOUT_EFFECT = "lines_without_effect"
 
 
 class Limits(t.NamedTuple):
@@ -319,10 +321,8 @@ def _look_at_timeouts(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str
 
 
 def _look_at_drift(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
-    drift = facts.get("drift") or []
-    for is_unwanted, reason, severity, one, more, remedy in (
+    for reason, severity, one, more, remedy in (
         (
-            True,
             "drift",
             WARNING,
             "The next boot will not leave one value as it is or was meant",
@@ -330,15 +330,21 @@ def _look_at_drift(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
             "Set what is wanted by conntrack_settings or the role conntrack_tuning, live and for every boot, or take the line out.",
         ),
         (
-            False,
-            "lines_without_effect",
+            "writers",
+            WARNING,
+            "Something else sets one value that the boot sets, too, or may do so",
+            "Something else sets {} values that the boot sets, too, or may do so; the first",
+            "Take the value out there, or set the same value there and by conntrack_settings.",
+        ),
+        (
+            _WITHOUT_EFFECT,
             NOTE,
             "One line for connection tracking has no effect",
             "{} lines for connection tracking have no effect; the first",
             "Take such lines out, or correct them: some make sysctl -p fail for the whole file.",
         ),
     ):
-        items = [item for item in drift if (item.get("kind") in _UNWANTED) is is_unwanted]
+        items = [item for item in facts.get("drift") or [] if _REASONS.get(item.get("kind"), _WITHOUT_EFFECT) == reason]
         if items:
             words = one if len(items) == 1 else more.format(len(items))
             yield _reason(reason, severity, f"{words}: {items[0].get('message')}.", remedy)

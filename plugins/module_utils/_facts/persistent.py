@@ -11,14 +11,14 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_dep, _sizing
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import loads, outcome
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import writers as boot_writers
 from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     drop_ins,
     modprobe_d,
-    modules_load_d,
     procps_sysctl,
+    sysctl_names,
     systemd_sysctl,
-    udev_rules,
     wildcards,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, Origin
@@ -28,28 +28,31 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     DIRECTORY,
     KEYS,
     MAX,
-    is_conntrack,
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.at_load import Applier
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.loads import LoadLine
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 #: Calls a function that reads, as `_facts` does where one refusal shall not end it all: None then.
 Attempt = t.Callable[[t.Callable[[], t.Optional[str]]], t.Optional[str]]
 
-_LOST = "lost when nf_conntrack is loaded after the boot applied it, and no udev rule applies it then"
+_LOST = "lost when nf_conntrack is loaded after the boot applied it, and nothing applies it then"
 
 RUNTIME = "runtime"
 FORMER_NAME = "former_name"
 UNKNOWN_KEY = "unknown_key"
 INVALID_VALUE = "invalid_value"
+MALFORMED = "malformed"
+NOT_LOADED = "not_loaded"
 NOT_READ = "not_read"
 NOT_AT_LOAD = "not_at_load"
+RACE = "race"
+WRITER = "writer"
 
-#: Keys of connection tracking under any name that some kernel had, as paths below /proc/sys.
-_NAME = re.compile(
-    r"net/(?:netfilter/(?P<name>.*)|(?P<alias>nf_conntrack_max)|ipv4/(?:netfilter/)?ip_conntrack_(?P<former>.*))"
-)
+#: What max is called beside its name in net.netfilter.
+_ALIAS = "net/nf_conntrack_max"
 
 #: Files that were read once, and are not by the boot of every host.
 _ONCE_READ = {systemd_sysctl.KIND: procps_sysctl.SYSCTL_CONF, modprobe_d.KIND: "/etc/modprobe.conf"}
@@ -67,8 +70,8 @@ class Observed:
     :ivar unread: files below /etc that stand beside those and are not read, by kind.
     :ivar is_initial: whether this is the initial network namespace, the one that the whole host's keys belong to.
     :ivar is_there_first: whether nf_conntrack is there before the boot applies sysctl.d.
-    :ivar has_rule: whether, where it is not, or where nothing applies them at boot, a udev rule applies ``net.netfilter``
-        lines at every load.
+    :ivar not_found: lines that were meant to have the boot load nf_conntrack, and load nothing.
+    :ivar appliers: what sets sysctl values at every load; nothing where nothing is loaded on this host.
     """
 
     presence: str
@@ -79,7 +82,8 @@ class Observed:
     unread: t.Mapping[str, t.Sequence[ConfFile]]
     is_initial: bool
     is_there_first: bool
-    has_rule: bool
+    appliers: t.Sequence[Applier]
+    not_found: t.Sequence[LoadLine]
 
 
 def observe(host: Host, attempt: Attempt) -> Observed:
@@ -90,10 +94,10 @@ def observe(host: Host, attempt: Attempt) -> Observed:
     presence, release = _kernel.presence(host), _kernel.release(host)
     is_initial = _kernel.in_initial_namespace(host)
     files = outcome.observe(host)
+    is_loaded_here = is_initial and presence != _kernel.BUILT_IN
+    not_found = _not_found(host, release, files) if is_loaded_here else []
     # What starts in a container finds the kernel of the host with its modules.
     is_there_first = not is_initial or presence == _kernel.BUILT_IN or _is_loaded_first(host, release, files)
-    # Also of what was loaded before udev, udev sees the event: systemd-udev-trigger.service asks for it again.
-    is_for_rule = is_initial and presence != _kernel.BUILT_IN if files.program.masked else not is_there_first
     return Observed(
         presence=presence,
         release=release,
@@ -106,7 +110,8 @@ def observe(host: Host, attempt: Attempt) -> Observed:
         },
         is_initial=is_initial,
         is_there_first=is_there_first,
-        has_rule=is_for_rule and _has_rule(host),
+        appliers=files.at_load.found if is_loaded_here else (),
+        not_found=not_found,
     )
 
 
@@ -128,37 +133,45 @@ def _is_loaded_first(host: Host, release: str, files: outcome.BootFiles) -> bool
     """Whether a boot loads nf_conntrack before systemd-sysctl runs, which waits for systemd-modules-load."""
     if modprobe_d.blocked(files.modprobe_d)["conntrack"] is not None:
         return False
-    texts = [conf.text for conf in drop_ins.read(host, modules_load_d.KIND).files]
-    names = {line.name for text in texts for line in modules_load_d.parse(text)}
-    names.update(modules_load_d.command_line(host.read_value(_kernel.COMMAND_LINE) or ""))
-    names = {name for name in names if modprobe_d.blacklist_origin(files.modprobe_d, name) is None}
-    brought = _modules_dep.brought(host.lines(_modules_dep.path(release)), names)
-    return any(_kernel.MODULE in modules for modules in brought.values())
+    named = {line.name for line in files.loads.lines}
+    modules = {module for found in loads.resolve(host, release, files.modprobe_d, named).values() for module in found}
+    if files.loads.is_by_systemd:
+        modules = {name for name in modules if modprobe_d.blacklist_origin(files.modprobe_d, name) is None}
+    brought = _modules_dep.brought(host.lines(_modules_dep.path(release)), modules)
+    return any(_kernel.MODULE in found for found in brought.values())
 
 
-def _has_rule(host: Host) -> bool:
-    """Whether a udev rule runs a sysctl program when nf_conntrack is loaded."""
-    rules = drop_ins.read(host, udev_rules.KIND, udev_rules.READING)
-    return any(udev_rules.applies_sysctl(conf.text, _kernel.MODULE) for conf in rules.files)
+def _not_found(host: Host, release: str, files: outcome.BootFiles) -> list[LoadLine]:
+    """The lines that were meant to have the boot load nf_conntrack, and load nothing."""
+    meant = [line for line in files.loads.lines if line.is_meant_for_conntrack]
+    found = loads.resolve(host, release, files.modprobe_d, {line.name for line in meant})
+    return [line for line in meant if not found[line.name] or not re.fullmatch(r"[\w.]+", line.name)]
 
 
 def _lines(observed: Observed) -> dict[str, Origin]:
-    """The sysctl line that sets each key, for those that one sets."""
-    if _problem_of_boot(observed):
+    """The sysctl line that sets each key at boot, for those that one sets."""
+    if observed.files.program.problem or observed.files.program.masked:
         return {}
-    # A rule applies lines after all others, and knows no names but those in net.netfilter.
     lines = {
-        name: outcome.value_origin(observed.files, key, at_load=observed.has_rule)
+        name: outcome.value_origin(observed.files, key)
         for name, key in KEYS.items()
         if observed.is_initial or key.scope == "namespace"
     }
     return {name: origin for name, origin in lines.items() if origin is not None}
 
 
+def _at_load(observed: Observed) -> dict[str, list[Origin]]:
+    """What sets each key at every load, for those that something sets: by modprobe, and then by udev."""
+    if observed.files.program.problem or not observed.appliers:
+        return {}
+    lines = {name: outcome.load_origins(observed.files, key, with_rule=False) for name, key in KEYS.items()}
+    return {name: origins for name, origins in lines.items() if origins}
+
+
 def _problem_of_boot(observed: Observed) -> str | None:
     """Why the sysctl files set nothing, or nothing that is known; None where they do."""
     program = observed.files.program
-    if program.masked and not observed.has_rule:
+    if program.masked and not observed.appliers:
         return (
             f"systemd-sysctl, which sets sysctl lines at boot, is masked by {program.masked}, and no udev rule runs it when"
             " nf_conntrack is loaded, so no line of sysctl.d is set"
@@ -184,15 +197,8 @@ def _problem_of_load(observed: Observed) -> str | None:
     if not refused or observed.presence == _kernel.BUILT_IN:
         return None
     origin = refused[-1]
-    reason = _without_number(origin) or f"the kernel takes no hashsize of {origin.value}"
-    return f"{origin.path}:{origin.number}: {reason}, so every load of nf_conntrack fails"
-
-
-def _without_number(origin: Origin) -> str | None:
-    """What is wrong with a hashsize that has no value at all."""
-    return (
-        None if origin.value else "the hashsize has no number right behind its '=' (blanks part a value from its name)"
-    )
+    written = outcome.hashsize_as_written(observed.files, origin)
+    return f"{origin.path}:{origin.number} ({written}), so every load of nf_conntrack fails: the kernel takes no such hashsize"
 
 
 def _hashsizes(observed: Observed) -> list[Origin]:
@@ -212,31 +218,42 @@ def _by_option(observed: Observed) -> dict[str, Origin]:
     return {BUCKETS: replace(given[-1], value=str(numbers[-1])), MAX: replace(given[-1], value=str(implied))}
 
 
-def gather(host: Host, attempt: Attempt = lambda read: read()) -> dict[str, t.Any]:
+def gather(
+    host: Host, attempt: Attempt = lambda read: read(), writers: boot_writers.Found | None = None
+) -> dict[str, t.Any]:
     """``persistent`` and ``drift`` of the facts, and what is in the way of knowing a boot and of a load.
 
     :param attempt: reads what the boot does not depend on; may give None where that cannot be read.
+    :param writers: what else sets the keys; None to search for it.
     :raises HostError: what the boot depends on cannot be read.
     """
     observed = observe(host, attempt)
-    lines, by_option = _lines(observed), _by_option(observed)
-    if observed.is_there_first or observed.has_rule:
-        origins = {**by_option, **lines}
-        certain, lost = origins, {}
+    lines, by_option, at_load = _lines(observed), _by_option(observed), _at_load(observed)
+    by_load = {**by_option, **{name: origins[-1] for name, origins in at_load.items()}}
+    races, lost = {}, {}
+    if observed.is_there_first:
+        origins = certain = {**by_load, **lines}
     else:
-        # The load comes after the lines, and undoes them.
-        origins = {**lines, **by_option}
-        certain, lost = by_option, lines
+        # The load comes after the lines, and undoes those that nothing applies again.
+        lost = {name: origin for name, origin in lines.items() if name not in at_load}
+        origins = {**lost, **by_load}
+        races = {name: two for name, two in at_load.items() if len({outcome.number(origin) for origin in two}) > 1}
+        certain = {name: origin for name, origin in by_load.items() if name not in races}
     live = {name: host.read_number(f"{DIRECTORY}/{name}") for name in origins}
     persistent = {
         name: {"boot": _number(observed, name, origin), "file": origin.path, "line": origin.number}
         for name, origin in sorted(origins.items())
     }
+    # Where what runs at a load disagrees with itself, that is told by name.
+    settled = {name: found for name, found in persistent.items() if name not in races}
     drift = [
         *_differing(observed, certain, live),
+        *_racing(races, live),
         *_lost(observed, lost, live),
         *_without_effect(observed),
         *_not_read(observed),
+        *_not_loaded(observed),
+        *_written(observed, settled, live, boot_writers.find(host) if writers is None else writers),
     ]
     return {
         "persistent": persistent,
@@ -257,7 +274,7 @@ def _number(observed: Observed, name: str, origin: Origin) -> int | None:
 
 
 def _item(
-    kind: str, key: str, value: t.Any, runtime: int | None, path: str, line: int, message: str
+    kind: str, key: str, value: t.Any, runtime: int | None, path: str, line: int | None, message: str
 ) -> dict[str, t.Any]:
     return {
         "kind": kind,
@@ -285,37 +302,112 @@ def _lost(
     observed: Observed, lines: t.Mapping[str, Origin], live: t.Mapping[str, int | None]
 ) -> t.Iterator[dict[str, t.Any]]:
     """Lines that the boot may apply in vain."""
+    others = f": {_places(observed)} sets other keys" if observed.appliers else ""
     for name, origin in sorted(lines.items()):
-        message = f"{origin.path}:{origin.number} ({name} = {origin.value}): {_LOST}"
+        if observed.appliers and _names_alias(observed, origin):
+            continue  # told with the name that would do
+        message = f"{origin.path}:{origin.number} ({name} = {origin.value}): {_LOST}{others}"
         number = _number(observed, name, origin)
         yield _item(NOT_AT_LOAD, name, number, live[name], origin.path, origin.number, message)
+
+
+def _places(observed: Observed) -> str:
+    return " and ".join(dict.fromkeys(applier.place for applier in observed.appliers))
+
+
+def _names_alias(observed: Observed, origin: Origin) -> bool:
+    """Whether a line has the name of max that is no key of net.netfilter, and nothing sets that at a load."""
+    entries = [
+        entry
+        for conf in observed.files.sysctl_d.files
+        if conf.path == origin.path
+        for entry in systemd_sysctl.parse(conf.text)
+        if entry.number == origin.number
+    ]
+    return any(entry.key == _ALIAS for entry in entries) and not _is_applied(observed, origin.path, origin.number)
+
+
+def _is_applied(observed: Observed, path: str, number: int) -> bool:
+    """Whether something applies this line for max at every load."""
+    written = (one for applier in observed.appliers for one in applier.writes(*KEYS[MAX].aliases))
+    return any((one.path, one.number) == (path, number) for one in written)
+
+
+def _racing(races: t.Mapping[str, list[Origin]], live: t.Mapping[str, int | None]) -> t.Iterator[dict[str, t.Any]]:
+    """Keys that modprobe and udev set to different values at a load, side by side."""
+    for name, (first, second) in sorted(races.items()):
+        message = (
+            f"{name}: each load sets it to {outcome.number(first)} by what modprobe runs ({first.path}:{first.number}), and to"
+            f" {outcome.number(second)} by what udev runs ({second.path}:{second.number}), and either may come last"
+        )
+        yield _item(RACE, name, outcome.number(second), live[name], second.path, second.number, message)
 
 
 def _without_effect(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
     """Lines that are read and can never apply."""
     for origin in _refused(observed):
-        reason = _without_number(origin) or "the kernel takes no such value"
-        message = f"{origin.path}:{origin.number} (hashsize={origin.value}): {reason}, and refuses to load {_kernel.MODULE} with it"
+        written = outcome.hashsize_as_written(observed.files, origin)
+        message = f"{origin.path}:{origin.number} ({written}): the kernel takes no such value, and refuses to load {_kernel.MODULE} with it"
         yield _item(INVALID_VALUE, BUCKETS, _hashsize(origin), None, origin.path, origin.number, message)
     if _problem_of_boot(observed):
         return
     for conf in observed.files.sysctl_d.files:
         for entry, name in _conntrack_entries(conf):
-            problem = _problem(observed, entry, name)
+            problem = _problem(observed, conf, entry, name)
             if problem is not None:
                 kind, words = problem
                 yield _line(kind, conf, entry, name, words)
+        yield from _malformed(conf)
+
+
+def _malformed(conf: ConfFile) -> t.Iterator[dict[str, t.Any]]:
+    """Lines of a file that were meant to set a key, and are no assignment."""
+    lines = systemd_sysctl.split_lines(conf.text)
+    for mistake in systemd_sysctl.mistakes(conf.text):
+        name = sysctl_names.name_of_today(mistake.key) or ""
+        key = KEYS[name].sysctl if name in KEYS else mistake.key.replace("/", ".")
+        line = lines[mistake.number - 1].strip().lstrip("\ufeff")
+        message = f"{conf.place}:{mistake.number} ({line}): {mistake.why}, so it sets nothing; {key} = {mistake.value or 'VALUE'} was meant"
+        yield _item(MALFORMED, name, _value(mistake.value), None, conf.target, mistake.number, message)
+
+
+def _not_loaded(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
+    """Lines for nf_conntrack that have the boot load nothing."""
+    for line in observed.not_found:
+        words = f"no module and no alias of this kernel ({observed.release}) has this name"
+        if " " in line.text or "\t" in line.text:
+            words = "a line here is the name of one module; what it is given belongs into modprobe.d"
+        message = f"{line.path}:{line.number} ({line.text}): this loads nothing: {words}"
+        yield _item(NOT_LOADED, _kernel.MODULE, line.text, None, line.path, line.number, message)
 
 
 def _not_read(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
     """Lines for connection tracking in files that the boot does not read."""
     for conf, words in _unread_sysctl_files(observed):
+        # What is run at a load may read it, as firewalld's does /etc/sysctl.conf.
+        if any(applier.files is not None and applier.files.reads(conf.target) for applier in observed.appliers):
+            continue
         for entry, name in _conntrack_entries(conf):
             yield _line(NOT_READ, conf, entry, name, words)
     for conf in observed.unread[modprobe_d.KIND]:
         for origin in modprobe_d.parameter_lines(conf, _kernel.MODULE, "hashsize"):
             message = f"{conf.place}:{origin.number} (hashsize={origin.value}): modprobe does not read this file"
             yield _item(NOT_READ, BUCKETS, _hashsize(origin), None, conf.target, origin.number, message)
+
+
+def _written(
+    observed: Observed,
+    persistent: t.Mapping[str, t.Mapping[str, t.Any]],
+    live: t.Mapping[str, int | None],
+    writers: boot_writers.Found,
+) -> t.Iterator[dict[str, t.Any]]:
+    """What else sets keys, to another value than the boot."""
+    values = {name: found["boot"] for name, found in persistent.items() if found["boot"] is not None}
+    for writer in boot_writers.disagreeing(writers, values, observed.buckets_per_page):
+        key = writer.key or ""
+        boot = persistent[key]
+        message = writer.sentence(f", but the boot sets {boot['boot']} ({boot['file']}:{boot['line']})")
+        yield _item(WRITER, key, writer.value, live[key], writer.path, writer.line, message)
 
 
 def _unread_sysctl_files(observed: Observed) -> t.Iterator[tuple[ConfFile, str]]:
@@ -332,25 +424,22 @@ def _unread_sysctl_files(observed: Observed) -> t.Iterator[tuple[ConfFile, str]]
 def _conntrack_entries(conf: ConfFile) -> t.Iterator[tuple[systemd_sysctl.Entry, str]]:
     """The lines of a file that set a key of connection tracking, with the key's name of today as far as there is one."""
     for entry in systemd_sysctl.parse(conf.text):
-        match = _NAME.fullmatch(entry.key)
-        if match is None or entry.value is None:
-            continue
-        former = match.group("former")
-        name = match.group("name") or match.group("alias") or f"nf_conntrack_{former}"
-        if is_conntrack(name) and not wildcards.is_pattern(name):
+        name = sysctl_names.name_of_today(entry.key)
+        if name is not None and entry.value is not None and not wildcards.is_pattern(name):
             yield entry, name
 
 
-def _problem(observed: Observed, entry: systemd_sysctl.Entry, name: str) -> tuple[str, str] | None:
+def _problem(observed: Observed, conf: ConfFile, entry: systemd_sysctl.Entry, name: str) -> tuple[str, str] | None:
     """Why a line for a key, which is ``name`` today, never applies; None where it may."""
-    if entry.key.startswith("net/ipv4/"):
+    if not sysctl_names.is_of_today(entry.key):
         today = f"it is {KEYS[name].sysctl} today" if name in KEYS else "nothing took its place"
         return FORMER_NAME, "no kernel since 4.9 has this key; " + today
     number = _kernel.parse_number(entry.value or "")
     if name in KEYS and (number is None or not KEYS[name].takes(number)):
         return INVALID_VALUE, "the kernel takes no such value"
-    if entry.key == "net/nf_conntrack_max" and observed.has_rule:
-        return NOT_AT_LOAD, _LOST + f"; that of this host knows {KEYS[name].sysctl}"
+    is_lost = entry.key == _ALIAS and bool(observed.appliers) and not observed.is_there_first
+    if is_lost and not _is_applied(observed, conf.path, entry.number):
+        return NOT_AT_LOAD, _LOST + f"; {_places(observed)} knows {KEYS[name].sysctl}"
     if name == COUNT:
         return UNKNOWN_KEY, "this is the number of entries in use, and cannot be set"
     if observed.names is None:

@@ -12,7 +12,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import InvalidInput, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, COUNT, KEYS, MAX
-from ansible_collections.netops.conntrack.plugins.module_utils._own_files import UDEV_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import AUTO
 
 if t.TYPE_CHECKING:
@@ -195,10 +194,10 @@ def _expected_buckets(observed: Observed, request: Request) -> int | None:
 
 
 def _line_at_load(observed: Observed, request: Request, name: str) -> int | None:
-    """The number that a sysctl line sets at a load, where the udev rule that applies it is there or will be."""
-    if observed.boot is None or not (request.boot or observed.boot.own[UDEV_FILE]):
+    """The number that a sysctl line sets at a load, where something applies it then, or the udev rule will."""
+    if observed.boot is None:
         return None
-    return outcome.number_at_load(observed.boot, KEYS[name])
+    return outcome.number_at_load(observed.boot, KEYS[name], with_rule=request.boot)
 
 
 def after_boot(observed: Observed, files: outcome.BootFiles, name: str) -> int | None:
@@ -246,11 +245,33 @@ def _check_memory(observed: Observed, desired: Desired, request: Request) -> Non
     if table > max(memory // _MEMORY_GUARD, live_table):
         raise Refused(
             "a full table of {0} entries and {1} buckets would take {2} MiB, more than a quarter of this host's {3}"
-            " MiB of memory. Lower {4} or hashsize, or set force: true".format(
+            " MiB of memory{4}. {5}, or set force: true".format(
                 desired.sizing["max"],
                 desired.sizing["hashsize"],
                 table >> 20,
                 memory >> 20,
-                "memory_percent" if request.max == AUTO else "max",
+                *_what_helps(observed, desired.sizing, request),
             )
         )
+
+
+def _what_helps(observed: Observed, sizing: t.Mapping[str, t.Any], request: Request) -> tuple[str, str]:
+    """Where sizes that nobody asked for come from, and what makes the table smaller, for a message."""
+    origin = None if observed.boot is None else outcome.hashsize_origin(observed.boot)
+    given = None if observed.boot is None else outcome.hashsize_at_load(observed.boot)
+    if request.max is None and given is not None and sizing["max"] == _max_by_hashsize(given, observed.hardware):
+        why = f": max is {_sizing.MAX_PER_GIVEN_BUCKET} times the hashsize that {origin} gives nf_conntrack, since no other max is asked for"
+        return why, f"Ask for a max, or take that hashsize out of {origin and origin.path}"
+    if request.max is None:
+        return (
+            f": max is {sizing['max']} as it is, since no other is asked for",
+            "Ask for a max, or for a smaller hashsize",
+        )
+    if (
+        request.hashsize is None
+        and given is not None
+        and sizing["hashsize"] == _sizing.round_hashsize(given, observed.hardware)
+    ):
+        why = f": the buckets are those that {origin} gives nf_conntrack, since no other hashsize is asked for"
+        return why, "Ask for a hashsize, or lower max"
+    return "", f"Lower {'memory_percent' if request.max == AUTO else 'max'} or hashsize"

@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers, _sizing
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import plan as boot_plan
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import writers as boot_writers
 from ansible_collections.netops.conntrack.plugins.module_utils._change import (
     Change,
     FileContent,
@@ -36,12 +37,20 @@ if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import Request
 
 
-def run(host: Host, request: Request, check_mode: bool) -> dict[str, t.Any]:
+def run(host: Host, request: Request, check_mode: bool, diff: bool = False) -> dict[str, t.Any]:
     """Bring a host to what is requested; the module's result.
 
+    :param diff: whether that shall have the contents of files.
     :raises ConntrackError: refused, or failed and reverted.
     """
-    return carry_out(host, lambda: plan(observe(host, request), request, check_mode), check_mode)
+    result = carry_out(host, lambda: plan(observe(host, request), request, check_mode), check_mode, diff)
+    return {**result, **boot_writers.against(host, _wanted(request, result["settings"]))}
+
+
+def _wanted(request: Request, settings: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, int]:
+    """What the host is to have, by key; nothing where it is only taken away."""
+    values = {name: found["runtime"] if found["boot"] is None else found["boot"] for name, found in settings.items()}
+    return {name: value for name, value in values.items() if value is not None and not request.absent}
 
 
 def plan(observed: Observed, request: Request, is_prediction: bool = False) -> Plan:
@@ -83,7 +92,7 @@ def plan(observed: Observed, request: Request, is_prediction: bool = False) -> P
     live_then = {**observed.live, **{change.subject: change.after for change in runtime}}
     results = {
         "pending": pending,
-        "skipped": list(desired.missing),
+        "missing": list(desired.missing),
         "sizing": desired.sizing,
         "settings": _report(observed, live_then, sorted(desired.live), boot_after),
     }
@@ -115,7 +124,7 @@ def _plan_absence(observed: Observed, request: Request) -> Plan:
         list(files),
         {
             "pending": False,
-            "skipped": [],
+            "missing": [],
             "sizing": None,
             "settings": _report(observed, observed.live, request.names, boot_after),
         },

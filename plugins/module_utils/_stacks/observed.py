@@ -17,13 +17,14 @@ from ansible_collections.netops.conntrack.plugins.module_utils import (
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import needs as boot_needs
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, modules_load_d
-from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, below_etc
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import below_etc
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG, ROOTS, Module
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import BLOCK_FILE, STACK_LOAD_FILES
 from ansible_collections.netops.conntrack.plugins.module_utils._pins import find as find_pins
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.needs import Need
+    from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
     from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
 
@@ -112,7 +113,7 @@ def observe(host: Host, request: Request) -> Observed:
     may_change_modules = _kernel.may_change_modules(host)
     modules_disabled = _kernel.modules_disabled(host)
     modprobe_files = drop_ins.read(host, modprobe_d.KIND, modprobe_d.READING)
-    load_files = _read_modules_load(host)
+    load_files = modules_load_d.read(host)
     command_line = host.read_value(_kernel.COMMAND_LINE) or ""
     at_boot = modules_load_d.command_line(command_line)
     names = {line.name for conf in load_files.files for line in modules_load_d.parse(conf.text)}
@@ -164,16 +165,6 @@ def _look(host: Host, stack: str | None, kept: frozenset[str]) -> tuple[dict[str
     """The loaded modules, and what keeps those of a stack from being unloaded."""
     modules = _kmod.parse_modules(host.lines(_kmod.PATH))
     return modules, find_pins.find(host, modules, to_unload(modules, stack, kept)) if stack else []
-
-
-def _read_modules_load(host: Host) -> DropIns:
-    found = drop_ins.read(host, modules_load_d.KIND)
-    path = modules_load_d.ETC_MODULES
-    text = host.read_text(path)
-    if text is None or found.reads(path):
-        return found
-    # Boots without systemd read it, and a package may link it again.
-    return DropIns(found.kind, (*found.files, ConfFile(path, host.resolve(path), text)))
 
 
 def _built_in(host: Host, modules: t.Mapping[str, Module]) -> frozenset[str]:

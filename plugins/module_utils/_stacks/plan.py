@@ -52,12 +52,13 @@ _UNKNOWN = (
 )
 
 
-def run(host: Host, request: Request, check_mode: bool) -> dict[str, t.Any]:
+def run(host: Host, request: Request, check_mode: bool, diff: bool = False) -> dict[str, t.Any]:
     """Bring a host to what is requested; the module's result.
 
+    :param diff: whether that shall have the contents of files.
     :raises ConntrackError: refused, or failed and reverted.
     """
-    return carry_out(host, lambda: plan(observe(host, request), request), check_mode)
+    return carry_out(host, lambda: plan(observe(host, request), request), check_mode, diff)
 
 
 def plan(observed: Observed, request: Request) -> Plan:

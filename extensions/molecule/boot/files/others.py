@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import sys
+import typing as t
 
 SAVED = "/root/sysctl.conf.saved"
 SYSCTL_CONF = "/etc/sysctl.conf"
@@ -113,4 +114,11 @@ def report(wrong: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    {"make": make, "check": check, "said": said, "link": link, "restore": restore}[sys.argv[1]](*sys.argv[2:])
+    COMMANDS: dict[str, t.Callable[..., None]] = {
+        "make": make,
+        "check": check,
+        "said": said,
+        "link": link,
+        "restore": restore,
+    }
+    COMMANDS[sys.argv[1]](*sys.argv[2:])

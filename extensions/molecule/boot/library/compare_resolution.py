@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For many generated trees of files: is what the collection says of them what the host's programs make of them?"""
+"""Compare, for many generated trees of files, what the collection says of them with what the host's programs do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ options:
     description: The program to compare with.
     type: str
     required: true
-    choices: [systemd-sysctl, procps, modprobe]
+    choices: [systemd-sysctl, procps, modprobe, load, names]
   seed:
     description: What the trees are made from.
     type: str
@@ -49,6 +49,8 @@ seconds:
 """
 
 import os
+import re
+import shlex
 import time
 import typing as t
 from random import Random
@@ -56,7 +58,7 @@ from random import Random
 from ansible.module_utils import conf_trees, real_programs
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import at_load, loads, outcome
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import SysctlProgram
 from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     drop_ins,
@@ -90,11 +92,13 @@ _BEFORE["nf_conntrack_log_invalid"] = 0
 _PROGRAMS = {
     "systemd-sysctl": (
         SysctlProgram(drop_ins.Reading(), systemd_sysctl.BootValues),
+        ("net/netfilter",),
         [_SYSTEMD_SYSCTL],
         [_SYSTEMD_SYSCTL, "--prefix=/net/netfilter"],
     ),
     "procps": (
         SysctlProgram(procps_sysctl.READING, procps_sysctl.BootValues),
+        (procps_sysctl.PATTERN,),
         [_SYSCTL, "--quiet", "--system"],
         [_SYSCTL, "--quiet", "--pattern", procps_sysctl.PATTERN, "--system"],
     ),
@@ -106,7 +110,7 @@ class Sysctl:
 
     def __init__(self, root: real_programs.Root, program: str) -> None:
         self._root, self._host = root, Host()
-        self._rules, self._at_boot, self._at_load = _PROGRAMS[program]
+        self._rules, self._only, self._at_boot, self._at_load = _PROGRAMS[program]
 
     def tree(self, random: Random) -> conf_trees.Tree:
         return conf_trees.sysctl_tree(random)
@@ -114,23 +118,23 @@ class Sysctl:
     def said(self, number: int) -> Answers:
         files = drop_ins.read(self._host, systemd_sysctl.KIND, self._rules.reading)
         answers = {}
-        for at_load in self._times(number):
-            values = self._rules.values(files, at_load)
+        for is_load in self._times(number):
+            values = self._rules.values(files, self._only if is_load else ())
             for name in conf_trees.VARIABLES:
-                origin = outcome.last_taken(values, KEYS[name])
-                answers[_question(name, at_load)] = _BEFORE[name] if origin is None else outcome.number(origin)
+                origin = outcome.last_taken([values], KEYS[name])
+                answers[_question(name, is_load)] = _BEFORE[name] if origin is None else outcome.number(origin)
         return answers
 
     def seen(self, number: int) -> Answers:
         answers = {}
-        for at_load in self._times(number):
+        for is_load in self._times(number):
             for name in conf_trees.VARIABLES:
                 # A write to the number of buckets makes the kernel wait, also where nothing changes.
                 if _read(name) != _BEFORE[name]:
                     _write(name, _BEFORE[name])
-            self._root.run(*(self._at_load if at_load else self._at_boot))
+            self._root.run(*(self._at_load if is_load else self._at_boot))
             for name in conf_trees.VARIABLES:
-                answers[_question(name, at_load)] = _read(name)
+                answers[_question(name, is_load)] = _read(name)
         return answers
 
     @staticmethod
@@ -153,6 +157,65 @@ def _write(name: str, value: int) -> None:
 def _read(name: str) -> int:
     with open(f"{DIRECTORY}/{name}", "rb", buffering=0) as stream:
         return int(stream.read())
+
+
+class Load:
+    """What a load of nf_conntrack leaves in the kernel: modprobe's own command, and then what udev runs."""
+
+    def __init__(self, root: real_programs.Root, _program: str) -> None:
+        self._root, self._host = root, Host()
+
+    def tree(self, random: Random) -> conf_trees.Tree:
+        return conf_trees.load_tree(random)
+
+    def said(self, _number: int) -> Answers:
+        appliers = at_load.find(self._host, drop_ins.read(self._host, modprobe_d.KIND, modprobe_d.READING), "").found
+        origins = {name: outcome.last_taken(appliers, KEYS[name]) for name in conf_trees.VARIABLES}
+        return {name: _BEFORE[name] if origin is None else outcome.number(origin) for name, origin in origins.items()}
+
+    def seen(self, _number: int) -> Answers:
+        for name in conf_trees.VARIABLES:
+            if _read(name) != _BEFORE[name]:
+                _write(name, _BEFORE[name])
+        # Of no kernel release there are modules, so modprobe finds the command alone; the one that it starts is a stand-in.
+        self._root.run("/usr/sbin/modprobe", "-S", "1", "nf_conntrack")
+        test = ("/usr/bin/udevadm", "test", "--action=add", "/sys/module/nf_conntrack")
+        shown = self._root.run(*test, logs=True).decode("utf-8", "replace")
+        # What PROGRAM has is run by that of systemd 252, and left out by that of 257.
+        commands = re.findall(r"test mode, skipping execution of '(.*)'\.$", shown, re.MULTILINE)
+        # As the one and the other show what RUN has.
+        commands += [
+            "".join(one) for one in re.findall(r"^(?:run: '(.*)'|\s*RUN\{program\} : (.*))$", shown, re.MULTILINE)
+        ]
+        for command in commands:
+            words = shlex.split(command)
+            if os.path.exists(words[0]):
+                self._root.run(*words)
+        return {name: _read(name) for name in conf_trees.VARIABLES}
+
+
+class Names:
+    """Which modules kmod finds by a name, as systemd-modules-load asks it to."""
+
+    def __init__(self, root: real_programs.Root, _program: str) -> None:
+        self._root, self._host = root, Host()
+        self._release = max(os.listdir("/usr/lib/modules"))
+
+    def tree(self, random: Random) -> conf_trees.Tree:
+        return conf_trees.names_tree(random)
+
+    def said(self, _number: int) -> Answers:
+        files = drop_ins.read(self._host, modprobe_d.KIND, modprobe_d.READING)
+        names = {name: name.replace("-", "_") for name in conf_trees.NAMES}
+        found = loads.resolve(self._host, self._release, files, set(names.values()))
+        return {name: sorted(found[looked_up]) for name, looked_up in names.items()}
+
+    def seen(self, _number: int) -> Answers:
+        found = {}
+        for name in conf_trees.NAMES:
+            shown = self._root.run("/usr/sbin/modprobe", "-S", self._release, "-R", name).decode()
+            found[name] = sorted(set(shown.split()))
+        return found
 
 
 class Modprobe:
@@ -221,7 +284,7 @@ def _kernel_parameters(options: str) -> t.Iterator[tuple[str, str]]:
 def compare(root: real_programs.Root, params: t.Mapping[str, t.Any]) -> t.Iterator[dict[str, t.Any]]:
     """For each tree, its number, what was said and seen, where they differ, and then the tree."""
     program = params["program"]
-    bench = Modprobe(root, program) if program == "modprobe" else Sysctl(root, program)
+    bench = {"modprobe": Modprobe, "load": Load, "names": Names}.get(program, Sysctl)(root, program)
     for number in range(params["first"], params["first"] + params["trees"]):
         tree = bench.tree(Random("{0} {1} {2}".format(program, params["seed"], number)))
         root.lay(tree)
@@ -243,7 +306,11 @@ def compare(root: real_programs.Root, params: t.Mapping[str, t.Any]) -> t.Iterat
 def main() -> None:
     module = AnsibleModule(
         {
-            "program": {"type": "str", "required": True, "choices": ["systemd-sysctl", "procps", "modprobe"]},
+            "program": {
+                "type": "str",
+                "required": True,
+                "choices": ["systemd-sysctl", "procps", "modprobe", "load", "names"],
+            },
             "seed": {"type": "str", "required": True},
             "first": {"type": "int", "default": 0},
             "trees": {"type": "int", "default": 500},

@@ -86,6 +86,17 @@ _NOISE = (
     b"-net.ipv4.netfilter.ip_conntrack_udp_timeout = 7",
     b"net.netfilter.nf_conntrack_no_such = 5",
     b"net.netfilter = 5",
+    b"net.ipv4.netfilter.nf_conntrack_max = 77777",
+    b"net.ipv4.nf_conntrack_max=77777",
+    b"net.netfilter.ip_conntrack_max = 77777",
+    b"net.ip_conntrack_max = 77777",
+    b"net.nf_conntrack_udp_timeout = 7",
+    b"net.netfilter.nf_conntrack_max: 77777",
+    b"net.netfilter.nf_conntrack_max := 77777",
+    b"sysctl -w net.netfilter.nf_conntrack_max=77777",
+    b"export net.netfilter.nf_conntrack_udp_timeout=7",
+    b'"net.netfilter.nf_conntrack_udp_timeout"=7',
+    b"\xef\xbb\xbfnet.netfilter.nf_conntrack_udp_timeout=7",
     b"net.ipv4.netfilter.ip_conntrack_tcp_timeout_established = 7",
 )
 
@@ -169,23 +180,18 @@ def _spelled(random: Random, key: str) -> str:
         (60, 18, 3, 3, 3, 3, 2, 2, 2),
     )[0]
     slashes = key.replace(".", "/")
-    if way == "slashes":
-        return slashes
-    if way == "slash first":
-        return "/" + slashes
-    if way == "dot first":
-        return "." + key
-    if way == "mixed":
-        return key[::-1].replace(".", "/", 1)[::-1]
-    if way == "doubled":
-        return random.choice((key.replace(".", "..", 1), slashes.replace("/", "//", 1), slashes + "/"))
-    if way == "here":
-        return slashes.replace("/", "/./", 1)
-    if way == "up":
-        return slashes.replace("net/", "net/core/../", 1)
-    if way == "cut":
-        return random.choice((key[:-1], key + "x", key.upper()))
-    return key
+    spellings = {
+        "dots": (key,),
+        "slashes": (slashes,),
+        "slash first": ("/" + slashes,),
+        "dot first": ("." + key,),
+        "mixed": (key[::-1].replace(".", "/", 1)[::-1],),
+        "doubled": (key.replace(".", "..", 1), slashes.replace("/", "//", 1), slashes + "/"),
+        "here": (slashes.replace("/", "/./", 1),),
+        "up": (slashes.replace("net/", "net/core/../", 1),),
+        "cut": (key[:-1], key + "x", key.upper()),
+    }[way]
+    return spellings[0] if len(spellings) == 1 else random.choice(spellings)
 
 
 def _value(random: Random, variable: str, values: dict[str, list[int]]) -> str:
@@ -201,6 +207,144 @@ def _value(random: Random, variable: str, values: dict[str, list[int]]) -> str:
     given.append(number)
     shape = random.choices(("{0}", "0x{0:x}", "0{0:o}", "{0} # why", "{0} 5", "{0}\t"), (80, 5, 5, 4, 3, 3))[0]
     return shape.format(number)
+
+
+#: The file that what runs at a load may be told to read.
+LOADED = "/etc/at-load.conf"
+
+# What sets keys at a load: {0} is a key with dots, {1} the same as a path, {2} a value of its variable.
+_APPLYING = (
+    "/usr/sbin/sysctl --system",
+    "/usr/sbin/sysctl -q --pattern net[.]netfilter[.]nf_conntrack.* --system",
+    "/usr/sbin/sysctl -p",
+    "/usr/sbin/sysctl -p /etc/at-load.conf",
+    "/usr/sbin/sysctl -e --load=/etc/at-load.conf",
+    "/usr/sbin/sysctl -qp/etc/at-load.conf /etc/sysctl.conf",
+    "/usr/sbin/sysctl /etc/sysctl.conf -f /etc/at-load.conf",
+    "/usr/sbin/sysctl -e -p /etc/at-*.conf",
+    "/usr/sbin/sysctl -r udp -p /etc/at-load.conf",
+    "/usr/sbin/sysctl {0}={2}",
+    "/usr/sbin/sysctl -w {0}={2}",
+    "/usr/sbin/sysctl -qw {1}={2}",
+    "/usr/sbin/sysctl -w {0} = {2}",
+    "/usr/sbin/sysctl -n {0}",
+    "/usr/sbin/sysctl -w net.netfilter.nf_conntrack_*={2}",
+    "/usr/sbin/sysctl --pattern nothing -w {0}={2}",
+    "/usr/sbin/sysctl -a {0}={2}",
+    "/usr/sbin/sysctl -w -- -{0}={2}",
+    "/lib/systemd/systemd-sysctl",
+    "/lib/systemd/systemd-sysctl --prefix=/net/netfilter",
+    "/lib/systemd/systemd-sysctl --prefix=/{1}",
+    "/lib/systemd/systemd-sysctl --prefix={0} --prefix net/core",
+    "/lib/systemd/systemd-sysctl --prefix=/net/netfilter/nf_conntrack_u",
+    "/lib/systemd/systemd-sysctl --prefix=/net/netfilter /etc/at-load.conf",
+    "/lib/systemd/systemd-sysctl 50-b.conf",
+    "/lib/systemd/systemd-sysctl --cat-config",
+    "/bin/sh -c 'echo {2} > /proc/sys/{1}'",
+    "/bin/sh -c 'true && /usr/sbin/sysctl -w {0}={2} || /usr/sbin/sysctl --system'",
+    "/bin/sh -c 'sleep 0; sysctl -w {0}={2} >/dev/null 2>&1; exit 1'",
+    "/bin/sh -c \"sysctl -w '{0} = {2}'\"",
+)
+
+_EVENTS = (
+    'ACTION=="add", SUBSYSTEM=="module", KERNEL=="nf_conntrack"',
+    'ACTION=="add|change", KERNEL=="nf_conntrack"',
+    'ACTION!="remove", SUBSYSTEM=="module", KERNEL=="nf_*"',
+    'SUBSYSTEM=="module", DEVPATH=="/module/nf_conntrack"',
+    'ACTION=="remove", KERNEL=="nf_conntrack"',
+    'SUBSYSTEM=="net", KERNEL=="nf_conntrack"',
+    'ACTION=="add", KERNEL=="nf_conntrack_ftp|br_netfilter"',
+    'ACTION=="add", KERNEL!="nf_conntrack"',
+    'KERNEL=="nf_conntrack", DRIVER=="?*"',
+    'KERNEL=="nf_conntrack", TAG!="x"',
+)
+
+
+def load_tree(random: Random) -> Tree:
+    """A tree of sysctl.d files with what applies them, or sets other keys, when nf_conntrack is loaded."""
+    tree = sysctl_tree(random)
+    values: dict[str, list[int]] = {}
+    tree[LOADED] = _text(random, lambda: _sysctl_line(random, ["nf_conntrack_max", "nf_conntrack_udp_timeout"], values))
+
+    def command() -> str:
+        variable = random.choice([name for name in VARIABLES if name != "nf_conntrack_buckets"])
+        key = random.choice(VARIABLES[variable][0])
+        return random.choice(_APPLYING).format(key, key.replace(".", "/"), random.choice(VARIABLES[variable][1]))
+
+    if random.random() < 0.5:
+        joint = random.choice((" && ", "; ", " ; "))
+        pattern = "'net[.]netfilter[.]nf_conntrack.*'"
+        firewalld = f"sysctl --quiet --pattern {pattern} --system"
+        line = "modprobe --ignore-install nf_conntrack $CMDLINE_OPTS" + joint + random.choice((firewalld, command()))
+        tree["/usr/lib/modprobe.d/firewalld-sysctls.conf"] = f"install nf_conntrack {line}\n".encode()
+    for name in random.sample(
+        ("10-a.rules", "60-b.rules", "99-netops-conntrack.rules", "zz.rules"), random.randint(0, 3)
+    ):
+        text = "".join(_udev_line(random, command) for _number in range(random.randint(1, 3)))
+        tree[f"{random.choice(BASES)}/udev/rules.d/{name}"] = text.encode()
+    return tree
+
+
+def _udev_line(random: Random, command: t.Callable[[], str]) -> str:
+    event = random.choices(_EVENTS, (6, 2, 2, 1, 1, 1, 1, 1, 1, 1))[0]
+    if random.random() < 0.1:
+        return f'{event}, GOTO="end"\n' + _udev_line(random, command) + 'LABEL="end"\n'
+    if random.random() < 0.1:
+        return f'{event}, PROGRAM="{command()}"\n'.replace('-c "sysctl', '-c \\"sysctl').replace('\'""', '\'\\""')
+    runs = random.choice((("RUN+=",), ("RUN+=",), ("RUN+=", "RUN+="), ("RUN=",), ("RUN{program}+=",), ("RUN:=",)))
+    words = [f'{run}"{command()}"'.replace('-c "sysctl', '-c \\"sysctl').replace('\'""', '\'\\""') for run in runs]
+    parted = random.choice((", ", ", ", " ", ", \\\n  "))
+    return parted.join([event, *words]) + "\n"
+
+
+#: Names that a line may have the boot load: modules, aliases of today and of before, and what is no name at all.
+NAMES = (
+    "nf_conntrack",
+    "nf-conntrack",
+    "ip_conntrack",
+    "ip-conntrack",
+    "nf_conntrack_ipv4",
+    "nf_conntrack-2",
+    "nf_conntrack_10",
+    "nf_nat",
+    "nf_nat_ipv4",
+    "iptable_nat",
+    "ipt_MASQUERADE",
+    "xt_conntrack",
+    "no_such_module",
+    "nf_conntrack hashsize=5",
+    "options nf_conntrack hashsize=5",
+    "nf_conntrack.ko",
+    "my_tracking",
+)
+
+_ALIASES = (
+    "my_tracking",
+    "my-tracking",
+    "my_*",
+    "nf_nat_ipv?",
+    "nf_conntrack_ipv[46]",
+    "no[_-]such*",
+    "ip_conntrack",
+    "nf_nat",
+    "*",
+)
+
+
+def names_tree(random: Random) -> Tree:
+    """A tree of modprobe.d files with aliases."""
+
+    def line() -> bytes:
+        chance = random.random()
+        if chance < 0.2:
+            return random.choice(
+                (b"", b"# alias my_tracking nf_nat", b"alias", b"alias my_tracking", b"blacklist nf_nat")
+            )
+        pattern = random.choices(_ALIASES, (4, 2, 2, 2, 2, 2, 2, 1, 1))[0]
+        module = random.choice(("nf_conntrack", "nf-conntrack", "nf_nat", "off", "no_such_either"))
+        return _respaced(random, f"alias {pattern} {module}").encode()
+
+    return _tree(random, "modprobe.d", lambda: b"".join(line() + b"\n" for _number in range(random.randint(0, 3))))
 
 
 #: Every module and parameter of a tree.

@@ -21,10 +21,13 @@ _MNT_DETACH = 2
 
 _COMMAND_LINE = "/tmp/cmdline"
 _PRINTED = "/tmp/printed"
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C", "SYSTEMD_LOG_TARGET": "null"}
+_ENVIRONMENT = {"PATH": "/tmp/bin:/usr/sbin:/usr/bin", "LC_ALL": "C", "SYSTEMD_LOG_TARGET": "null"}
 
 # What a tree may fill, beside /etc and /run: mounted empty over what the host has there.
-_COVERED = ("/usr/lib/sysctl.d", "/usr/lib/modprobe.d", "/usr/local/lib")
+_COVERED = ("/usr/lib/sysctl.d", "/usr/lib/modprobe.d", "/usr/lib/udev/rules.d", "/usr/local/lib")
+
+# What an `install` command calls to load the module for which it is run: one that has nothing to do, since that is there.
+_STAND_IN = "/tmp/bin/modprobe"
 
 
 class Root:
@@ -36,11 +39,11 @@ class Root:
         self._outside = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
         self._path = tempfile.mkdtemp(prefix="root-")
         _mount("tmpfs", self._path, "tmpfs")
-        for name in ("etc", "run", "usr", "proc", "dev", "tmp"):
+        for name in ("etc", "run", "usr", "proc", "sys", "dev", "tmp"):
             os.mkdir(os.path.join(self._path, name))
         for name in ("bin", "sbin", "lib", "lib64"):
             os.symlink("usr/" + name, os.path.join(self._path, name))
-        for name in ("usr", "proc", "dev"):
+        for name in ("usr", "proc", "sys", "dev"):
             _mount("/" + name, os.path.join(self._path, name), None, _MS_BIND)
         os.chroot(self._path)
         os.chdir("/")
@@ -49,6 +52,10 @@ class Root:
         with open(_COMMAND_LINE, "wb") as stream:
             stream.write(b"quiet\n")
         _mount(_COMMAND_LINE, "/proc/cmdline", None, _MS_BIND)
+        os.mkdir(os.path.dirname(_STAND_IN))
+        with open(_STAND_IN, "wb") as stream:
+            stream.write(b"#!/bin/sh\n")
+        os.chmod(_STAND_IN, 0o755)
 
     def leave(self) -> None:
         """Back to the host. The directory is removed only when it is empty, since the host's own were in it."""
@@ -62,13 +69,12 @@ class Root:
         """Replace the tree of configuration files."""
         for directory in ("/etc", "/run", *_COVERED):
             _empty(directory)
-        for path, entry in tree.items():
+        for name, entry in tree.items():
+            path = _COMMAND_LINE if name == "/proc/cmdline" else name
             if entry is None:
                 os.makedirs(path, exist_ok=True)
                 continue
-            if path == "/proc/cmdline":
-                path = _COMMAND_LINE
-            elif not os.path.isdir(os.path.dirname(path)):
+            if path != _COMMAND_LINE and not os.path.isdir(os.path.dirname(path)):
                 os.makedirs(os.path.dirname(path))
             if isinstance(entry, str):
                 os.symlink(entry, path)
@@ -76,14 +82,18 @@ class Root:
                 with open(path, "wb", buffering=0) as stream:
                     stream.write(entry)
 
-    def run(self, *command: str) -> bytes:
-        """Run a program in this root; what it printed. Whether it fails is not looked at, as it is not at a boot."""
+    def run(self, *command: str, logs: bool = False) -> bytes:
+        """Run a program in this root; what it printed. Whether it fails is not looked at, as it is not at a boot.
+
+        :param logs: whether what it prints as errors is wanted too, and before the rest.
+        """
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, _PRINTED, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
-            (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_DUP2, 1, 2) if logs else (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0),
         ]
-        status = os.waitpid(os.posix_spawn(command[0], command, _ENVIRONMENT, file_actions=actions), 0)[1]
+        environment = {**_ENVIRONMENT, "SYSTEMD_LOG_TARGET": "console"} if logs else _ENVIRONMENT
+        status = os.waitpid(os.posix_spawn(command[0], command, environment, file_actions=actions), 0)[1]
         if os.WIFSIGNALED(status):
             raise OSError(f"{command[0]} was killed by signal {os.WTERMSIG(status)}")
         with open(_PRINTED, "rb", buffering=0) as stream:

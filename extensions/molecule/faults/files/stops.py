@@ -43,12 +43,23 @@ class Stops:
             setattr(os, name, self._wrapped(name))
         for name in ("open", "write", "close"):
             setattr(os, name, getattr(self, "_" + name))
-        run = subprocess.run
+        subprocess.Popen = self._popen(subprocess.Popen)  # type: ignore[misc]
 
-        def run_with_stops(command: t.Any, *arguments: t.Any, **options: t.Any) -> t.Any:
-            return self.around("run " + str(command), run, command, *arguments, **options)
+    def _popen(self, real: t.Any) -> t.Any:
+        """The class of started programs, with a stop before one is started and after it ended."""
+        stop = self._stop
 
-        subprocess.run = run_with_stops  # type: ignore[assignment]
+        class PopenWithStops(real):  # type: ignore[misc]
+            def __init__(self, command: t.Any, *arguments: t.Any, **options: t.Any) -> None:
+                stop("before run " + str(command))
+                super().__init__(command, *arguments, **options)
+
+            def communicate(self, *arguments: t.Any, **options: t.Any) -> t.Any:
+                result = super().communicate(*arguments, **options)
+                stop("after run " + str(self.args))
+                return result
+
+        return PopenWithStops
 
     def around(self, what: str, call: t.Callable[..., t.Any], *arguments: t.Any, **options: t.Any) -> t.Any:
         """Make a call with a stop on either side."""

@@ -54,11 +54,12 @@ STARTS = {
     "ufw": ("systemctl start ufw", "iptables -S ufw-before-input | grep ctstate"),
 }
 
-#: What takes back whatever a start left, above all a policy that keeps the next ssh out.
+#: What takes back whatever a start left, above all a policy that keeps the next ssh out; and a lock that conntrackd
+#: leaves when it is stopped in the middle of one.
 STOPS = (
     "systemctl stop firewalld conntrackd nftables ufw netfilter-persistent; "
     "for table in iptables ip6tables; do $table -P INPUT ACCEPT; $table -P FORWARD ACCEPT; done; "
-    "nft flush ruleset; systemctl reset-failed; modprobe -r openvswitch; modprobe -r ip_vs; true"
+    "rm -f /var/lock/conntrackd.lock; nft flush ruleset; systemctl reset-failed; modprobe -r openvswitch; modprobe -r ip_vs; true"
 )
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 import struct
+import sys
+import threading
+import time
 
 import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _host
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Interrupted, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 ACL = "system.posix_acl_access"
@@ -316,11 +320,11 @@ def lock(host, tmp_path, monkeypatch):
 
 
 def test_a_second_run_is_told_who_is_at_it_and_what_to_do(host, lock, tmp_path):
-    with host.alone(), pytest.raises(Refused) as raised, Host(str(tmp_path)).alone():
+    with host.lock(), pytest.raises(Refused) as raised, Host(str(tmp_path)).lock():
         pytest.fail("two runs at once")
     for words in (f"process {os.getpid()} holds /run/netops-conntrack.lock", "Nothing was changed", "again"):
         assert words in raised.value.message
-    with host.alone():
+    with host.lock():
         pass
 
 
@@ -329,14 +333,14 @@ def test_a_run_waits_for_the_one_before_it(host, lock, tmp_path, monkeypatch):
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        with host.alone():
+        with host.lock():
             os.write(writing, b"in")
             (tmp_path / "etc" / "value").write_bytes(b"begun")
             _host.time.sleep(0.3)
             (tmp_path / "etc" / "value").write_bytes(b"done")
             os._exit(0)
     assert os.read(reading, 2) == b"in"
-    with host.alone():
+    with host.lock():
         assert (tmp_path / "etc" / "value").read_bytes() == b"done"
     os.waitpid(child, 0)
 
@@ -344,7 +348,7 @@ def test_a_run_waits_for_the_one_before_it(host, lock, tmp_path, monkeypatch):
 def test_only_root_can_keep_others_from_changing_the_host(host, lock):
     before = os.umask(0)
     try:
-        with host.alone():
+        with host.lock():
             assert stat.S_IMODE(lock.stat().st_mode) == 0o600
     finally:
         os.umask(before)
@@ -353,21 +357,21 @@ def test_only_root_can_keep_others_from_changing_the_host(host, lock):
 def test_a_link_in_the_place_of_the_lock_is_not_followed(host, lock, tmp_path):
     (tmp_path / "etc" / "precious").write_bytes(b"precious")
     lock.symlink_to("../etc/precious")
-    with pytest.raises(HostError, match="cannot lock /run/netops-conntrack.lock: "), host.alone():
+    with pytest.raises(HostError, match="cannot lock /run/netops-conntrack.lock: "), host.lock():
         pytest.fail("locked what somebody else chose")
     assert (tmp_path / "etc" / "precious").read_bytes() == b"precious"
 
 
 def test_a_full_run_directory_keeps_no_run_from_being_the_only_one(host, lock, tmp_path, monkeypatch):
     monkeypatch.setattr(_host.os, "pwrite", fail(errno.ENOSPC))
-    with host.alone(), pytest.raises(Refused, match="process unknown holds"), Host(str(tmp_path)).alone():
+    with host.lock(), pytest.raises(Refused, match="process unknown holds"), Host(str(tmp_path)).lock():
         pytest.fail("two runs at once")
 
 
 def test_without_a_run_directory_nothing_is_changed_and_the_error_says_why(host, tmp_path):
-    with pytest.raises(HostError, match="No such file or directory. It keeps two runs .* make /run a directory"):
-        with host.alone():
-            pytest.fail("no lock")
+    words = "No such file or directory. It keeps two runs .* make /run a directory"
+    with pytest.raises(HostError, match=words), host.lock():
+        pytest.fail("no lock")
     assert not (tmp_path / "run").exists()
 
 
@@ -456,6 +460,131 @@ def test_a_program_runs_in_the_c_locale_and_cannot_ask(host):
     assert host.run(["sh", "-c", "cat; echo $LC_ALL"]) == "C\n"
 
 
+def is_running(pid):
+    """Whether a process runs; one that ended and was not waited for, as those of a container may be, does not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
+            return stream.read().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def gone(pid):
+    """Whether a process ends in a moment."""
+    end = time.monotonic() + 5
+    while is_running(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not is_running(pid)
+
+
+def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started_and_named(host, tmp_path):
+    begun = time.monotonic()
+    with pytest.raises(HostError) as raised:
+        host.run(["sh", "-c", f"sleep 60 & echo $! $$ >{tmp_path}/pids; wait"], seconds=0.5)
+    assert time.monotonic() - begun < 20
+    assert raised.value.message.startswith("cannot run sh -c ")
+    assert raised.value.reason == "it did not end within 0.5 s, and was ended"
+    assert all(gone(int(pid)) for pid in (tmp_path / "pids").read_text().split())
+
+
+def test_a_program_is_not_waited_for_longer_whatever_holds_its_output(host, tmp_path, monkeypatch):
+    monkeypatch.setattr(_host, "_END_SECONDS", 0.5)
+    begun = time.monotonic()
+    with pytest.raises(HostError, match=r"^cannot run sh -c .*: it did not end within 0\.5 s, and was ended$"):
+        host.run(["sh", "-c", f"setsid sleep 60 & echo $! >{tmp_path}/pid; wait"], seconds=0.5)
+    assert time.monotonic() - begun < 20
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_a_program_that_hangs_in_the_kernel_is_left_and_named(host, monkeypatch):
+    # As rmmod does when a reference to a module is never given back; SIGKILL does not end it then.
+    left = []
+    monkeypatch.setattr(_host, "_END_SECONDS", 0.2)
+    monkeypatch.setattr(_host.os, "killpg", lambda pid, _number: left.append(pid))
+    with pytest.raises(HostError) as raised:
+        host.run(["sleep", "60"], seconds=0.3)
+    os.kill(left[0], signal.SIGKILL)
+    assert raised.value.reason == (
+        f"it did not end within 0.3 s, and cannot be ended: process {left[0]} hangs in the kernel, perhaps until the next boot"
+    )
+
+
+def test_a_program_has_a_limit_that_nobody_has_to_ask_for(host, monkeypatch):
+    monkeypatch.setattr(_host, "PROGRAM_SECONDS", 0.3)
+    with pytest.raises(HostError, match=r"it did not end within 0\.3 s"):
+        host.run(["sleep", "60"])
+
+
+def test_a_program_that_says_a_lot_is_heard_to_the_end(host):
+    assert len(host.run(["sh", "-c", "seq 200000; sleep 0.5; seq 200000"])) == 2 * 1288895
+
+
+# --- signals
+
+
+@pytest.fixture
+def soon():
+    """Sends this process a signal in a moment, which in these tests something heeds."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    timers = []
+
+    def send(number):
+        timers.append(threading.Timer(0.3, os.kill, (os.getpid(), number)))
+        timers[-1].start()
+
+    yield send
+    for timer in timers:
+        timer.join()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_program_that_runs(host, tmp_path, soon, number):
+    begun = time.monotonic()
+    with host.heeding_signals():
+        soon(number)
+        with pytest.raises(Interrupted, match=f"^this run was ended by {number.name}$"):
+            host.run(["sh", "-c", f"echo $$ >{tmp_path}/pid; exec sleep 60"])
+    assert time.monotonic() - begun < 20
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_a_signal_ends_waiting(host, lock, tmp_path, soon, monkeypatch):
+    monkeypatch.setattr(_host, "_LOCK_SECONDS", 60)
+    begun = time.monotonic()
+    with host.heeding_signals():
+        soon(signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            host.wait(60)
+    with Host(str(tmp_path)).lock(), host.heeding_signals():
+        soon(signal.SIGTERM)
+        with pytest.raises(Interrupted), host.lock():
+            pytest.fail("two runs at once")
+    assert time.monotonic() - begun < 20
+
+
+def test_what_is_to_be_done_to_the_end_is_not_ended_by_a_signal(host, soon):
+    with host.heeding_signals():
+        with host.to_the_end():
+            soon(signal.SIGTERM)
+            assert host.run(["sh", "-c", "sleep 1; echo done"]) == "done\n"
+        with pytest.raises(Interrupted):
+            host.check_signals()
+
+
+def test_in_another_thread_signals_are_left_to_the_main_one(host):
+    found = []
+
+    def run():
+        with host.heeding_signals():
+            found.append(host.run(["echo", "done"]))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert found == ["done\n"]
+
+
 @pytest.mark.parametrize(
     ("machine", "size"),
     [
@@ -468,14 +597,60 @@ def test_a_program_runs_in_the_c_locale_and_cannot_ask(host):
         ("loongarch64", 8),
         ("i686", 4),
         ("armv7l", 4),
-        ("armv8l", 4),
+        ("armv8l", 8),  # how a 64-bit kernel names itself to a 32-bit program
         ("ppc", 4),
         ("mips", 4),
         ("riscv32", 4),
     ],
 )
-def test_the_size_of_a_bucket_by_machine(machine, size):
-    assert _host._pointer_bytes(machine) == size
+def test_the_size_of_a_bucket_by_machine_where_the_kernel_tells_nothing_better(host, monkeypatch, machine, size):
+    monkeypatch.setattr(_host.os, "uname", lambda: os.uname_result(("Linux", "host", "6.12", "#1", machine)))
+    assert host.pointer_bytes == size
+
+
+WIDE, NARROW = "0000000000000000 T _stext\n00000000", "00000000 T _stext\n00000000"
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "i686", "armv8l", "armv7l"])
+@pytest.mark.parametrize(
+    ("files", "size"),
+    [
+        ({"sys/kernel/address_bits": "64\n"}, 8),
+        ({"sys/kernel/address_bits": "32\n"}, 4),
+        ({"sys/kernel/address_bits": "64\n", "proc/kallsyms": NARROW}, 8),
+        ({"proc/kallsyms": WIDE}, 8),
+        ({"proc/kallsyms": NARROW}, 4),
+        # Of a root that is shown the addresses.
+        ({"proc/kallsyms": WIDE.replace("0000000000000000", "ffffffff81000000")}, 8),
+    ],
+)
+def test_the_size_of_a_bucket_is_the_kernels_whatever_it_says_to_a_32_bit_program(
+    host, tmp_path, monkeypatch, machine, files, size
+):
+    monkeypatch.setattr(_host.os, "uname", lambda: os.uname_result(("Linux", "host", "6.12", "#1", machine)))
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert host.pointer_bytes == size
+
+
+def test_a_size_that_is_given_is_taken(tmp_path):
+    assert Host(str(tmp_path), pointer_bytes=4).pointer_bytes == 4
+
+
+def test_what_cannot_be_read_leaves_the_size_to_the_machines_name(host, monkeypatch):
+    def refuse(path):
+        raise HostError("read", path, "Permission denied")
+
+    monkeypatch.setattr(host, "read_value", refuse)
+    monkeypatch.setattr(host, "lines", refuse)
+    monkeypatch.setattr(_host.os, "uname", lambda: os.uname_result(("Linux", "host", "6.12", "#1", "armv7l")))
+    assert host.pointer_bytes == 4
+
+
+@pytest.mark.skipif(sys.maxsize < 2**32, reason="a 32-bit Python may run on any kernel")
+def test_a_machine_that_runs_64_bit_programs_has_a_64_bit_kernel():
+    assert Host().pointer_bytes == 8
 
 
 FULL = b"4,7,100,-;nf_conntrack: nf_conntrack: table full, dropping packet\n"

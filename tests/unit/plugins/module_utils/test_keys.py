@@ -49,8 +49,12 @@ def test_no_two_timeouts_share_a_short_name():
     assert sorted(key.name for key in TIMEOUTS.values()) == sorted(key.name for key in KEYS.values() if key.timeout)
 
 
-def test_former_names_are_those_of_kernels_before_4_9():
-    assert KEYS["nf_conntrack_max"].former_names == ("net.ipv4.netfilter.ip_conntrack_max", "net.ipv4.ip_conntrack_max")
-    assert KEYS["nf_conntrack_udp_timeout"].former_names == ("net.ipv4.netfilter.ip_conntrack_udp_timeout",)
+def test_former_names_are_those_of_kernels_before_4_9_and_what_people_mix_of_them_and_todays():
+    former = KEYS["nf_conntrack_max"].former_names
+    assert former[:2] == ("net.ipv4.netfilter.ip_conntrack_max", "net.ipv4.ip_conntrack_max")
+    mixed = {"net.ipv4.netfilter.nf_conntrack_max", "net.ipv4.nf_conntrack_max"}
+    assert set(former[2:]) == mixed | {"net.netfilter.ip_conntrack_max", "net.ip_conntrack_max"}
+    for key in KEYS.values():
+        assert not {key.sysctl, *key.aliases} & set(key.former_names)
     assert KEYS["nf_flowtable_tcp_timeout"].former_names == ()
     assert KEYS["nf_conntrack_max"].aliases == ("net.nf_conntrack_max",)

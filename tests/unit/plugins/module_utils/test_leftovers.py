@@ -28,9 +28,9 @@ def test_what_is_left_beside_any_file_goes_also_when_nothing_else_has_to_change(
     as_wanted = kernel.state()
     kernel.put(place, b"hal\xff")
     before = kernel.state()
-    predicted = run_module("conntrack_settings", kernel, WANTED, check=True)
+    predicted = run_module("conntrack_settings", kernel, WANTED, check=True, diff=True)
     assert kernel.state() == before
-    done = run_module("conntrack_settings", kernel, WANTED)
+    done = run_module("conntrack_settings", kernel, WANTED, diff=True)
     assert done["changes"] == predicted["changes"]
     assert [change["subject"] for change in done["changes"]] == [place] and done["changes"][0]["after"] is None
     assert kernel.state() == as_wanted

@@ -86,7 +86,8 @@ def test_a_header_is_one_line_of_comment_in_every_format_and_names_the_module(he
     assert systemd_sysctl.parse(header) == procps_sysctl.parse(header) == modules_load_d.parse(header) == []
     files = drop_ins.DropIns(modprobe_d.KIND, (drop_ins.ConfFile("/etc/modprobe.d/a.conf", "", header),))
     assert modprobe_d.install_origin(files, "nf_conntrack") is None
-    assert not udev_rules.applies_sysctl(header, "nf_conntrack")
+    conf = drop_ins.ConfFile("/etc/udev/rules.d/a.rules", "", header)
+    assert udev_rules.commands(drop_ins.DropIns(udev_rules.KIND, (conf,)), "nf_conntrack") == []
     name = header.split()[-1]
     assert (ROOT / "plugins" / "modules" / (name.rpartition(".")[2] + ".py")).is_file()
 

@@ -26,6 +26,7 @@ KEYS_OF = {
     "logging": {"logging"},
     "modules": {"modules", "blocked", "nat_in_use", "needed_by"},
     "persistent": {"persistent", "persistent_problem", "load_problem", "drift"},
+    "writers": {"writers"},
     "memory": {"memory"},
     "kernel_log": {"kernel_log"},
     "namespaces": {"namespaces"},
@@ -371,7 +372,7 @@ def test_a_wrong_part_is_one_clear_error(recorded_host, run_module):
     assert result["failed"]
     assert result["msg"] == (
         "gather_subset: there is no 'tables'; allowed are all, table, timeouts, settings, statistics, sockets, logging, "
-        "modules, persistent, memory, kernel_log, namespaces, health, and each with '!' in front to leave it out"
+        "modules, persistent, writers, memory, kernel_log, namespaces, health, and each with '!' in front to leave it out"
     )
     assert "exception" not in result
 
@@ -598,3 +599,51 @@ def test_an_unreadable_file_that_no_boot_reads_hides_nothing_else(recorded_host,
     facts = facts_of(host, ["persistent"])
     assert facts["persistent"]["nf_conntrack_max"]["boot"] == 5
     assert [item["path"] for item in facts["unreadable"]] == ["/etc/sysctl.d/secret"]
+
+
+BY_UFW = {
+    "/etc/ufw/ufw.conf": "ENABLED=yes\n",
+    "/etc/default/ufw": "IPT_SYSCTL=/etc/ufw/sysctl.conf\n",
+    "/etc/ufw/sysctl.conf": "# few\nnet/netfilter/nf_conntrack_max=50000\n",
+}
+
+
+def test_what_else_sets_keys_is_told_with_file_and_line(recorded_host, facts_of):
+    host = recorded_host("trixie-6.12-nat", BY_UFW)
+    (writer,) = facts_of(host, ("writers",))["writers"]
+    assert writer == {
+        "writer": "ufw",
+        "file": "/etc/ufw/sysctl.conf",
+        "line": 2,
+        "key": "nf_conntrack_max",
+        "value": 50000,
+        "when": "when ufw starts or reloads",
+        "certain": True,
+        "message": "ufw sets nf_conntrack_max to 50000 when ufw starts or reloads (/etc/ufw/sysctl.conf:2), in a race with what"
+        " applies sysctl.d",
+    }
+    assert set(writer) == set(documented("writers")["contains"])
+
+
+def test_writers_are_searched_for_once_and_left_out_alone(recorded_host, facts_of, monkeypatch):
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot import writers
+
+    searches = []
+    find = writers.find
+    monkeypatch.setattr(writers, "find", lambda host: searches.append(host) or find(host))
+    host = recorded_host("trixie-6.12-nat")
+    assert facts_of(host)["writers"] == [] and len(searches) == 1
+    facts_of(host, ("!writers", "!persistent"))
+    assert len(searches) == 1
+
+
+def test_a_file_that_was_not_searched_for_writers_is_unreadable(recorded_host, facts_of):
+    host = recorded_host("trixie-6.12-nat", {"/etc/cron.d/secret": "x"})
+    host.denied = {"/etc/cron.d/secret"}
+    facts = facts_of(host, ("writers",))
+    assert facts["writers"] == [] and [item["path"] for item in facts["unreadable"]] == ["/etc/cron.d/secret"]
+
+
+def documented(key):
+    returned = yaml.safe_load(conntrack_facts.RETURN)["ansible_facts"]["contains"]["conntrack"]["contains"]
+    return returned[key]

@@ -37,6 +37,9 @@ def test_every_returned_key_is_documented(run_module):
     documented = yaml.safe_load(conntrack_modules.RETURN)
     result = run_module("conntrack_modules", FakeModules("trixie-6.12-nat"), NAT_ABSENT)
     assert set(result) - {"changed", "diff", "invocation"} == set(documented) - {"reverted", "not_reverted"}
+    with_contents = run_module("conntrack_modules", FakeModules("trixie-6.12-nat"), NAT_ABSENT, diff=True)
+    for changes in (result["changes"], with_contents["changes"]):
+        assert {name for change in changes for name in change} == set(documented["changes"]["contains"])
     assert set(documented["pins"]["contains"]) == set(Pin("x", 1).result())
     need = Need("x", "nat", "/x", None, "why", certain=True, remedy="stop it")
     assert set(documented["needed_by"]["contains"]) == set(need.result())

@@ -32,6 +32,10 @@ def find(tree):
         ({**SYSTEMD, "/etc/rc2.d/S01ferm": "../init.d/ferm", "/etc/init.d/ferm": b"#!/bin/sh\n", "/etc/ferm/ferm.conf": b"table nat\n"},
          "update-rc.d ferm disable"),
         ({"/run/openrc": None, "/etc/runlevels/default/docker": "/etc/init.d/docker", "/etc/init.d/docker": b""}, "rc-update delete docker"),
+        ({**enabled("systemd-networkd"), "/etc/systemd/network/a.network": b"[Network]\nIPMasquerade=ipv4\n"},
+         "take the line out of /etc/systemd/network/a.network"),
+        ({"/run/openrc": None, "/etc/runlevels/boot/networking": "/etc/init.d/networking", "/etc/init.d/networking": b"",
+          "/etc/network/interfaces": b" up iptables -t nat -F\n"}, "take the line out of /etc/network/interfaces"),
         ({**SYSTEMD, "/etc/rc.local": b"iptables -t nat -F\n"}, "take the line out of /etc/rc.local"),
     ],
 )  # fmt: skip

@@ -16,6 +16,7 @@ from runs import LOAD_FILE, MODPROBE_FILE, SYSCTL_FILE, UDEV_FILE, live, tune
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import SysctlProgram
 from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import last
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import TEMPORARY
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, MAX
@@ -83,7 +84,7 @@ LINES = [
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.about)
 def test_the_line_that_sets_a_key_at_boot_and_at_a_later_load_is_known(line):
     files = boot_files(line.files)
-    told = outcome.value_origin(files, KEYS[MAX]), outcome.value_origin(files, KEYS[MAX], at_load=True)
+    told = outcome.value_origin(files, KEYS[MAX]), last(outcome.load_origins(files, KEYS[MAX]))
     assert tuple(origin and str(origin) for origin in told) == (line.at_boot, line.at_load)
 
 

@@ -9,9 +9,11 @@ import dataclasses
 import typing as t
 
 import pytest
-from conf_files import SYSTEMD, boot_files
+from conf_files import SYSTEMD, boot_files, drop_ins
 from fake_kernel import UDEV_SOCKET, FakeKernel
 from fake_modules import FakeModules
+from hypothesis import given
+from hypothesis import strategies as st
 from runs import (
     BLOCK_FILE,
     LOAD_FILE,
@@ -31,6 +33,7 @@ from runs import (
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import plan
 from ansible_collections.netops.conntrack.plugins.module_utils._config import udev_rules
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._facts import persistent
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, MAX
 
 # --- which files a wish takes
@@ -105,9 +108,18 @@ def test_a_rule_that_is_there_is_not_written_again():
 
 
 def test_the_rule_runs_at_the_load_of_that_module_alone():
-    assert udev_rules.applies_sysctl(RULE, "nf_conntrack")
-    assert not udev_rules.applies_sysctl(RULE, "nf_conntrack_ftp")
-    assert len([line for line in RULE.splitlines() if not line.startswith("#")]) == 1
+    rules = drop_ins(udev_rules.KIND, {UDEV_FILE: RULE}, udev_rules.READING)
+    (command,) = udev_rules.commands(rules, "nf_conntrack")
+    assert " ".join(command.words) == SYSTEMD.at_load
+    assert udev_rules.commands(rules, "nf_conntrack_ftp") == []
+
+
+def test_the_rule_waits_for_the_keys_only_where_the_kernel_is_not_done_with_the_module():
+    lines = [line for line in RULE.splitlines() if not line.startswith("#")]
+    assert ['ATTR{initstate}=="coming"' in line for line in lines] == [True, False]
+    assert all('KERNEL=="nf_conntrack"' in line and 'ACTION=="add"' in line for line in lines)
+    # udev takes a dollar for what it puts in, unless there are two.
+    assert "$" not in lines[0].replace("$$", "")
 
 
 def test_where_the_boot_is_not_known_no_file_is_planned():
@@ -488,16 +500,40 @@ def test_an_outranked_hashsize_that_keeps_the_module_from_loading_goes_and_other
 @pytest.mark.parametrize(
     ("place", "entry"),
     [
-        ("/usr/lib/modprobe.d/10-vendor.conf:2 (64K)", b"# a\noptions nf_conntrack hashsize=64K\n"),
-        ("/proc/cmdline:1 (64K)", b"nf_conntrack.hashsize=64K nf_conntrack.hashsize=65536\n"),
-        ("/proc/cmdline:1 ()", b"nf_conntrack.hashsize nf_conntrack.hashsize=65536\n"),
+        ("/usr/lib/modprobe.d/10-vendor.conf:2 (hashsize=64K)", b"# a\noptions nf_conntrack hashsize=64K\n"),
+        ("/proc/cmdline:1 (hashsize=64K)", b"nf_conntrack.hashsize=64K nf_conntrack.hashsize=65536\n"),
+        ("/proc/cmdline:1 (hashsize=)", b"nf_conntrack.hashsize nf_conntrack.hashsize=65536\n"),
     ],
 )
-@pytest.mark.parametrize("wanted", [{"hashsize": 65536}, {"load": True}, {"load": True, "scope": "runtime"}])
+@pytest.mark.parametrize("wanted", [{}, {"hashsize": 65536}, {"load": True}, {"load": True, "scope": "runtime"}])
 def test_a_refused_hashsize_that_cannot_be_taken_away_is_named(place, entry, wanted):
     kernel = FakeKernel("trixie-6.12-absent", {place.partition(":")[0]: entry})
     refusal(kernel, "nf_conntrack cannot be loaded", place, "Take it away", max=60000, **wanted)
-    tune(kernel, max=60000)
+
+
+PARTED = ["hashsize = 262144", "hashsize= 262144", "hashsize =262144", "hashsize\t=\t262144"]
+
+
+@pytest.mark.parametrize("parted", PARTED)
+@pytest.mark.parametrize("name", ["trixie-6.12-absent", "trixie-6.12-nat"])
+def test_a_hashsize_that_blanks_part_ends_every_load_whatever_is_asked_for_and_is_named_with_its_blanks(name, parted):
+    line = f"# a\noptions nf_conntrack {parted} acct=1\n".encode()
+    kernel = FakeKernel(name, {"/etc/modprobe.d/nf.conf": line})
+    place = "/etc/modprobe.d/nf.conf:2 ({0}: the blanks beside the =".format(" ".join(parted.split()))
+    refusal(kernel, "nf_conntrack cannot be loaded", place, "hashsize=65536", max=60000)
+    refusal(kernel, place, timeouts={"udp": 20}, scope="boot")
+    assert any(item["message"].startswith(place) for item in persistent.gather(kernel)["drift"])
+    # Who asks for a hashsize has it taken out, the words behind the blanks too.
+    tune(kernel, max=60000, hashsize=65536, force=True)
+    assert kernel.text("/etc/modprobe.d/nf.conf") == "# a\noptions nf_conntrack acct=1\n"
+    kernel.reboot()
+    assert live(kernel, "max", "buckets") == (60000, 65536)
+
+
+def test_a_refused_hashsize_is_no_matter_to_a_run_that_changes_no_file():
+    kernel = FakeKernel("trixie-6.12-nat", {"/etc/modprobe.d/nf.conf": b"options nf_conntrack hashsize = 5\n"})
+    tune(kernel, max=60000, scope="runtime")
+    assert live(kernel, "max") == (60000,)
 
 
 INSTALL = "install nf_conntrack /sbin/modprobe --ignore-install nf_conntrack $CMDLINE_OPTS hashsize={0}\n"
@@ -514,7 +550,7 @@ def test_a_hashsize_in_a_command_that_is_run_in_place_of_the_load_is_named_since
 
 def test_a_hashsize_in_such_a_command_that_the_kernel_refuses_is_named():
     kernel = FakeKernel("trixie-6.12-absent", {"/etc/modprobe.d/nf.conf": INSTALL.format("64K").encode()})
-    refusal(kernel, "nf_conntrack cannot be loaded", "/etc/modprobe.d/nf.conf:1 (64K)", hashsize=65536)
+    refusal(kernel, "nf_conntrack cannot be loaded", "/etc/modprobe.d/nf.conf:1 (hashsize=64K)", hashsize=65536)
 
 
 @pytest.mark.parametrize("word", ["nf_conntrack.hashsize=4096", "nf-conntrack.hashsize=4096"])
@@ -543,6 +579,67 @@ def test_one_file_by_two_names_keeps_the_hashsize_that_was_asked_for():
     kernel.reboot()
     assert live(kernel, "buckets") == (8192,)
     assert not tune(kernel, hashsize=8192)["changed"]
+
+
+def test_the_hashsize_of_an_alias_by_which_the_boot_loads_the_module_is_taken_out_where_it_would_win():
+    release = FakeKernel("trixie-6.12-absent").read_value("/proc/sys/kernel/osrelease")
+    kernel = FakeKernel(
+        "trixie-6.12-absent",
+        {
+            f"/usr/lib/modules/{release}/modules.dep": b"",
+            f"/usr/lib/modules/{release}/modules.alias": b"alias ip_conntrack nf_conntrack\n",
+            "/etc/modules-load.d/a.conf": b"ip_conntrack\n",
+            "/etc/modprobe.d/zzz.conf": b"options ip_conntrack hashsize=8192 acct=1\n",
+        },
+    )
+    refusal(kernel, "/etc/modprobe.d/zzz.conf:1", max=60000, hashsize=65536, conflicting_entries="fail")
+    tune(kernel, max=60000, hashsize=65536)
+    assert kernel.text("/etc/modprobe.d/zzz.conf") == "options ip_conntrack acct=1\n"
+    assert not tune(kernel, max=60000, hashsize=65536)["changed"]
+
+
+# --- lines that set nothing
+
+#: Lines that were meant to set max, and set nothing, by name or by form.
+WITHOUT_EFFECT = [
+    "net.ipv4.netfilter.nf_conntrack_max = 5",
+    "net.ipv4.nf_conntrack_max=5",
+    "net/netfilter/ip_conntrack_max = 5",
+    "net.ip_conntrack_max = 5",
+    "net.netfilter.nf_conntrack_max 5",
+    "net.netfilter.nf_conntrack_max: 5",
+    "net.netfilter.nf_conntrack_max",
+    "  sysctl -w net.netfilter.nf_conntrack_max=5",
+    "export net.netfilter.nf_conntrack_max=5",
+    "sysctl -w net.ipv4.ip_conntrack_max=5",
+]
+#: What stays beside them.
+STAYS = [
+    "# sysctl -w net.netfilter.nf_conntrack_max=5",
+    "vm.swappiness=59",
+    "sysctl -w vm.swappiness=5",
+    "net.netfilter.nf_conntrack_udp_timeout 5",
+    "see net.netfilter.nf_conntrack_max",
+]
+
+
+@given(
+    st.lists(st.sampled_from(WITHOUT_EFFECT + STAYS), max_size=6),
+    st.sampled_from(["/etc/sysctl.d/00-a.conf", SYSCTL_FILE, "/etc/sysctl.conf"]),
+    st.booleans(),
+)
+def test_lines_without_effect_go_wherever_they_stand_and_all_others_stay_byte_for_byte(lines, path, has_mark):
+    text = ("\ufeff" if has_mark and lines else "") + "".join(line + "\n" for line in lines)
+    kernel = FakeKernel("trixie-6.12-absent", {path: text.encode()})
+    tune(kernel, max=60000)
+    told = persistent.gather(kernel)["drift"]
+    assert not [item for item in told if item["key"] == "nf_conntrack_max"]
+    after = kernel.text(path).replace("net.netfilter.nf_conntrack_max = 60000\n", "")
+    kept = [line + "\n" for line in lines if line in STAYS]
+    if has_mark and lines and lines[0] in STAYS:
+        kept[0] = "\ufeff" + kept[0]
+    assert after == "".join(kept)
+    assert not tune(kernel, max=60000)["changed"]
 
 
 # --- conflicting_entries: fail

@@ -120,7 +120,6 @@ K8S = enabled("kubelet")
         ({**enabled("pve-firewall"), "/etc/pve/firewall/cluster.fw": b"[OPTIONS]\n\nenable: 0\n"}, NONE),
         ({**enabled("systemd-networkd"), "/etc/systemd/network/a.network": b"[Network]\nIPMasquerade=ipv4\n"}, BOTH),
         ({**enabled("systemd-networkd"), "/etc/systemd/network/a.network": b"[Network]\nIPMasquerade=no\n"}, NONE),
-        # What systemd ships for containers, on hosts that start none.
         ({**enabled("systemd-networkd"), "/usr/lib/systemd/network/80-container-ve.network": b"[Network]\nIPMasquerade=both\n"}, NONE),
         (enabled("containerd"), NONE),
         (enabled("ssh"), NONE),

@@ -160,20 +160,56 @@ def test_where_systemd_boots_or_nothing_says_what_does_systemd_sysctl_sets_the_v
     assert "systemd-sysctl" in kernel.text(UDEV_FILE)
 
 
-UNIT = "/etc/systemd/system/systemd-sysctl.service"
+UNIT = "/usr/lib/systemd/system/systemd-sysctl.service"
 
 
 @pytest.mark.parametrize(
-    ("unit", "masked"),
+    ("files", "masked"),
     [
-        ({UNIT: {"link": "/dev/null"}}, UNIT),
-        ({UNIT: ""}, UNIT),
-        ({UNIT: "[Service]\n"}, ""),
-        ({UNIT: {"link": "/usr/lib/systemd/system/systemd-sysctl.service"}}, ""),
+        ({"/etc/systemd/system/systemd-sysctl.service": "/dev/null"}, "/etc/systemd/system/systemd-sysctl.service"),
+        ({"/etc/systemd/system/systemd-sysctl.service": b""}, "/etc/systemd/system/systemd-sysctl.service"),
+        ({"/proc/cmdline": b"quiet systemd.mask=systemd-sysctl.service\n"}, "/proc/cmdline (systemd.mask=)"),
+        ({UNIT: "/dev/null"}, UNIT),
         ({}, ""),
+        ({UNIT: b"[Service]\n"}, ""),
+        # An administrator's own unit hides what a package masks; the alias of Debian is another unit.
+        ({UNIT: "/dev/null", "/etc/systemd/system/systemd-sysctl.service": b"[Service]\n"}, ""),
+        ({"/etc/systemd/system/procps.service": "/dev/null"}, ""),
+        ({"/proc/cmdline": b"rd.systemd.mask=systemd-sysctl.service\n"}, ""),
+        # Gone by the next boot.
+        ({"/run/systemd/system/systemd-sysctl.service": "/dev/null"}, ""),
     ],
 )
-def test_a_mask_keeps_the_boot_from_running_systemd_sysctl_and_udev_may_still(recorded_host, unit, masked):
-    program = find(recorded_host("trixie-6.12-absent", unit))
-    assert (program.masked, program.problem) == (masked, "")
-    assert program.at_load.endswith("systemd-sysctl --prefix=/net/netfilter")
+def test_what_masks_the_service_is_named(files, masked):
+    program = find(FakeKernel("trixie-6.12-nat", {UNIT: b"[Service]\n", **files}))
+    assert program.masked == masked and program.problem == ""
+
+
+MASKED = {"/etc/systemd/system/systemd-sysctl.service": "/dev/null"}
+LINE = {"/etc/sysctl.d/a.conf": b"net.netfilter.nf_conntrack_max = 5000\n"}
+
+
+def test_behind_a_mask_the_boot_sets_nothing_but_udev_runs_the_program_at_loads_all_the_same():
+    kernel = FakeKernel("trixie-6.12-nat", {**MASKED, **LINE})
+    assert persistent.gather(kernel)["persistent"] == {}
+    tune(kernel, max=60000)
+    assert persistent.gather(kernel)["persistent"]["nf_conntrack_max"]["boot"] == 60000
+    kernel.unload()
+    kernel.load()
+    assert kernel.value("nf_conntrack_max") == 60000
+
+
+@pytest.mark.parametrize(
+    ("mark", "name"),
+    [("/usr/sbin/openrc", "OpenRC"), ("/etc/openwrt_release", "OpenWrt"), ("/etc/runit/1", "runit")],
+)
+def test_a_host_that_boots_by_something_else_is_told_by_its_name(mark, name):
+    kernel = FakeKernel("trixie-6.12-nat", {mark: b""})
+    for path in (SYSTEMD, "/lib/systemd/systemd-sysctl"):
+        kernel.tree.pop(path, None)
+    assert name in find(kernel).problem
+
+
+def test_where_no_load_follows_the_boot_a_mask_is_refused_and_named_before_anything_is_written():
+    kernel = FakeKernel("linux-6.18-built-in", MASKED)
+    refusal(kernel, "masked by /etc/systemd/system/", "systemctl unmask", "scope: runtime", max=60000)

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 import typing as t
+from pathlib import Path
 
 import pytest
 from conf_files import drop_ins
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, procps_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Reading, read
@@ -19,20 +23,20 @@ from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 @pytest.fixture
 def tree(tmp_path):
     """``tree({path: text or {"link": target} or None for a directory})``: a host with these paths."""
+    return lambda entries: make(tmp_path, entries)
 
-    def make(entries):
-        for path, entry in entries.items():
-            place = tmp_path / path.lstrip("/")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if entry is None:
-                place.mkdir()
-            elif isinstance(entry, dict):
-                place.symlink_to(entry["link"])
-            else:
-                place.write_bytes(entry.encode("utf-8", "surrogateescape"))
-        return Host(str(tmp_path))
 
-    return make
+def make(root, entries):
+    for path, entry in entries.items():
+        place = root / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if entry is None:
+            place.mkdir()
+        elif isinstance(entry, dict):
+            place.symlink_to(entry["link"])
+        else:
+            place.write_bytes(entry.encode("utf-8", "surrogateescape"))
+    return Host(str(root))
 
 
 def paths(drop_ins):
@@ -278,3 +282,87 @@ def test_planning_changes_nothing_that_was_read():
     drop_ins = DropIns("sysctl.d", ())
     drop_ins.with_text("/etc/sysctl.d/a.conf", "new")
     assert drop_ins.files == ()
+
+
+def test_a_sysctl_conf_that_leads_round_in_a_ring_is_passed_over(tree):
+    assert read(tree({"/etc/sysctl.conf": {"link": "sysctl.conf"}}), "sysctl.d", procps_sysctl.READING).files == ()
+
+
+# --- what is planned is what will be read
+
+
+DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
+PLACES = [f"{directory}/{name}.conf" for directory in DIRECTORIES for name in "abc"] + ["/etc/sysctl.conf", "/srv/x"]
+ENTRIES = st.one_of(st.sampled_from(["old", "older"]), st.sampled_from(PLACES).map(lambda link: {"link": link}))
+READINGS = st.sampled_from([Reading(), modprobe_d.READING, procps_sysctl.READING])
+TREES = st.dictionaries(st.sampled_from(PLACES), ENTRIES)
+
+NEXT_TO_IT = {"/etc/sysctl.d/a.conf": {"link": "b.conf"}}
+
+
+def leads_round(host, path):
+    try:
+        host.resolve(path)
+    except HostError:
+        return True
+    return False
+
+
+@given(entries=TREES, path=st.sampled_from(PLACES), reading=READINGS)
+@example(entries=NEXT_TO_IT, path="/etc/sysctl.d/a.conf", reading=Reading())
+@example(entries=NEXT_TO_IT, path="/etc/sysctl.d/a.conf", reading=modprobe_d.READING)
+@example(
+    entries=dict(NEXT_TO_IT, **{"/usr/lib/sysctl.d/b.conf": "older"}), path="/etc/sysctl.d/a.conf", reading=Reading()
+)
+@example(
+    entries={"/etc/sysctl.d/b.conf": {"link": "../sysctl.conf"}}, path="/etc/sysctl.conf", reading=procps_sysctl.READING
+)
+def test_a_file_that_is_planned_is_read_by_the_same_names_when_it_is_written(tmp_path_factory, entries, path, reading):
+    with tempfile.TemporaryDirectory(dir=str(tmp_path_factory.getbasetemp())) as root:
+        host = make(Path(root), entries)
+        for directory in (*DIRECTORIES, "/srv"):
+            host.make_directory(directory)
+        before = read(host, "sysctl.d", reading)
+        # What is not so is refused before anything is planned.
+        assume(not any(leads_round(host, place) for place in PLACES))
+        assume(before.reads(path) and before.hidden_by(path) is None)
+        planned = before.with_text(path, "new")
+        host.replace(path, b"new")
+        assert read(host, "sysctl.d", reading) == planned
+
+
+#: No file of these hides another, of which nobody would know what it says.
+UNHIDDEN = st.dictionaries(st.sampled_from("abc"), st.tuples(st.sampled_from(DIRECTORIES), ENTRIES), min_size=1).map(
+    lambda found: {f"{directory}/{name}.conf": entry for name, (directory, entry) in found.items()}
+)
+
+
+@given(entries=UNHIDDEN, sysctl_conf=st.sampled_from(["old", None]), number=st.integers(0), reading=READINGS)
+@example(
+    entries={"/etc/sysctl.d/a.conf": {"link": "../sysctl.conf"}},
+    sysctl_conf="old",
+    number=0,
+    reading=procps_sysctl.READING,
+)
+@example(
+    entries=dict(NEXT_TO_IT, **{"/etc/sysctl.d/b.conf": "old"}), sysctl_conf=None, number=0, reading=modprobe_d.READING
+)
+def test_a_file_that_is_planned_to_go_is_not_read_when_it_is_gone(
+    tmp_path_factory, entries, sysctl_conf, number, reading
+):
+    with tempfile.TemporaryDirectory(dir=str(tmp_path_factory.getbasetemp())) as root:
+        host = make(Path(root), dict(entries, **({} if sysctl_conf is None else {"/etc/sysctl.conf": sysctl_conf})))
+        before = read(host, "sysctl.d", reading)
+        there = [conf.path for conf in before.files if conf.content is not None]
+        assume(there)
+        path = there[number % len(there)]
+        planned = before.with_text(path, None)
+        host.remove(path)
+        assert read(host, "sysctl.d", reading) == planned
+
+
+@pytest.mark.parametrize("reading", [Reading(), modprobe_d.READING])
+def test_a_file_that_would_hide_one_of_its_links_name_is_told(tree, reading):
+    found = read(tree(dict(NEXT_TO_IT, **{"/usr/lib/sysctl.d/b.conf": "x"})), "sysctl.d", reading)
+    assert found.hides("/etc/sysctl.d/a.conf") == "/usr/lib/sysctl.d/b.conf"
+    assert read(tree({}), "sysctl.d", reading).hides("/etc/sysctl.d/c.conf") is None

@@ -13,6 +13,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config.modules_l
     command_line,
     drop,
     parse,
+    read,
 )
 
 
@@ -61,3 +62,22 @@ def test_the_command_line_loads_modules(text, names):
 )
 def test_the_word_of_the_command_line_that_keeps_a_module_out(text, word):
     assert blacklist_word(text, "modprobe.blacklist", "nf_nat") == word
+
+
+@pytest.mark.parametrize(
+    ("entries", "paths"),
+    [
+        ({"/etc/modules": None}, []),
+        ({"/etc/modules": "loop\n"}, ["/etc/modules"]),
+        ({"/etc/modules-load.d/z.conf": "loop\n", "/etc/modules": ""}, ["/etc/modules-load.d/z.conf", "/etc/modules"]),
+        (
+            {"/etc/modules": "loop\n", "/etc/modules-load.d/modules.conf": {"link": "../modules"}},
+            ["/etc/modules-load.d/modules.conf", "/etc/modules"],
+        ),
+    ],
+)
+def test_etc_modules_is_read_as_a_file_that_loads_modules_under_each_of_its_names(recorded_host, entries, paths):
+    without = {"/etc/modules-load.d/modules.conf": None, "/etc/modules": None}
+    found = read(recorded_host("trixie-6.12-absent", dict(without, **entries)))
+    assert [conf.path for conf in found.files] == paths
+    assert found.names_of("/etc/modules") >= {path for path in paths if path != "/etc/modules-load.d/z.conf"}

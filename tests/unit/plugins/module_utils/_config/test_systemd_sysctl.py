@@ -13,6 +13,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins 
 from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_sysctl import (
     BootValues,
     edit,
+    mistakes,
     normalise,
     parse,
     split_lines,
@@ -177,7 +178,8 @@ UNWANTED = st.sets(st.sampled_from(KEYS), max_size=2)
 
 def other_lines(text, names):
     """What the lines that name none of the keys hold, to the byte, without the end that a last line may miss."""
-    numbers = {entry.number for entry in parse(text) if entry.key in {normalise(name) for name in names}}
+    keys = {normalise(name) for name in names}
+    numbers = {entry.number for entry in (*parse(text), *mistakes(text)) if entry.key in keys}
     return "".join(line for number, line in enumerate(split_lines(text), 1) if number not in numbers).rstrip("\r\n")
 
 
@@ -203,6 +205,7 @@ def test_an_edit_sets_and_drops_what_it_shall_and_no_other_line_changes(text, wa
     for name in unwanted:
         assert all(entry.key != normalise(name) for entry in parse(after))
     names = set(wanted) | unwanted
+    assert not {mistake.key for mistake in mistakes(after)} & {normalise(name) for name in names}
     assert other_lines(after, names) == other_lines(text, names)
     encode(after)
 

@@ -19,15 +19,15 @@ def item(share, margin=0.5, **more):
 def result():
     """A table of which there is nothing to say."""
     return {
-        "read": 5000, "matched": 5000, "complete": True, "early_drop_percent": 12.5, "nat_ports": [],
+        "read": 500, "matched": 500, "complete": True, "early_drop_percent": 12.5, "nat_ports": [],
         "sources": [item(5, source="10.0.0.1")], "destinations": [item(5, destination="10.0.0.2")],
         "counts": {"unreplied": item(3)},
         "timeouts": {"udp": {**item(50), "seconds": 30, "what_if": [item(2, seconds=10)]}},
     }  # fmt: skip
 
 
-def given(result, entries=100, limit=1000, resized=False):
-    return advice.give(result, Keys(entries, limit, 1024, {}), resized)
+def given(result, entries=500, limit=1000, resized=False, filtered=False):
+    return advice.give(result, Keys(entries, limit, 1024, {}), resized, filtered)
 
 
 def test_where_all_is_well_nothing_is_said(result):
@@ -35,7 +35,7 @@ def test_where_all_is_well_nothing_is_said(result):
 
 
 def test_a_table_that_is_nearly_full_is_told_with_what_the_kernel_may_evict(result):
-    (line,) = given(result, entries=900)
+    line, *_more = given(result, entries=900)
     assert line.startswith("The table holds 900 of 1000 entries (90 %)") and "12.5 % of those counted" in line
 
 
@@ -72,8 +72,16 @@ def test_a_range_of_ports_that_is_nearly_used_up_is_told(result, port, words):
 
 
 def test_a_table_of_a_few_entries_is_nobody_s_incident(result):
-    result.update(matched=99, sources=[item(100, source="10.0.0.1")])
-    assert given(result) == []
+    result.update(read=99, matched=99, sources=[item(100, source="10.0.0.1")])
+    assert given(result, entries=99) == []
+
+
+@pytest.mark.parametrize(
+    ("entries", "filtered", "told"), [(600, False, 0), (601, False, 1), (601, True, 0), (100, False, 1)]
+)
+def test_a_table_of_which_much_more_or_less_could_be_read_is_told(result, entries, filtered, told):
+    lines = given(result, entries, limit=0, filtered=filtered)
+    assert len(lines) == told and all(f"hold {entries} entries, and 500 could be read" in line for line in lines)
 
 
 def test_a_resize_while_it_was_read_is_told(result):
@@ -83,5 +91,5 @@ def test_a_resize_while_it_was_read_is_told(result):
 def test_a_sample_with_few_that_are_meant_is_told(result):
     result.update(matched=200, complete=False)
     assert given(result) == [
-        "Only 200 of the 5000 entries that were read are meant. Read more of them with sample: all."
+        "Only 200 of the 500 entries that were read are meant. Read more of them with sample: all."
     ]

@@ -365,6 +365,12 @@ def item(kind, message="x is 1, but the boot sets 2 (/etc/sysctl.d/a.conf:1)"):
             "The next boot will not leave 3 values as they are or were meant; the first: first.",
         ),
         (
+            [item("writer", "ufw sets x to 1, but the boot sets 2")],
+            "writers",
+            "warning",
+            "Something else sets one value that the boot sets, too, or may do so: ufw sets x to 1, but the boot sets 2.",
+        ),
+        (
             [item("former_name", "first"), item("unknown_key", "second")],
             "lines_without_effect",
             "note",

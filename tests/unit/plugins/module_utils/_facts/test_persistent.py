@@ -120,6 +120,24 @@ def test_the_same_line_on_debian_12_is_read_and_lost_at_a_later_load():
             "nf_conntrack_nonsense",
             "nothing took its place",
         ),
+        ("net.ipv4.netfilter.nf_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
+        ("net.ipv4.nf_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
+        ("net.netfilter.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
+        ("net.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
+        (
+            MAX + " 5",
+            "malformed",
+            "nf_conntrack_max",
+            "no = between name and value, so it sets nothing; " + MAX + " = 5",
+        ),
+        (MAX, "malformed", "nf_conntrack_max", MAX + " = VALUE was meant"),
+        (MAX + ": 5", "malformed", "nf_conntrack_max", MAX + " = 5 was meant"),
+        (MAX + " := 5", "malformed", "nf_conntrack_max", MAX + " = 5 was meant"),
+        ("sysctl -w " + MAX + "=5", "malformed", "nf_conntrack_max", "a command of a shell"),
+        ("/sbin/sysctl -q -w " + MAX + "=5", "malformed", "nf_conntrack_max", MAX + " = 5 was meant"),
+        ("export " + MAX + "=5", "malformed", "nf_conntrack_max", MAX + " = 5 was meant"),
+        ('"' + MAX + '" = 5', "malformed", "nf_conntrack_max", "in quotes"),
+        ("net.ipv4.ip_conntrack_max 5", "malformed", "nf_conntrack_max", MAX + " = 5 was meant"),
         ("net.netfilter.nf_conntrack_maximum = 5", "unknown_key", "nf_conntrack_maximum", "no such key"),
         ("net.netfilter.nf_conntrack_helper = 1", "unknown_key", "nf_conntrack_helper", "this kernel (6.12"),
         ("net.netfilter.nf_conntrack_count = 1", "unknown_key", "nf_conntrack_count", "cannot be set"),
@@ -135,9 +153,24 @@ def test_a_line_that_can_never_apply_says_why(line, kind, key, words):
     assert item["message"].startswith(f"{path}:3 (") and words in item["message"]
 
 
+def test_a_byte_order_mark_before_the_first_key_is_told_and_before_a_remark_is_no_matter():
+    path = "/etc/sysctl.d/50-a.conf"
+    live = FakeKernel("trixie-6.12-nat").value("nf_conntrack_max")
+    found = gather("trixie-6.12-nat", BY_RULE, {path: f"\ufeff{MAX} = {live}\n".encode()})
+    assert found["persistent"] == {} and kinds(found) == [("malformed", "nf_conntrack_max", path, 1)]
+    assert (
+        "byte order mark" in found["drift"][0]["message"]
+        and f"{MAX} = {live} was meant" in found["drift"][0]["message"]
+    )
+    assert gather("trixie-6.12-nat", BY_RULE, {path: f"\ufeff# a\n{MAX} = {live}\n".encode()})["drift"] == []
+
+
 @pytest.mark.parametrize(
     "line",
     [
+        "see " + MAX + " for more",
+        "kernel.core_pattern = |/bin/x " + MAX + " 5",
+        "-" + MAX,
         "-net.netfilter.nf_conntrack_maximum",
         "net.netfilter.nf_conntrack_ma* = 262144",
         "kernel.panic = 5",
@@ -236,7 +269,10 @@ FILES = st.fixed_dictionaries(
 @given(st.sampled_from(NAMES), FILES, st.sampled_from([BY_RULE, EARLY]))
 def test_what_the_facts_say_is_what_the_next_boot_sets(name, files, applied):
     kernel = FakeKernel(name, dict(files, **applied))
-    told = persistent.gather(kernel)["persistent"]
+    found = persistent.gather(kernel)
+    # What the boot sets in vain is told with it, and as drift.
+    lost = {item["key"] for item in found["drift"] if item["kind"] == "not_at_load"}
+    told = {key: value for key, value in found["persistent"].items() if key not in lost}
     kernel.reboot()
     assert {key: value["boot"] for key, value in told.items()} == {key: kernel.value(key) for key in told}
     # Then nothing drifts any more but lines that have no effect, and keys that nobody sets are as the kernel made them.
@@ -244,7 +280,7 @@ def test_what_the_facts_say_is_what_the_next_boot_sets(name, files, applied):
     untouched = FakeKernel(name)
     untouched.reboot()
     for key in ("nf_conntrack_max", "nf_conntrack_buckets", "nf_conntrack_udp_timeout"):
-        assert key in told or kernel.value(key) == untouched.value(key)
+        assert key in told or key in lost or kernel.value(key) == untouched.value(key)
 
 
 @pytest.mark.parametrize(
@@ -389,19 +425,16 @@ EARLY_TEXT = {"/etc/modules-load.d/nf.conf": "nf_conntrack\n"}
     [
         ("hashsize=262144", None),
         ("hashsize=0", None),
-        ("hashsize=64K", "the kernel takes no hashsize of 64K"),
-        (
-            "hashsize = 262144",
-            "the hashsize has no number right behind its '=' (blanks part a value from its name)",
-        ),
-        ("hashsize", "the hashsize has no number right behind its '=' (blanks part a value from its name)"),
-        ("hashsize=4294967295", "the kernel takes no hashsize of 4294967295"),
+        ("hashsize=64K", "hashsize=64K"),
+        ("hashsize = 262144", "hashsize = 262144: the blanks beside the = part the name from the number"),
+        ("hashsize", "hashsize="),
+        ("hashsize=4294967295", "hashsize=4294967295"),
     ],
 )
 def test_a_hashsize_that_stops_every_load_is_told_with_file_and_line(option, problem):
     found = gather("trixie-6.12-absent", {"/etc/modprobe.d/a.conf": f"# a\noptions nf_conntrack {option}\n".encode()})
-    place = "/etc/modprobe.d/a.conf:2: "
-    assert found["load_problem"] == (problem and f"{place}{problem}, so every load of nf_conntrack fails")
+    words = ", so every load of nf_conntrack fails: the kernel takes no such hashsize"
+    assert found["load_problem"] == (problem and f"/etc/modprobe.d/a.conf:2 ({problem}){words}")
     assert bool(found["drift"]) is bool(problem)
 
 
@@ -519,6 +552,72 @@ def test_a_hashsize_of_0_leaves_the_size_to_the_kernel():
     assert (found["persistent"], found["drift"], found["load_problem"]) == ({}, [], None)
 
 
+FIREWALLD = {
+    "/usr/lib/modprobe.d/firewalld-sysctls.conf": b"install nf_conntrack modprobe --ignore-install nf_conntrack $CMDLINE_OPTS"
+    b" && sysctl --quiet --pattern 'net[.]netfilter[.]nf_conntrack.*' --system\n"
+}
+
+
+@pytest.mark.parametrize("name", ["trixie-6.12-nat", "bookworm-6.1-absent"])
+def test_firewalld_applies_every_line_at_each_load_by_the_rules_of_procps_and_sysctl_conf_last(name):
+    lines = {
+        "/etc/sysctl.d/k8s.conf": MAX.encode() + b" = 1048576\nnet.netfilter.nf_conntrack_udp_timeout = 31\n",
+        "/etc/sysctl.conf": b"# a\n" + MAX.encode() + b" = 65536\n",
+    }
+    found = gather(name, lines, FIREWALLD)
+    assert found["persistent"] == {
+        "nf_conntrack_max": {"boot": 65536, "file": "/etc/sysctl.conf", "line": 2},
+        "nf_conntrack_udp_timeout": {"boot": 31, "file": "/etc/sysctl.d/k8s.conf", "line": 2},
+    }
+    assert {kind for kind, *_rest in kinds(found)} <= {"runtime"}
+    # Where the boot loads it first, the boot has the last word; sysctl.conf is what an operator's program reads then.
+    assert gather(name, lines, FIREWALLD, EARLY)["persistent"]["nf_conntrack_max"]["boot"] == 1048576
+
+
+def test_values_that_modprobe_and_udev_set_side_by_side_are_told_where_they_differ():
+    lines = {"/etc/sysctl.d/a.conf": MAX.encode() + b" = 70000\n", "/etc/sysctl.conf": MAX.encode() + b" = 65536\n"}
+    found = gather("trixie-6.12-nat", lines, FIREWALLD, BY_RULE)
+    assert kinds(found) == [("race", "nf_conntrack_max", "/etc/sysctl.d/a.conf", 1)]
+    assert "65536" in found["drift"][0]["message"] and "70000" in found["drift"][0]["message"]
+    lines["/etc/sysctl.conf"] = MAX.encode() + b" = 70000\n"
+    assert {kind for kind, *_rest in kinds(gather("trixie-6.12-nat", lines, FIREWALLD, BY_RULE))} == {"runtime"}
+
+
+ALL_LINES = MAX + " = 1234\nnet.netfilter.nf_conntrack_udp_timeout = 77\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "values"),
+    [
+        ("/lib/systemd/systemd-sysctl --prefix=/net/netfilter", {"max": 1234, "udp_timeout": 77}),
+        ("/lib/systemd/systemd-sysctl --prefix=/net/netfilter/nf_conntrack_max", {"max": 1234}),
+        ("/lib/systemd/systemd-sysctl --prefix=/net/core", {}),
+        ("/sbin/sysctl -p /etc/other.conf", {"generic_timeout": 99}),
+        ("/sbin/sysctl net.netfilter.nf_conntrack_max=5000", {"max": 5000}),
+        ("/sbin/sysctl -w net.netfilter.nf_conntrack_udp_timeout=5", {"udp_timeout": 5}),
+        ("/bin/sh -c 'sleep 1; sysctl -q net/netfilter/nf_conntrack_udp_timeout=5'", {"udp_timeout": 5}),
+        ("/sbin/sysctl --system", {"max": 1234, "udp_timeout": 77}),
+        # A program without a directory is looked for where udev has its own.
+        ("sysctl --system", {}),
+        ("/sbin/sysctl net.netfilter.nf_conntrack_max", {}),
+    ],
+)
+@pytest.mark.parametrize("operator", ["=", "+="])
+def test_a_rule_counts_for_what_its_own_program_and_arguments_apply(program, values, operator):
+    rule = f'ACTION=="add", SUBSYSTEM=="module", KERNEL=="nf_conntrack", RUN{operator}"{program}"\n'.encode()
+    changes = {
+        "/etc/sysctl.d/50-a.conf": ALL_LINES.encode(),
+        "/etc/other.conf": b"net.netfilter.nf_conntrack_generic_timeout = 99\n",
+        "/etc/udev/rules.d/50-x.rules": rule,
+    }
+    found = gather("trixie-6.12-nat", changes)
+    boot = {name: value["boot"] for name, value in found["persistent"].items()}
+    lost = {item["key"] for item in found["drift"] if item["kind"] == "not_at_load"}
+    assert {name for name in boot if name not in lost} == {"nf_conntrack_" + name for name in values}
+    assert all(boot["nf_conntrack_" + name] == value for name, value in values.items())
+    assert lost == {"nf_conntrack_max", "nf_conntrack_udp_timeout"} - {"nf_conntrack_" + name for name in values}
+
+
 LOST = [("not_at_load", "nf_conntrack_max", "/etc/sysctl.d/50-a.conf", 1)]
 
 
@@ -552,3 +651,89 @@ def test_what_brings_a_line_into_force_at_a_late_load(files, told):
     live = FakeKernel("trixie-6.12-nat").value("nf_conntrack_max")
     line = {"/etc/sysctl.d/50-a.conf": f"{MAX} = {live}\n".encode()}
     assert kinds(gather("trixie-6.12-nat", line, files)) == told
+
+
+#: Debian's boots without systemd: an init of another name, and the scripts of its packages.
+SYSVINIT = {
+    "/usr/sbin/init": b"",
+    "/etc/init.d/procps": b"",
+    "/usr/sbin/sysctl": b"",
+    "/usr/bin/udevadm": b"",
+    "/run/systemd/system": b"",
+}
+BY_LINK = {"/etc/modules-load.d/modules.conf": "../modules"}
+BESIDE = {"/etc/modules-load.d/modules.conf": b""}
+
+
+@pytest.mark.parametrize("name", ["trixie-6.12-absent", "bookworm-6.1-absent"])
+@pytest.mark.parametrize(
+    ("boot", "told"),
+    [
+        (BY_LINK, []),
+        (BESIDE, LOST),
+        (dict(SYSVINIT, **BY_LINK), []),
+        (dict(SYSVINIT, **BESIDE), []),
+    ],
+    ids=["systemd, linked", "systemd", "sysvinit, linked", "sysvinit"],
+)
+def test_etc_modules_counts_for_the_boots_that_read_it(name, boot, told):
+    files = dict(
+        boot, **{"/etc/modules": b"# mine\nnf_conntrack\n", "/etc/sysctl.d/50-a.conf": f"{MAX} = 60000\n".encode()}
+    )
+    kernel = FakeKernel(name, files)
+    if "/usr/sbin/init" in boot:
+        del kernel.tree["/run/systemd/system"]
+    found = persistent.gather(kernel)
+    assert found["persistent"]["nf_conntrack_max"] == {"boot": 60000, "file": "/etc/sysctl.d/50-a.conf", "line": 1}
+    assert kinds(found) == told
+    kernel.reboot()
+    assert (kernel.value("nf_conntrack_max") == 60000) is (not told)
+
+
+UFW = {
+    "/etc/ufw/ufw.conf": b"ENABLED=yes\n",
+    "/etc/default/ufw": b"IPT_SYSCTL=/etc/ufw/sysctl.conf\n",
+    "/etc/ufw/sysctl.conf": b"net/netfilter/nf_conntrack_max=50000\n",
+}
+LOCAL = {"/etc/rc.local": b"#!/bin/sh\necho 50000 > /proc/sys/net/netfilter/nf_conntrack_max\n"}
+
+
+def written(*changes):
+    live = FakeKernel("trixie-6.12-nat").value("nf_conntrack_max")
+    lines = {"/etc/sysctl.d/50-a.conf": f"{MAX} = {live}\n".encode()}
+    return gather("trixie-6.12-nat", BY_RULE, lines, *changes)["drift"], live
+
+
+def test_what_else_sets_another_value_than_the_boot_is_drift_with_both_places():
+    (item,), live = written(UFW)
+    assert (item["kind"], item["key"], item["value"], item["runtime"]) == ("writer", "nf_conntrack_max", 50000, live)
+    assert (item["file"], item["line"]) == ("/etc/ufw/sysctl.conf", 1)
+    assert item["message"] == (
+        "ufw sets nf_conntrack_max to 50000 when ufw starts or reloads (/etc/ufw/sysctl.conf:1), but the boot sets"
+        f" {live} (/etc/sysctl.d/50-a.conf:1), in a race with what applies sysctl.d"
+    )
+
+
+def test_a_script_that_names_another_value_may_set_it():
+    (item,), _live = written(LOCAL)
+    assert item["message"].startswith("rc.local may set nf_conntrack_max to 50000 at boot (/etc/rc.local:2: echo 50000")
+
+
+def test_a_writer_of_the_same_value_or_of_a_key_that_no_boot_sets_is_no_drift():
+    live = FakeKernel("trixie-6.12-nat").value("nf_conntrack_max")
+    same = {"/etc/ufw/sysctl.conf": b"net/netfilter/nf_conntrack_max=%d\n" % live}
+    other = {"/etc/ufw/sysctl.conf": b"net/netfilter/nf_conntrack_acct=1\n"}
+    assert written(UFW, same)[0] == [] and written(UFW, other)[0] == []
+    assert gather("trixie-6.12-nat", UFW)["drift"] == []
+
+
+def test_a_hashsize_of_another_is_compared_as_the_kernel_rounds_it():
+    options = {"/etc/modprobe.d/a.conf": b"options nf_conntrack hashsize=262144\n"}
+    tuned = {"/etc/tuned/active_profile": b"gw\n"}
+
+    def kinds_of(hashsize):
+        profile = {"/etc/tuned/gw/tuned.conf": b"[net]\nnf_conntrack_hashsize=%d\n" % hashsize}
+        found = gather("trixie-6.12-nat", options, tuned, profile)["drift"]
+        return [(item["kind"], item["value"]) for item in found if item["kind"] == "writer"]
+
+    assert kinds_of(262143) == [] and kinds_of(1048576) == [("writer", 1048576)]

@@ -46,6 +46,7 @@ def observed(presence="loaded", kernel=(6, 12), memory_bytes=GIB, boot=None, **l
         read_only=frozenset(),
         boot=boot,
         own=frozenset(),
+        stacks=None,
     )
 
 
@@ -425,7 +426,7 @@ def test_a_missing_key_is_skipped_and_taken_out_of_the_drop_in():
         "missing_keys": "skip",
     }
     result = tune(kernel, **wanted)
-    assert result["skipped"] == ["nf_conntrack_helper"] and "nf_conntrack_helper" not in result["settings"]
+    assert result["missing"] == ["nf_conntrack_helper"] and "nf_conntrack_helper" not in result["settings"]
     assert sysctl_lines(kernel) == ["net.netfilter.nf_conntrack_acct = 1"]
     assert not tune(kernel, **wanted)["changed"]
 
@@ -455,6 +456,27 @@ def test_a_max_below_the_entries_in_use_needs_force():
     tune(kernel, max=4999, force=True)
     assert live(kernel, "max") == (4999,)
     assert not tune(kernel, max=4999)["changed"]
+
+
+OLD_OPTION = {"/etc/modprobe.d/old.conf": b"# a\noptions nf_conntrack hashsize=4194304\n"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        # 8 times the old hashsize, which nobody named.
+        ({"hashsize": 65536}, ["33554432 entries", "max is 8 times", "old.conf:2 (4194304)", "Ask for a max, or take"]),
+        ({"hashsize": "auto"}, ["33554432 entries", "max is 8 times", "old.conf:2 (4194304)"]),
+        (
+            {"max": 4194304},
+            ["4194304 buckets", "the buckets are those that", "old.conf:2 (4194304)", "Ask for a hashsize"],
+        ),
+        ({"max": 8388608, "hashsize": 65536}, ["8388608 entries and 65536 buckets", "memory. Lower max or hashsize"]),
+    ],
+)
+def test_the_memory_guard_says_where_a_size_comes_from_that_nobody_named_and_what_helps(wanted, words):
+    message = refusal(FakeKernel("trixie-6.12-absent", OLD_OPTION), *words, "force: true", **wanted)
+    assert message.count("hashsize that") <= 1
 
 
 @pytest.mark.parametrize("params", [{"max": 2000000}, {"hashsize": 2**27}, {"max": "auto", "memory_percent": 90}])

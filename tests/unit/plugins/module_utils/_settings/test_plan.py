@@ -9,6 +9,7 @@ import pytest
 from fake_kernel import NETFILTER, FakeKernel
 from generated import HOSTS, REQUESTS, TREES, tree
 from hypothesis import assume, given
+from hypothesis import strategies as st
 from runs import (
     ABSENT,
     BUILT_IN,
@@ -132,8 +133,10 @@ def test_nothing_asked_changes_nothing():
         "pending": False,
         "settings": {},
         "sizing": None,
-        "skipped": [],
+        "missing": [],
         "kept_live": [],
+        "unsearched": [],
+        "writers": [],
     }
 
 
@@ -370,9 +373,9 @@ def managed(params):
     return names
 
 
-@given(HOSTS, TREES, REQUESTS)
-def test_check_mode_writes_nothing_and_predicts_the_run_which_repeated_changes_nothing(name, entries, params):
-    kernel = FakeKernel(name, tree(entries))
+@given(HOSTS, TREES, REQUESTS, st.booleans())
+def test_check_mode_writes_nothing_and_predicts_the_run_which_repeated_changes_nothing(name, entries, params, late):
+    kernel = FakeKernel(name, tree(entries), late_udev=late)
     before = kernel.state()
     predicted = ended(lambda: tune(kernel, check=True, force=True, **params))
     assert kernel.state() == before and not kernel.writes and not kernel.ran
@@ -386,10 +389,10 @@ def test_check_mode_writes_nothing_and_predicts_the_run_which_repeated_changes_n
         assert kernel.state() == before
 
 
-@given(HOSTS, TREES, REQUESTS)
-def test_values_hold_after_a_reboot_and_a_reload(name, entries, params):
+@given(HOSTS, TREES, REQUESTS, st.booleans())
+def test_values_hold_after_a_reboot_and_a_reload(name, entries, params, late_udev):
     params = {option: value for option, value in params.items() if option != "scope"}
-    kernel = FakeKernel(name, tree(entries))
+    kernel = FakeKernel(name, tree(entries), late_udev=late_udev)
     result = ended(lambda: tune(kernel, force=True, **params))
     assume(isinstance(result, dict))
     wanted = {key: result["settings"][key]["boot"] for key in managed(params)}
@@ -407,9 +410,37 @@ def test_values_hold_after_a_reboot_and_a_reload(name, entries, params):
     assert values() == wanted
     kernel.unload()
     kernel.load()
+    kernel.settle()
     assert values() == wanted
     # An automatic hashsize follows a max that is left to lines of others.
     if params.get("hashsize") != "auto" or params.get("max") is not None:
         assert not tune(kernel, force=True, **params)["changed"]
     if kept and "nf_conntrack_buckets" in wanted and "nf_conntrack_max" not in wanted and not entries:
         assert live(kernel, "max") == kept
+
+
+# --- links
+
+
+@pytest.mark.parametrize("name", ["a.conf", "zzz.conf"])
+@pytest.mark.parametrize("path", [SYSCTL_FILE, MODPROBE_FILE, "/etc/sysctl.d/mine.conf"])
+def test_check_mode_and_the_run_name_the_same_files_where_a_link_leads_to_a_missing_file_beside_it(path, name):
+    kernel = FakeKernel("trixie-6.12-nat", {path: name})
+    wanted = {
+        "max": 100000,
+        "hashsize": 65536,
+        "timeouts": {"udp": 20},
+        "sysctl_file": path if "mine" in path else None,
+    }
+    predicted = tune(kernel, check=True, **wanted)
+    assert tune(kernel, **wanted) == predicted
+    assert kernel.tree[path] == name and f"/{name}" in "".join(kernel.tree)
+    again = tune(kernel, **wanted)
+    assert not again["changed"] and again["settings"] == predicted["settings"]
+
+
+def test_a_sysctl_file_whose_link_would_hide_a_packages_file_is_refused():
+    kernel = FakeKernel(
+        "trixie-6.12-nat", {"/etc/sysctl.d/a.conf": "b.conf", "/usr/lib/sysctl.d/b.conf": b"kernel.panic = 1\n"}
+    )
+    refusal(kernel, "it would hide /usr/lib/sysctl.d/b.conf", max=100000, sysctl_file="/etc/sysctl.d/a.conf")

@@ -1,0 +1,98 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which key of connection tracking a line of a sysctl file names, or was meant to name. Pure.
+
+Names that no kernel since 4.9 has, mixtures of those with the names of today, and lines that no program takes for an
+assignment are common in files that people copied.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import is_conntrack
+
+# Any key as a path below /proc/sys.
+_NAME = re.compile(
+    r"net/(?:ipv4/)?(?:netfilter/)?(?:(?:nf|ip)_conntrack_(?P<conntrack>[^\s:]*)|nf_flowtable_(?P<flowtable>[^\s:]*))"
+)
+
+_MEANT = re.compile(
+    r"(?P<mark>\ufeff?)[ \t]*"
+    # sysctl -w, /sbin/sysctl -q -w, export
+    r"(?P<command>(?:(?:/[^\s=]*/)?(?:sudo|sysctl|export|set|declare)[ \t]+(?:-[^\s=]*[ \t]+)*)*)"
+    r"(?P<quote>[\"']?)(?P<key>net[./](?:ipv4[./])?(?:netfilter[./])?(?:ip|nf)_(?:conntrack|flowtable)_\w+)[\"']?"
+    r"(?P<between>[ \t]*[:=]+[ \t]*|[ \t]+|\Z)(?P<value>.*)",
+    re.DOTALL | re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A line that sets nothing, and what was meant.
+
+    :ivar number: line number, from 1.
+    :ivar key: the key that it names, as a path below /proc/sys.
+    :ivar value: the value that was meant; empty where there is none.
+    :ivar why: what keeps it from being an assignment.
+    """
+
+    number: int
+    key: str
+    value: str
+    why: str
+
+
+def name_of_today(path: str) -> str | None:
+    """The name below ``net.netfilter`` that a key has today, by any of its names; None where it is no key of conntrack.
+
+    :param path: the key as a path below /proc/sys.
+    """
+    match = _NAME.fullmatch(path)
+    if match is None:
+        return None
+    if match.group("conntrack") is not None:
+        name = "nf_conntrack_" + match.group("conntrack")
+    else:
+        name = "nf_flowtable_" + match.group("flowtable")
+    return name if is_conntrack(name) else None
+
+
+def is_of_today(path: str) -> bool:
+    """Whether kernels of today have keys by such a name, be there this one or not."""
+    return path == "net/nf_conntrack_max" or path.startswith("net/netfilter/nf_")
+
+
+def mistake(number: int, line: str) -> Mistake | None:
+    """What a line, without the blanks around it, was meant to be, where it names a key but is no assignment to it."""
+    match = _MEANT.fullmatch(line)
+    if match is None or name_of_today(match.group("key").replace(".", "/")) is None:
+        return None
+    why = None
+    if match.group("mark"):
+        why = "a byte order mark stands before the name"
+    elif match.group("command"):
+        why = "a command of a shell is no line of such a file"
+    elif match.group("quote"):
+        why = "the name stands in quotes"
+    elif match.group("between").strip() != "=":
+        why = "there is no = between name and value"
+    if why is None:
+        return None
+    return Mistake(number, match.group("key").replace(".", "/"), match.group("value").strip(), why)
+
+
+def mistakes(lines: t.Iterable[str], blanks: str) -> list[Mistake]:
+    """Those of the lines of a file.
+
+    :param blanks: what is no part of a line at its ends.
+    """
+    found = (
+        mistake(number, line.strip(blanks))
+        for number, line in enumerate(lines, 1)
+        if "conntrack_" in line or "nf_" in line
+    )
+    return [one for one in found if one is not None]
