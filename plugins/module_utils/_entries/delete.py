@@ -32,6 +32,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     ApplyError,
     ConntrackError,
     HostError,
+    Interrupted,
     InvalidInput,
     Refused,
 )
@@ -182,14 +183,18 @@ def run(host: Host, request: Request, check_mode: bool) -> Result:
     :raises InvalidInput: there is no such namespace.
     :raises Refused: the process is not root, or may not read or change the table.
     :raises HostError: the kernel does not give the table, or not whole; nothing was deleted.
-    :raises ApplyError: it failed after entries had been deleted; ``details`` say how many.
+    :raises Interrupted: a signal asked the process to end before an entry was deleted.
+    :raises ApplyError: it failed or was asked to end after entries had been deleted; ``details`` say how many.
     """
     if not host.is_root:
         raise Refused(
             "deleting entries takes root, also to know the ssh sessions that are kept. Run this with become: true"
         )
-    # Also because an open socket is a reference to a module that another run may be about to unload.
-    with contextlib.nullcontext() if check_mode else host.alone(), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(host.heeding_signals())
+        if not check_mode:
+            # Also because an open socket is a reference to a module that another run may be about to unload.
+            stack.enter_context(host.lock())
         # One to read by, and one to delete by, since a dump and answers would mix.
         tables = [netlink.connect(host, request.namespace) for _unused in range(1 if check_mode else 2)]
         open_tables = [stack.enter_context(table.socket) for table in tables if table is not None]
@@ -198,7 +203,7 @@ def run(host: Host, request: Request, check_mode: bool) -> Result:
         if len(open_tables) == len(tables):
             watch = _Watch(host, own)
             datagrams = reading.dump(open_tables[0], request.meant)
-            _carry_out(plan, datagrams, watch, None if check_mode else open_tables[1])
+            _carry_out(host, plan, datagrams, watch, None if check_mode else open_tables[1])
     tracking = bool(open_tables)
     return dict(plan.result(), tracking=tracking, changed=plan.deleted > 0, advice=_advice(plan, tracking))
 
@@ -222,10 +227,13 @@ class _Watch:
             self._next = ended + max(_SECONDS, _TIMES * (ended - began))
 
 
-def _carry_out(plan: Plan, datagrams: t.Iterable[bytes], watch: _Watch, socket: netlink.Socket | None) -> None:
+def _carry_out(
+    host: Host, plan: Plan, datagrams: t.Iterable[bytes], watch: _Watch, socket: netlink.Socket | None
+) -> None:
     """Read the stream to its end and delete what is chosen; without a socket to delete by, count."""
     try:
         for datagram in datagrams:
+            host.check_signals()
             watch.look()
             waiting = plan.choose(datagram)
             while waiting:
@@ -233,6 +241,8 @@ def _carry_out(plan: Plan, datagrams: t.Iterable[bytes], watch: _Watch, socket: 
                 plan.record(now, [0] * len(now) if socket is None else _delete(socket, now))
     except ConntrackError as error:
         if socket is None or not plan.deleted:
+            if isinstance(error, Interrupted):
+                raise Interrupted(error.message + ". Nothing was deleted") from error
             raise
         raise ApplyError(
             f"{error.message.rstrip('.')}. {plan.deleted} entries had been deleted, which cannot be undone; the others are as"

@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import os
+import signal
 import socket
 
 import pytest
@@ -20,6 +22,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter i
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     ApplyError,
     HostError,
+    Interrupted,
     InvalidInput,
     Refused,
 )
@@ -207,8 +210,8 @@ def test_where_sessions_are_not_known_nothing_is_deleted(deleting, monkeypatch):
 
 def test_a_run_waits_for_others_that_change_the_host_and_check_mode_does_not(deleting, monkeypatch):
     waited = []
-    alone = deleting.host.alone
-    monkeypatch.setattr(deleting.host, "alone", lambda: waited.append(1) or alone())
+    lock = deleting.host.lock
+    monkeypatch.setattr(deleting.host, "lock", lambda: waited.append(1) or lock())
     deleting(FakeKernel([udp(1)]), check=True, all=True)
     assert not waited
     deleting(FakeKernel([udp(1)]), all=True)
@@ -236,6 +239,30 @@ def test_a_dump_that_ends_early_after_deletions_says_so_too(deleting):
 def test_an_error_before_any_deletion_is_just_that(deleting):
     with pytest.raises(HostError, match=r"Cannot allocate memory$"):
         deleting(FakeKernel([udp(1)], {1: errno.ENOMEM}), all=True)
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_run_that_is_told_to_end_does_so_between_datagrams_and_says_what_is_gone(deleting, monkeypatch, check):
+    kernel = FakeKernel(list(map(udp, range(400))), size=8000)
+
+    looks = iter(range(9))
+
+    def look(_watch):
+        if next(looks) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(delete._Watch, "look", look)
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        if check:
+            with pytest.raises(Interrupted, match=r"ended by SIGTERM\. Nothing was deleted$"):
+                deleting(kernel, check, all=True)
+        else:
+            with pytest.raises(ApplyError, match=r"ended by SIGTERM\. \d+ entries had been deleted") as raised:
+                deleting(kernel, all=True)
+            assert 0 < raised.value.details["deleted"] == len(kernel.deleted) < 400
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_an_entry_without_an_id_is_not_deleted_by_its_addresses_alone(deleting):
