@@ -257,7 +257,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.delete import parse, run
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import OPTIONS
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
 
 
@@ -277,6 +277,8 @@ def main() -> None:
     try:
         result = run(Host(), parse(module.params), module.check_mode)
     except ConntrackError as error:
+        if isinstance(error, ApplyError):
+            module.log(printable(error.message))  # nobody may be there any more to be told
         module.fail_json(**printable(dict(error.details, msg=error.message)))
     module.exit_json(**printable(result))
 
