@@ -83,6 +83,7 @@ notes:
     a flow table forwards. An entry for whose TCP connection data was sent again too often is under C(tcp_max_retrans), which the
     kernel does not tell.
 seealso:
+  - module: netops.conntrack.conntrack_entries
   - module: netops.conntrack.conntrack_facts
   - module: netops.conntrack.conntrack_settings
 author:
