@@ -48,7 +48,14 @@ _BELOW_A_SECOND = ("sctp_shutdown_sent", "sctp_shutdown_recd")
 
 #: The reason by kinds of drift, by which a boot changes what is, fails to set what somebody wanted, or is not the only one
 #: that sets it. The others have no effect at all.
-_REASONS = {"runtime": "drift", "not_at_load": "drift", "not_read": "drift", "writer": "writers"}
+_REASONS = {
+    "runtime": "drift",
+    "not_at_load": "drift",
+    "not_read": "drift",
+    "not_loaded": "drift",
+    "race": "writers",
+    "writer": "writers",
+}
 _WITHOUT_EFFECT = "lines_without_effect"
 
 
@@ -391,7 +398,7 @@ def _look_at_use(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
         "unused",
         NOTE,
         f"nf_conntrack is loaded and nothing uses it: there is no entry, and no rule of any network namespace needs it{cost}.",
-        "Where this host is to track nothing, set conntrack: absent by conntrack_modules, which unloads it and keeps it out.",
+        "Where this host is to track nothing, call conntrack_modules with stack: conntrack and state: absent, which unloads it and keeps it out.",
     )
 
 
