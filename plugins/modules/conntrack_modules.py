@@ -53,8 +53,8 @@ options:
     required: true
   state:
     description:
-      - V(absent) unloads the stack and keeps it out, unless something uses it, or will at its next start. With O(stack=nat) connection tracking is allowed; where all of it
-        was kept out by this module, only NAT is then.
+      - V(absent) unloads the stack and keeps it out, unless something uses it, or will at its next start. With O(stack=nat)
+        connection tracking is allowed; where all of it was kept out by this module, only NAT is then.
       - "V(absent) also removes lines below C(/etc) that would undo this: C(install) lines of the same modules that come
         first, and lines in C(/etc/modules-load.d) and C(/etc/modules) that have the boot load a module of the stack.
         It fails where such a line is elsewhere, and names it. An C(install) line that does nothing but fail, such as
