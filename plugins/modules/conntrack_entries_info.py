@@ -44,44 +44,6 @@ options:
         description: Bits of an IPv6 address, from 0 to 128.
         type: int
         default: 64
-  filter:
-    description:
-      - Which entries to count. An entry has to match all conditions.
-      - The kernel filters as far as it can. The module then checks each entry itself.
-    type: dict
-    suboptions:
-      family:
-        description: The address family, V(ipv4) or V(ipv6).
-        type: str
-      protocol:
-        description:
-          - V(tcp), V(udp), V(icmp), V(icmpv6), V(sctp), V(dccp), V(gre), V(udplite), or the number of an IP protocol.
-        type: str
-      source:
-        description: The source address of the first packet. An address, or a network such as V(10.0.0.0/8).
-        type: str
-      destination:
-        description: The destination address of the first packet, before NAT. An address or a network.
-        type: str
-      port:
-        description: The destination port of the first packet. Needs O(filter.protocol).
-        type: int
-      state:
-        description: A state of TCP, SCTP or DCCP, such as V(established) or V(time_wait).
-        type: str
-      status:
-        description:
-          - V(assured), V(unreplied), V(seen_reply), V(expected), V(src_nat), V(dst_nat), V(offload), V(hw_offload),
-            V(helper), V(fixed_timeout) and the other names of the kernel's status bits. With V(!) in front, only
-            entries without that bit.
-        type: list
-        elements: str
-      zone:
-        description: The number of the zone.
-        type: int
-      mark:
-        description: A mark such as V(0x10), or mark and mask such as V(0x10/0xff).
-        type: str
   entries:
     description: How many entries to return themselves in RV(entries), up to 1000.
     type: int
@@ -99,6 +61,7 @@ options:
     type: dict
 extends_documentation_fragment:
   - netops.conntrack.attributes
+  - netops.conntrack.entries
 attributes:
   check_mode:
     support: full
@@ -124,6 +87,7 @@ notes:
     timeout was lowered after its last packet, or if a rule gives the entry another timeout. A TCP connection that sent
     data again too often has the timeout C(tcp_max_retrans). The kernel does not show that.
 seealso:
+  - module: netops.conntrack.conntrack_entries
   - module: netops.conntrack.conntrack_facts
   - module: netops.conntrack.conntrack_settings
 author:
@@ -468,22 +432,11 @@ advice:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import OPTIONS
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.gather import gather
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.request import parse
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ConntrackError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, printable
-
-_FILTER = {
-    "family": {"type": "str"},
-    "protocol": {"type": "str"},
-    "source": {"type": "str"},
-    "destination": {"type": "str"},
-    "port": {"type": "int"},
-    "state": {"type": "str"},
-    "status": {"type": "list", "elements": "str"},
-    "zone": {"type": "int"},
-    "mark": {"type": "str"},
-}
 
 
 def main() -> None:
@@ -496,7 +449,7 @@ def main() -> None:
                 "type": "dict",
                 "options": {"ipv4": {"type": "int", "default": 32}, "ipv6": {"type": "int", "default": 64}},
             },
-            "filter": {"type": "dict", "options": _FILTER},
+            "filter": {"type": "dict", "options": OPTIONS},
             "entries": {"type": "int", "default": 0},
             "namespace": {"type": "str"},
             "what_if": {"type": "dict"},

@@ -14,10 +14,12 @@ import itertools
 import os
 import signal
 import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, netlink, reading
+from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import Filter
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 LIMIT = Path("/proc/sys/net/netfilter/nf_conntrack_max")
@@ -77,3 +79,32 @@ def add(name: str, entries: t.Iterable[dump.Entry]) -> int:
     refused = [os.strerror(code) for code in codes if code]
     assert not refused, f"{len(refused)} refused, the first for: {refused[0]}"
     return len(codes)
+
+
+def raw(name: str, meant: Filter | None = None) -> list[dump.Entry]:
+    """The entries of a dump as the careful parser reads them; with a filter those that the kernel gives."""
+    table = netlink.connect(Host(), name)
+    assert table is not None
+    with table.socket as socket:
+        datagrams = reading.dump(socket, meant or Filter())
+        return [dump.parse(message) for data in datagrams for message in netlink.split(data)]
+
+
+def send(name: str, port: int, numbers: range) -> None:
+    """Send a UDP packet from each of some source ports, in a namespace, over loopback."""
+    code = (
+        "import socket, sys\n"
+        "for number in range(int(sys.argv[2]), int(sys.argv[3])):\n"
+        "    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:\n"
+        "        s.bind(('127.0.0.1', number)); s.sendto(b'x', ('127.0.0.2', int(sys.argv[1])))\n"
+    )
+    run("ip", "netns", "exec", name, sys.executable, "-c", code, str(port), str(numbers.start), str(numbers.stop))
+
+
+def track(name: str, *more: str) -> None:
+    """Have connection tracking see all packets of a namespace. Nobody answers, and nobody says so by ICMP."""
+    for rule in (
+        "add table ip t", "add chain ip t out { type filter hook output priority 0; }",
+        "add rule ip t out ct state new counter", "add rule ip t out icmp type destination-unreachable drop", *more,
+    ):  # fmt: skip
+        run("ip", "netns", "exec", name, "nft", rule)

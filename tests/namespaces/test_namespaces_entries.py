@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from entries_made import address, reply_of
 from kinds import ASSURED, children_of, of_all_kinds, told_by_conntrack, translated
-from netns import add, namespace, room_for, run
+from netns import add, namespace, raw, room_for, run, send, track
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import count, dump, netlink, reading
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import count, dump, netlink
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import parse as parse_filter
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.gather import gather
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.request import parse
@@ -40,19 +40,12 @@ def told(name, **params):
     return gather(Host(), parse({**defaults, **params}))
 
 
-def raw(name, meant=None):
-    """The entries of a dump as the careful parser reads them; with a filter those that the kernel gives."""
-    table = netlink.connect(Host(), name)
-    with table.socket:
-        datagrams = reading.dump(table.socket, meant or parse_filter(None))
-        return [dump.parse(message) for data in datagrams for message in netlink.split(data)]
-
-
 @pytest.fixture(scope="module")
 def all_kinds():
     """The name of a namespace with entries of all kinds."""
     found = list(of_all_kinds(6000, 1))
-    master = next(entry for entry in found if entry.original.protocol == dump.TCP)
+    over_tcp = [entry for entry in found if entry.original.protocol == dump.TCP]
+    master = over_tcp[0]
     with namespace() as name:
         # The kernel keeps labels only where a rule asks for them.
         track(name, "add rule ip t out ct label 0x1 counter")
@@ -305,26 +298,6 @@ def test_a_hash_table_that_is_resized_meanwhile_is_told():
         assert told(name)["matched"] == 20_000
 
 
-def send(name, port, numbers):
-    """Send a UDP packet from each of some source ports, in a namespace, over loopback."""
-    code = (
-        "import socket, sys\n"
-        "for number in range(int(sys.argv[2]), int(sys.argv[3])):\n"
-        "    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:\n"
-        "        s.bind(('127.0.0.1', number)); s.sendto(b'x', ('127.0.0.2', int(sys.argv[1])))\n"
-    )
-    run("ip", "netns", "exec", name, sys.executable, "-c", code, str(port), str(numbers.start), str(numbers.stop))
-
-
-def track(name, *more):
-    """Have connection tracking see all packets of a namespace. Nobody answers, and nobody says so by ICMP."""
-    for rule in (
-        "add table ip t", "add chain ip t out { type filter hook output priority 0; }",
-        "add rule ip t out ct state new counter", "add rule ip t out icmp type destination-unreachable drop", *more,
-    ):  # fmt: skip
-        run("ip", "netns", "exec", name, "nft", rule)
-
-
 def set_udp(name, seconds):
     run("ip", "netns", "exec", name, "sysctl", "-q", "-w", f"net.netfilter.nf_conntrack_udp_timeout={seconds}")
 
@@ -389,7 +362,7 @@ def test_it_takes_less_than_64_mib_whatever_the_table_holds():
         add(name, entries())
         arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {"namespace": name, "sample": "all"}})
         done = subprocess.run(
-            [sys.executable, str(HERE / "resident.py")], input=arguments, check=True, stdout=subprocess.PIPE, text=True,
+            [sys.executable, str(HERE / "resident.py"), "conntrack_entries_info"], input=arguments, check=True, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )  # fmt: skip
     result, resident = filter(None, done.stdout.splitlines())

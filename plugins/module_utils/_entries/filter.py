@@ -43,6 +43,19 @@ _F_SOURCE, _F_DESTINATION, _F_PROTOCOL, _F_DESTINATION_PORT = 1 << 0, 1 << 1, 1 
 #: The one part of a request that is in the machine's own byte order.
 _FLAGS = struct.Struct("=I")
 
+#: The fields as a module's argument spec has them.
+OPTIONS: dict[str, dict[str, str]] = {
+    "family": {"type": "str"},
+    "protocol": {"type": "str"},
+    "source": {"type": "str"},
+    "destination": {"type": "str"},
+    "port": {"type": "int"},
+    "state": {"type": "str"},
+    "status": {"type": "list", "elements": "str"},
+    "zone": {"type": "int"},
+    "mark": {"type": "str"},
+}
+
 
 @dataclass(frozen=True)
 class Network:

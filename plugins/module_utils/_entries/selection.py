@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A filter applied to columns of messages, as :meth:`Filter.matches` applies it to one entry. Pure."""
+"""A filter applied to columns of messages, as :meth:`Filter.matches` applies it to one entry; and to whole datagrams. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ import itertools
 import socket
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries.layout import Layout, UnusualError
+
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import Filter, Network
-    from ansible_collections.netops.conntrack.plugins.module_utils._entries.layout import Layout
+
+#: Messages of a length that are fewer than this in a datagram are read one by one.
+_FEW = 4
+#: More shapes of one length, and lengths, than any kernel has: beyond it messages are read one by one.
+_SHAPES_OF_A_LENGTH, _LENGTHS = 8, 200
 
 
 class Columns:
@@ -86,3 +93,61 @@ class Columns:
         if self._shape.mark is None:
             return self._all(wanted[0] == 0)
         return [word & wanted[1] == wanted[0] for word in self._words(self._shape.mark)]
+
+
+class Chooser:
+    """Finds the entries of datagrams that a filter means: many at a time where they have a shape, the others one by one."""
+
+    def __init__(self, meant: Filter) -> None:
+        """Start without a known shape."""
+        self._meant = meant
+        self._shapes: dict[int, list[Layout]] = {}
+
+    def choose(self, datagram: bytes) -> list[dump.Entry]:
+        """The entries of a datagram that are meant, as the careful parser reads them; in no certain order.
+
+        :raises HostError: a message is not whole, or tells no entry.
+        """
+        if self._meant.is_empty:
+            return [dump.parse(message) for message in netlink.split(datagram)]
+        by_size: dict[int, list[bytes]] = {}
+        for message in netlink.split(datagram):
+            by_size.setdefault(len(message), []).append(message)
+        return [entry for size, messages in by_size.items() for entry in self._of_one_size(size, messages)]
+
+    def _of_one_size(self, size: int, rest: list[bytes]) -> t.Iterator[dump.Entry]:
+        while len(rest) >= _FEW:
+            shape = self._shape(size, rest[0])
+            if shape is None:
+                break
+            fitting, rest = _parted(shape, rest)
+            meant = Columns(shape, b"".join(fitting), len(fitting)).meant(self._meant)
+            yield from map(dump.parse, itertools.compress(fitting, meant))
+        yield from filter(self._meant.matches, map(dump.parse, rest))
+
+    def _shape(self, size: int, message: bytes) -> Layout | None:
+        """The shape of a message; None where it has none."""
+        if size not in self._shapes and len(self._shapes) >= _LENGTHS:
+            return None
+        shapes = self._shapes.setdefault(size, [])
+        for shape in shapes:
+            if shape.fits(message, 1):
+                return shape
+        if len(shapes) >= _SHAPES_OF_A_LENGTH:
+            return None
+        try:
+            shape = Layout(message)
+        except UnusualError:
+            return None
+        if not shape.fits(message, 1):
+            return None  # bytes that should fill up are not 0
+        shapes.append(shape)
+        return shape
+
+
+def _parted(shape: Layout, messages: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """Those messages of one length that have a shape, and the others."""
+    if shape.fits(b"".join(messages), len(messages)):
+        return messages, []
+    fits = [shape.fits(message, 1) for message in messages]
+    return list(itertools.compress(messages, fits)), [message for message, fit in zip(messages, fits) if not fit]

@@ -48,7 +48,14 @@ _BELOW_A_SECOND = ("sctp_shutdown_sent", "sctp_shutdown_recd")
 
 #: The reason by kinds of drift, by which a boot changes what is, fails to set what somebody wanted, or is not the only one
 #: that sets it. The others have no effect at all.
-_REASONS = {"runtime": "drift", "not_at_load": "drift", "not_read": "drift", "writer": "writers"}
+_REASONS = {
+    "runtime": "drift",
+    "not_at_load": "drift",
+    "not_read": "drift",
+    "not_loaded": "drift",
+    "race": "writers",
+    "writer": "writers",
+}
 _WITHOUT_EFFECT = "lines_without_effect"
 
 

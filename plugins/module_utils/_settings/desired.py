@@ -231,8 +231,9 @@ def check_room(observed: Observed, request: Request, new_max: int | None) -> Non
     if request.force or not request.runtime or new_max is None or new_max == observed.live.get(MAX):
         return
     if new_max < in_use:
+        default = "" if request.max is not None else ", which is what a boot would set now that no max is asked for,"
         raise Refused(
-            f"max {new_max} is below the {in_use} entries in use: new connections would be dropped until enough have"
+            f"max {new_max}{default} is below the {in_use} entries in use: new connections would be dropped until enough have"
             " expired. Choose a larger max, or set force: true"
         )
 

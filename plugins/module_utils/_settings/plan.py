@@ -74,7 +74,7 @@ def plan(observed: Observed, request: Request, is_prediction: bool = False) -> P
 
     implied = _implied(observed, desired, request)
     removed = sorted(observed.own.difference(request.names, _as_they_are(observed, implied)))
-    files, boot_after = _plan_boot(observed, desired, request, implied, removed)
+    files, boot_after = _plan_boot(observed, desired, request, implied)
     loads_at_boot = request.load and request.boot and observed.is_module
     files_then = boot_after or observed.boot
     if files_then is not None and (loads or loads_at_boot):
@@ -167,12 +167,11 @@ def _as_they_are(observed: Observed, implied: t.Mapping[str, int]) -> list[str]:
 
 
 def _plan_boot(
-    observed: Observed, desired: Desired, request: Request, implied: t.Mapping[str, int], removed: t.Sequence[str]
+    observed: Observed, desired: Desired, request: Request, implied: t.Mapping[str, int]
 ) -> tuple[list[FileContent], outcome.BootFiles | None]:
     """The files to change, and the configuration as it will then be; None where files are left alone.
 
     :param implied: what has to be set though nobody asks for it.
-    :param removed: keys that go out of the collection's own files.
     """
     if observed.boot is None or not request.boot:
         return [], None
@@ -182,7 +181,7 @@ def _plan_boot(
     wanted = boot_plan.BootSettings(
         values=values,
         implied=implied,
-        gone=[*desired.missing, *desired.left, *removed],
+        gone=[*desired.missing, *desired.left],
         hashsize=hashsize,
         only_these=request.only_these,
         buckets_per_page=observed.hardware.buckets_per_page,

@@ -175,7 +175,8 @@ def _pinned(observed: Observed, request: Request) -> Refused:
     if observed.needed_by:
         running += f" The next boot starts services that need it: {boot_needs.describe(observed.needed_by)}."
     return Refused(
-        f"{boot_needs.NAMES[request.stack]} is in use and cannot be unloaded: {find_pins.describe(observed.pins)}.{running} {_advice(observed.pins)}. Nothing was changed",
+        f"{boot_needs.NAMES[request.stack]} is in use and cannot be unloaded: {find_pins.describe(observed.pins)}."
+        f"{running} {_advice(observed.pins)}. Nothing was changed",
         pins=[pin.result() for pin in observed.pins],
         needed_by=[need.result() for need in observed.needed_by],
     )

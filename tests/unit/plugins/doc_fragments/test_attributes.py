@@ -21,8 +21,9 @@ def attributes_of(module):
     own = yaml.safe_load(importlib.import_module(f"{NAME}.plugins.modules.{module}").DOCUMENTATION)
     told = {}
     for fragment in own["extends_documentation_fragment"]:
-        collection, _dot, variant = fragment.replace("netops.conntrack.attributes", "", 1).rpartition(".")
-        assert not collection, fragment
+        name, _dot, variant = fragment[len("netops.conntrack.") :].partition(".")
+        if name != "attributes":
+            continue  # one of options
         text = getattr(ModuleDocFragment, variant.upper() or "DOCUMENTATION")
         for name, about in yaml.safe_load(text)["attributes"].items():
             told.setdefault(name, {}).update(about)

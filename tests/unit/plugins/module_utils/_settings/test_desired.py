@@ -261,7 +261,7 @@ IN_USE = observed(max=8192, buckets=8192, count=5000)
 def test_a_max_below_the_entries_in_use_would_lose_connections(new_max, params, is_refused):
     if is_refused:
         with pytest.raises(Refused, match=r"max 4999 is below the 5000 entries in use.*force: true"):
-            check_room(IN_USE, wish(**params), new_max)
+            check_room(IN_USE, wish(max=new_max, **params), new_max)
     else:
         check_room(IN_USE, wish(**params), new_max)
 
