@@ -144,15 +144,14 @@ def _remedy(service: Service, evidences: t.Sequence[Evidence]) -> str:
 
 
 def _by_themselves(files: Files, started: t.Sequence[Service]) -> list[Service]:
-    """rc.local, which systemd runs where it is there; and conntrackd where somebody started it."""
+    """rc.local, which a boot runs where it is executable; and conntrackd where somebody started it."""
     names = {service.base for service in started}
     found = []
-    if names.isdisjoint(("rc-local", "rc.local")) and files.text(services.RC_LOCAL_FILE):
-        found.append(
-            units.Service(
-                services.RC_LOCAL, units.SYSTEMD, services.RC_LOCAL_FILE, services.RC_LOCAL_FILE, (services.RC_LOCAL,)
-            )
-        )
+    scripts = [] if "rc-local" in names or "rc.local" in names else services.rc_locals(files)
+    for path in scripts[:1]:
+        manager = units.manager_of(files.host)
+        name = "rc-local.service" if manager == units.SYSTEMD else "rc.local"
+        found.append(units.Service(name, manager, path, path, (name,)))
     if "conntrackd" not in names:
         pid = _pid_of(files.host, "conntrackd")
         if pid is not None:

@@ -25,6 +25,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._rules import sav
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.units import Service
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Look as HostLook
     from ansible_collections.netops.conntrack.plugins.module_utils._rules.saved import Found
 
 
@@ -66,6 +67,15 @@ class Files:
         if path not in self._texts:
             self._texts[path] = self.attempt(units.read, self.host, path)
         return self._texts[path]
+
+    def look(self, path: str) -> HostLook | None:
+        """The first two bytes of a regular file, and whether it is executable; None where there is none to be read."""
+        return t.cast("t.Optional[HostLook]", self.attempt(self.host.look, path, 2))
+
+    def is_executable(self, path: str) -> bool:
+        """Whether a path is a regular file that can be run."""
+        look = self.look(path)
+        return look is not None and look.is_executable
 
     def names(self, path: str) -> list[str]:
         """The sorted names in a directory; none where there is none, or it cannot be listed."""
@@ -577,13 +587,17 @@ def _restored(look: Look, path: str) -> Evidences:
             yield from _rules(look, saved_rules.strip("\"'"))
 
 
-#: What systemd runs rc.local as, and the file.
-RC_LOCAL = "rc-local.service"
-RC_LOCAL_FILE = "/etc/rc.local"
+#: Of Debian and of RHEL, where the first is a link to the second.
+_RC_LOCALS = ("/etc/rc.local", "/etc/rc.d/rc.local")
+
+
+def rc_locals(files: Files) -> list[str]:
+    """The scripts of this name that a boot runs; one that is not executable is passed over (systemd-rc-local-generator(8))."""
+    return [path for path in _RC_LOCALS if files.is_executable(path)]
 
 
 def _rc_local(look: Look) -> Evidences:
-    for path in (RC_LOCAL_FILE, "/etc/rc.d/rc.local"):
+    for path in rc_locals(look.files):
         yield from _script(look, path)
         yield from _maybe(_restored(look, path))
 

@@ -118,7 +118,7 @@ def find(host: Host, attempt: Attempt) -> list[Service]:
 
     :param attempt: calls a reader with what follows; None where that raises HostError, which it keeps.
     """
-    manager = _manager(host)
+    manager = manager_of(host)
     if manager == SYSTEMD:
         units = _Units(host, attempt)
         return [*units.services(), *_scripts(host, attempt, units)]
@@ -126,7 +126,8 @@ def find(host: Host, attempt: Attempt) -> list[Service]:
     return found + _runlevels(host, attempt) if manager == OPENRC else found
 
 
-def _manager(host: Host) -> str:
+def manager_of(host: Host) -> str:
+    """What boots a host: SYSTEMD, SYSV or OPENRC."""
     if host.is_directory("/run/openrc") or (
         host.is_directory("/etc/runlevels") and not host.exists("/run/systemd/system")
     ):

@@ -6,7 +6,18 @@
 from __future__ import annotations
 
 import pytest
-from boot_services import ENABLED, NAT_RULES, PERSISTENT, SYSTEMD, UFW, UNITS, enabled, host_of, installed
+from boot_services import (
+    ENABLED,
+    NAT_RULES,
+    PERSISTENT,
+    SYSTEMD,
+    UFW,
+    UNITS,
+    enabled,
+    host_of,
+    host_with_modes,
+    installed,
+)
 
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import needs
 
@@ -41,6 +52,24 @@ def find(tree):
 )  # fmt: skip
 def test_what_keeps_it_from_coming_back_is_said(tree, remedy):
     assert {need.remedy for need in find(tree)} == {remedy}
+
+
+RC_LOCAL = b"#!/bin/sh\niptables -t nat -A POSTROUTING -j MASQUERADE\n"
+
+
+@pytest.mark.parametrize("path", ["/etc/rc.local", "/etc/rc.d/rc.local"])
+@pytest.mark.parametrize("unit", [{}, enabled("rc-local")], ids=["by the generator", "enabled"])
+def test_an_rc_local_counts_only_while_it_is_executable(path, unit):
+    tree = {**SYSTEMD, **unit, path: RC_LOCAL}
+    assert {(need.unit, need.file) for need in find(tree)} == {("rc-local.service", path)}
+    assert needs.find(host_with_modes(tree, path), {}) == []
+
+
+def test_rc_local_has_the_name_of_what_boots_the_host():
+    host = host_of({"/run/openrc": None, "/etc/rc.local": RC_LOCAL})
+    assert {(need.unit, need.remedy) for need in needs.find(host, {})} == {
+        ("rc.local", "take the line out of /etc/rc.local")
+    }
 
 
 def test_a_service_that_two_units_are_parts_of_is_told_once():
