@@ -567,14 +567,45 @@ def _network_manager(look: Look) -> Evidences:
                 break
 
 
+_INTERFACES = "/etc/network/interfaces"
+#: Names that run-parts(8) runs, and that ``source-directory`` reads (interfaces(5)).
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
+#: More files than that are not followed.
+_MOST_SOURCED = 200
+
+
 def _ifupdown(look: Look) -> Evidences:
-    paths = ["/etc/network/interfaces", *look.files.matching("/etc/network/interfaces.d/*")]
+    """Of the files of interfaces that are sourced, and the hooks that run-parts runs."""
+    paths = _sourced(look)
     for hook in ("if-pre-up.d", "if-up.d"):
-        paths += look.files.matching(f"/etc/network/{hook}/*")
+        paths += [path for path in _plain(look, f"/etc/network/{hook}") if look.files.is_executable(path)]
     for path in paths:
         yield from _script(look, path)
-        restored = _restored(look, path)
-        yield from _maybe(restored)
+        yield from _maybe(_restored(look, path))
+
+
+def _plain(look: Look, directory: str) -> list[str]:
+    return [f"{directory}/{name}" for name in look.files.names(directory) if _PLAIN_NAME.fullmatch(name)]
+
+
+def _sourced(look: Look) -> list[str]:
+    """/etc/network/interfaces, and what it and others source, each once."""
+    waiting, found = [_INTERFACES], []
+    while waiting and len(found) < _MOST_SOURCED:
+        path = waiting.pop(0)
+        if path in found:
+            continue
+        found.append(path)
+        for line in (look.files.text(path) or "").replace("\\\n", " ").split("\n"):
+            words = line.split()
+            if words[:1] not in (["source"], ["source-directory"]):
+                continue
+            for word in words[1:]:
+                # A name without a slash at its start is looked up beside the file.
+                place = posixpath.normpath(posixpath.join(posixpath.dirname(path), word.strip("\"'")))
+                for match in look.files.matching(place):
+                    waiting += [match] if words[0] == "source" else _plain(look, match)
+    return found
 
 
 _RESTORE = re.compile(r"\bip6?tables(?:-legacy|-nft)?-restore\b[^\n|&;#]*?(/\S+)")

@@ -19,6 +19,7 @@ from boot_services import (
     UNITS,
     enabled,
     host_of,
+    host_with_modes,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,6 +180,41 @@ def test_what_it_possibly_needs_is_told_as_such(tree, expected):
 )  # fmt: skip
 def test_it_is_told_where_that_stands(tree, stack, expected):
     assert place(tree, stack) == [expected]
+
+
+HOOK = b"#!/bin/sh\niptables -t nat -F\n"
+UP = b"iface eth0 inet dhcp\n up iptables -t nat -F\n"
+INTERFACES = "/etc/network/interfaces"
+
+
+@pytest.mark.parametrize("path", ["if-pre-up.d/iptables.bak", "if-up.d/fw~", "if-up.d/.fw", "interfaces.d/old"])
+def test_ifupdown_neither_runs_nor_sources_it(path):
+    assert find({**enabled("networking"), INTERFACES: b"auto lo\n", f"/etc/network/{path}": HOOK}) == []
+
+
+def test_a_hook_of_ifupdown_counts_only_while_it_is_executable():
+    path = "/etc/network/if-up.d/fw"
+    tree = {**enabled("networking"), path: HOOK}
+    assert stacks(tree) == BOTH and needs.find(host_with_modes(tree, path), {}) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "expected"),
+    [
+        (b"source /etc/network/interfaces.d/*\n", "interfaces.d/a.cfg", BOTH),
+        (b"source interfaces.d/*\n", "interfaces.d/a.cfg", BOTH),
+        (b"  source \\\n /etc/network/interfaces.d/*.cfg\n", "interfaces.d/a.cfg", BOTH),
+        (b"source /etc/network/interfaces.d/*.cfg\n", "interfaces.d/a.old", NONE),
+        (b"source /etc/network/interfaces.d/*\n", "interfaces.d/.a", NONE),
+        (b"source-directory /etc/network/interfaces.d\n", "interfaces.d/a", BOTH),
+        (b"source-directory interfaces.d/\n", "interfaces.d/a", BOTH),
+        (b"source-directory /etc/network/interfaces.d\n", "interfaces.d/a.bak", NONE),
+        (b"#source /etc/network/interfaces.d/*\n", "interfaces.d/a", NONE),
+        (b"source /etc/network/interfaces\nsource b\nsource-directory c\n", "c/a", BOTH),
+    ],
+)
+def test_what_interfaces_sources_is_read_and_nothing_else(line, path, expected):
+    assert stacks({**enabled("networking"), INTERFACES: line, f"/etc/network/{path}": UP}) == expected
 
 
 def test_a_kernel_module_is_told_by_modules_dep_and_its_line():
