@@ -348,7 +348,10 @@ class _Units:
                 yield other, link, True
         base, suffix = posixpath.splitext(name)
         if suffix in _TRIGGERS and not is_kept_out:
-            yield ([*lines.get(_TRIGGERS[suffix], ()), base + ".service"][0], path, False)
+            # A service for each connection is an instance, with a name that only the connection tells.
+            is_for_each = suffix == ".socket" and lines.get("Accept", ["no"])[-1].lower() in _YES
+            own = base + ("@.service" if is_for_each else ".service")
+            yield ([*lines.get(_TRIGGERS[suffix], ()), own][0], path, False)
         for key in sorted(_STARTS):
             for value in lines.get(key, ()):
                 for other in value.split():
@@ -357,6 +360,7 @@ class _Units:
             yield from ((other, path, True) for other in ("sysinit.target", "basic.target"))
 
 
+_YES = ("yes", "1", "true", "on", "y", "t")
 _NO = ("no", "0", "false", "off", "n", "f")
 
 

@@ -234,6 +234,18 @@ def test_whoever_may_not_read_what_a_condition_asks_for_is_told_of_the_service(r
     assert "it.service" in [service.name for service in find_on(host)]
 
 
+@pytest.mark.parametrize(
+    ("accept", "name"),
+    [("yes", "it@.service"), ("true", "it@.service"), ("no", "it.service"), ("", "it.service")],
+)
+def test_a_socket_that_accepts_starts_an_instance_for_each_connection(accept, name):
+    tree = {**installed("it"), f"{UNITS}/it@.service": SERVICE,
+            f"{UNITS}/it.socket": f"[Socket]\nListenStream=1\nAccept={accept}\n".encode(),
+            f"{ENABLED}/sockets.target.wants/it.socket": f"{UNITS}/it.socket"}  # fmt: skip
+    (service,) = find(tree)
+    assert (service.name, service.base, service.enabled) == (name, "it", ("it.socket",))
+
+
 RC = {"/etc/rc2.d/S01it": "../init.d/it", "/etc/init.d/it": b"#!/bin/sh\n"}
 
 
