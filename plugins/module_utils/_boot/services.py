@@ -332,7 +332,6 @@ _DOCKER = "/etc/docker/daemon.json"
 
 def _docker(look: Look) -> Evidences:
     text = look.files.text(_DOCKER)
-    yield from _denied(look, _DOCKER)
     given = list(look.service.commands)
     given += [
         raw
@@ -345,13 +344,18 @@ def _docker(look: Look) -> Evidences:
         settings = json.loads(text) if text and text.strip() else {}
     except ValueError:
         settings = {}
+    except RecursionError:
+        settings = {}
+        look.files.unreadable[_DOCKER] = "its JSON is nested too deeply"
+    yield from _denied(look, _DOCKER)
     if isinstance(settings, dict):
         is_off = [off or settings.get(name) is False for off, name in zip(is_off, ("iptables", "ip6tables"))]
     if all(is_off):
         return
     file = _DOCKER if text is not None else look.service.enabled_by
     # Its start fails without the table nat of IPv4; what it does without that of IPv6 depends on its version.
-    yield from _both(file, "its start makes chains of NAT, unless iptables is false", certain=not is_off[0])
+    is_certain = not is_off[0] and _DOCKER not in look.files.unreadable
+    yield from _both(file, "its start makes chains of NAT, unless iptables is false", certain=is_certain)
 
 
 _NETWORKS = "/etc/libvirt/qemu/networks/autostart"

@@ -249,6 +249,16 @@ def test_a_file_that_cannot_be_read_is_told_and_possibly_needs_both(recorded_hos
     assert "Permission denied" in found[0].reason
 
 
+def test_settings_of_docker_that_are_nested_too_deeply_count_as_unreadable():
+    unreadable = {}
+    host = host_of({**DOCKER, "/etc/docker/daemon.json": b'{"a": ' + b"[" * 200_000})
+    found = needs.find(host, unreadable)
+    assert unreadable == {"/etc/docker/daemon.json": "its JSON is nested too deeply"}
+    assert {(need.stack, need.file, need.certain) for need in found} == {
+        (stack, "/etc/docker/daemon.json", False) for stack in BOTH
+    }
+
+
 @pytest.mark.parametrize(
     "included",
     [b'include "/etc/nftables.conf"\n', b'include "/etc/*.conf"\n', b'include "/etc/nftables.d/b.nft"\n'],
