@@ -129,6 +129,8 @@ _DISABLE = {units.OPENRC: "rc-update delete {0}", units.SYSV: "update-rc.d {0} d
 def _remedy(service: Service, evidences: t.Sequence[Evidence]) -> str:
     if service.base in services.KEPT and evidences:
         return f"take the line out of {evidences[0].file}"
+    if services.reader(service) is services.READERS["waagent"]:
+        return "set OS.EnableFirewall=n in /etc/waagent.conf"  # without its agent a host of Azure is not to be managed
     if service.manager in _DISABLE:
         return _DISABLE[service.manager].format(service.name)
     disable = f"systemctl disable --now {' '.join(service.enabled)}"

@@ -530,6 +530,32 @@ def _kubernetes(look: Look) -> Evidences:
     yield from _both(look.service.enabled_by, "kube-proxy and network plugins translate and track", certain=False)
 
 
+def _containers(look: Look) -> Evidences:
+    yield from _both(look.service.enabled_by, "networks of its containers translate", certain=False)
+
+
+def _firewall(look: Look) -> Evidences:
+    yield from _both(look.service.enabled_by, "a firewall that makes rules by connection state", certain=False)
+
+
+def _tailscaled(look: Look) -> Evidences:
+    """It makes chains of NAT unless its state, which only it can tell, has netfilter off."""
+    yield from _both(look.service.enabled_by, "its start makes chains of NAT, unless it is told to make none", certain=False)
+
+
+_WAAGENT = "/etc/waagent.conf"
+
+
+def _waagent(look: Look) -> Evidences:
+    """Its rules keep others than root from the host's own Azure server, by ``-m conntrack`` in the table security."""
+    firewall = look.files.setting(_WAAGENT, "OS.EnableFirewall")
+    yield from _denied(look, _WAAGENT)
+    if firewall is None or firewall[0].lower() != "n":
+        file, line = (_WAAGENT, firewall[1]) if firewall is not None else (look.service.enabled_by, None)
+        reason = "it makes rules with -m conntrack in the table security, unless OS.EnableFirewall is n"
+        yield Evidence(CONNTRACK, file, line, reason, certain=False)
+
+
 def _lxc_net(look: Look) -> Evidences:
     bridge = look.files.setting("/etc/default/lxc-net", "USE_LXC_BRIDGE")
     if bridge is None or bridge[0] == "true":
@@ -645,11 +671,16 @@ KEPT = frozenset(["NetworkManager", "networking", "rc-local", "rc.local", "syste
 
 READERS: dict[str, t.Callable[[Look], Evidences]] = {
     "NetworkManager": _network_manager,
+    "apf": _firewall,
+    "apf-firewall": _firewall,
     "conntrackd": _conntrackd,
+    "csf": _firewall,
     "docker": _docker,
     "fail2ban": _fail2ban,
     "ferm": _ferm,
+    "firehol": _firewall,
     "firewalld": _firewalld,
+    "incus": _containers,
     "ip6tables": _iptables,
     "iptables": _iptables,
     "iptables-persistent": _netfilter_persistent,
@@ -657,21 +688,29 @@ READERS: dict[str, t.Callable[[Look], Evidences]] = {
     "keepalived": _keepalived,
     "kubernetes": _kubernetes,
     "ldirectord": _ldirectord,
+    "lfd": _firewall,
     "libvirtd": _libvirt,
     "lxc-net": _lxc_net,
+    "lxd": _containers,
     "netfilter-persistent": _netfilter_persistent,
     "networking": _ifupdown,
     "nftables": _nftables,
     "openvswitch": _openvswitch,
     "openvswitch-switch": _openvswitch,
     "ovs-vswitchd": _openvswitch,
+    "podman-restart": _containers,
     "pve-firewall": _pve_firewall,
     "rc-local": _rc_local,
     "rc.local": _rc_local,
     "shorewall": _shorewall,
+    "snap.docker.dockerd": _containers,
+    "snap.lxd.daemon": _containers,
     "systemd-networkd": _networkd,
+    "tailscaled": _tailscaled,
     "ufw": _ufw,
     "virtnetworkd": _libvirt,
+    "waagent": _waagent,
+    "walinuxagent": _waagent,
     "wg-quick": _wg_quick,
 }
 

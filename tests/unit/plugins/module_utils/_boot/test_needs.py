@@ -47,6 +47,7 @@ def find(tree):
          "take the line out of /etc/systemd/network/a.network"),
         ({"/run/openrc": None, "/etc/runlevels/boot/networking": "/etc/init.d/networking", "/etc/init.d/networking": b"",
           "/etc/network/interfaces": b" up iptables -t nat -F\n"}, "take the line out of /etc/network/interfaces"),
+        (enabled("walinuxagent"), "set OS.EnableFirewall=n in /etc/waagent.conf"),
         ({**SYSTEMD, "/etc/rc.local": b"iptables -t nat -F\n"}, "take the line out of /etc/rc.local"),
     ],
 )  # fmt: skip

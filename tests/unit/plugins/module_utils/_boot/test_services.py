@@ -130,6 +130,22 @@ def test_what_a_service_certainly_needs(tree, expected):
     assert stacks(tree, certain=True) == expected
 
 
+#: What is told by no more than its name.
+BY_NAME = (
+    "snap.docker.dockerd", "snap.lxd.daemon", "incus", "lxd", "tailscaled", "csf", "lfd", "firehol", "apf", "apf-firewall",
+    "podman-restart",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*BY_NAME, "walinuxagent"])
+def test_what_only_its_name_tells_is_no_more_than_possible(name):
+    found = find(enabled(name))
+    assert found and not any(need.certain for need in found)
+    assert all(f"{name}.service possibly needs" in need.message for need in found)
+    assert f"{name}.service, possibly (" in needs.describe(found)
+    assert find({**enabled(name), f"{ENABLED}/{name}.service": "/dev/null"}) == []
+
+
 @pytest.mark.parametrize(
     ("tree", "expected"),
     [
@@ -158,6 +174,10 @@ def test_what_a_service_certainly_needs(tree, expected):
         ({**SYSTEMD, "/etc/rc.local": b"#!/bin/sh\niptables -t nat -A POSTROUTING -j MASQUERADE\n"}, BOTH),
         ({**enabled("fw", command="/usr/local/sbin/fw start"), "/usr/local/sbin/fw": b"#!/bin/sh\niptables -t nat -F\n"}, BOTH),
         ({**enabled("fw", command="/usr/local/sbin/fw start"), "/usr/local/sbin/fw": b"\x7fELF iptables -t nat -F\n"}, NONE),
+        *[(enabled(name), BOTH) for name in BY_NAME],
+        (enabled("walinuxagent"), TRACKING),
+        ({**enabled("waagent"), "/etc/waagent.conf": b"OS.EnableFirewall=y\n"}, TRACKING),
+        ({**enabled("waagent"), "/etc/waagent.conf": b"OS.EnableFirewall=n\n"}, NONE),
         (enabled("fw", command="/bin/sh -c 'iptables -t nat -A POSTROUTING -j MASQUERADE'"), BOTH),
     ],
 )  # fmt: skip
