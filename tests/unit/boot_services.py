@@ -10,8 +10,9 @@ import typing as t
 from fake_kernel import FakeKernel
 
 if t.TYPE_CHECKING:
-    from ansible_collections.netops.conntrack.plugins.module_utils._host import Look
     from fake_kernel import Entry
+
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Look
 
 UNITS = "/usr/lib/systemd/system"
 ENABLED = "/etc/systemd/system"
@@ -102,7 +103,7 @@ class WithModes(FakeKernel):
     :ivar plain: their paths.
     """
 
-    plain: t.FrozenSet[str] = frozenset()
+    plain: frozenset[str] = frozenset()
 
     def look(self, path: str, most: int) -> Look | None:
         found = super().look(path, most)

@@ -70,12 +70,17 @@ class Files:
 
     def look(self, path: str) -> HostLook | None:
         """The first two bytes of a regular file, and whether it is executable; None where there is none to be read."""
-        return t.cast("t.Optional[HostLook]", self.attempt(self.host.look, path, 2))
+        return t.cast("HostLook | None", self.attempt(self.host.look, path, 2))
 
     def is_executable(self, path: str) -> bool:
         """Whether a path is a regular file that can be run."""
         look = self.look(path)
         return look is not None and look.is_executable
+
+    def is_script(self, path: str) -> bool:
+        """Whether a path is a regular file that begins as a script does; not more of a program is read than that."""
+        look = self.look(path)
+        return look is not None and look.content == b"#!"
 
     def names(self, path: str) -> list[str]:
         """The sorted names in a directory; none where there is none, or it cannot be listed."""
@@ -202,7 +207,7 @@ def _module(look: Look, name: str) -> Evidences:
 
 
 def _commands(look: Look) -> Evidences:
-    """Of any service that runs nft or iptables-restore on a file, or a script that is not of a package."""
+    """Of any service that runs nft or iptables-restore on a file, or a script where people put their own."""
     for command in look.service.commands:
         words = [word.strip("\"'") for word in command.lstrip("-@:+!|").split()]
         if not words:
@@ -214,16 +219,16 @@ def _commands(look: Look) -> Evidences:
             for path in words[1:]:
                 if path.startswith("/"):
                     yield from _rules(look, path)
-        elif program in _SHELLS or words[0].startswith(_OWN_SCRIPTS) or program.startswith(("iptables", "ip6tables")):
+        elif program in _SHELLS or words[0].startswith(_SCRIPTS) or program.startswith(("iptables", "ip6tables")):
             yield from _maybe(_lines(look.service.path, _of_command(look, command)))
             for path in words:
-                if path.startswith(_OWN_SCRIPTS) and (look.files.text(path) or "").startswith("#!"):
+                if path.startswith(_SCRIPTS) and look.files.is_script(path):
                     yield from _script(look, path)
 
 
 _SHELLS = ("sh", "bash", "dash", "ash", "ksh", "zsh", "env")
-#: Where people put scripts of their own; those of packages have readers of their own here, or none.
-_OWN_SCRIPTS = ("/etc/", "/usr/local/", "/opt/", "/root/", "/srv/", "/home/", "/var/lib/")
+#: Where people put scripts of their own. Packages have some in the last two, and those of firewalls readers here.
+_SCRIPTS = ("/etc/", "/usr/local/", "/opt/", "/root/", "/srv/", "/home/", "/var/lib/", "/usr/sbin/", "/sbin/")
 
 
 def _of_command(look: Look, command: str) -> Found:
@@ -540,7 +545,9 @@ def _firewall(look: Look) -> Evidences:
 
 def _tailscaled(look: Look) -> Evidences:
     """It makes chains of NAT unless its state, which only it can tell, has netfilter off."""
-    yield from _both(look.service.enabled_by, "its start makes chains of NAT, unless it is told to make none", certain=False)
+    yield from _both(
+        look.service.enabled_by, "its start makes chains of NAT, unless it is told to make none", certain=False
+    )
 
 
 _WAAGENT = "/etc/waagent.conf"
@@ -620,7 +627,8 @@ def _plain(look: Look, directory: str) -> list[str]:
 
 def _sourced(look: Look) -> list[str]:
     """/etc/network/interfaces, and what it and others source, each once."""
-    waiting, found = [_INTERFACES], []
+    waiting = [_INTERFACES]
+    found: list[str] = []
     while waiting and len(found) < _MOST_SOURCED:
         path = waiting.pop(0)
         if path in found:

@@ -173,6 +173,9 @@ def test_what_only_its_name_tells_is_no_more_than_possible(name):
         ({**enabled("networking"), "/etc/network/if-pre-up.d/fw": b"#!/bin/sh\niptables-restore < /etc/fw.rules\n", "/etc/fw.rules": NAT_RULES}, BOTH),
         ({**SYSTEMD, "/etc/rc.local": b"#!/bin/sh\niptables -t nat -A POSTROUTING -j MASQUERADE\n"}, BOTH),
         ({**enabled("fw", command="/usr/local/sbin/fw start"), "/usr/local/sbin/fw": b"#!/bin/sh\niptables -t nat -F\n"}, BOTH),
+        ({**enabled("fw", command="/usr/sbin/fw start"), "/usr/sbin/fw": b"#!/bin/sh\niptables -t nat -F\n"}, BOTH),
+        ({**enabled("fw", command="-/bin/bash /sbin/fw"), "/sbin": "/usr/sbin", "/usr/sbin/fw": b"#!/bin/sh\niptables -t nat -F\n"}, BOTH),
+        ({**enabled("fw", command="/usr/sbin/fw start"), "/usr/sbin/fw": b"\x7fELF iptables -t nat -F\n"}, NONE),
         ({**enabled("fw", command="/usr/local/sbin/fw start"), "/usr/local/sbin/fw": b"\x7fELF iptables -t nat -F\n"}, NONE),
         *[(enabled(name), BOTH) for name in BY_NAME],
         (enabled("walinuxagent"), TRACKING),
@@ -300,6 +303,13 @@ def test_includes_that_lead_round_in_a_ring_end(included):
 def test_a_rules_file_that_is_none_needs_nothing(entry):
     unreadable = {}
     assert needs.find(host_of({**NFT, "/etc/nftables.conf": entry}), unreadable) == [] and unreadable == {}
+
+
+@pytest.mark.parametrize("path", ["/usr/sbin/fw", "/opt/fw"])
+def test_no_more_of_a_program_is_read_than_tells_that_it_is_no_script(path):
+    host = host_of({**enabled("fw", command=path), path: b"\x7fELF"})
+    needs.find(host, {})
+    assert path not in host.read_unlocked
 
 
 def test_a_huge_file_of_rules_is_read_in_bounded_time():
