@@ -250,7 +250,7 @@ def hashsize_as_written(files: BootFiles, origin: Origin) -> str:
     parted = modprobe_d.parted_by_blanks(files.modprobe_d, MODULE, "hashsize", origin)
     if parted is None:
         return f"hashsize={origin.value}"
-    return f"{parted}: the blanks beside the = part the name from the number"
+    return f"{parted}: no blanks are allowed beside the ="
 
 
 def hashsize_origin(files: BootFiles) -> Origin | None:

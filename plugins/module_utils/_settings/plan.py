@@ -139,7 +139,7 @@ def _check_namespace(observed: Observed, request: Request) -> None:
     wanted += [option for option in ("max", "hashsize") if getattr(request, option) is not None]
     if wanted:
         raise Refused(
-            "{0}: of the whole host, and cannot be set in this network namespace (a container?): set it on the"
+            "{0} cannot be set in this network namespace (a container?), but only for the whole host: set it on the"
             " host itself. Timeouts and most other keys can be set here".format(" and ".join(sorted(wanted)))
         )
 
@@ -216,7 +216,7 @@ def _plan_runtime(observed: Observed, wanted: t.Mapping[str, int]) -> list[Runti
 def _check_privileges(observed: Observed, changes: t.Sequence[Change], runtime: t.Sequence[str]) -> None:
     if changes and not observed.is_root:
         raise Refused(
-            "changes are needed ({0}), which takes root: use become: true".format(
+            "changes are needed ({0}), which needs root: use become: true".format(
                 ", ".join(change.subject for change in changes)
             )
         )

@@ -465,11 +465,11 @@ OLD_OPTION = {"/etc/modprobe.d/old.conf": b"# a\noptions nf_conntrack hashsize=4
     ("wanted", "words"),
     [
         # 8 times the old hashsize, which nobody named.
-        ({"hashsize": 65536}, ["33554432 entries", "max is 8 times", "old.conf:2 (4194304)", "Ask for a max, or take"]),
+        ({"hashsize": 65536}, ["33554432 entries", "max is 8 times", "old.conf:2 (4194304)", "Set a max, or remove"]),
         ({"hashsize": "auto"}, ["33554432 entries", "max is 8 times", "old.conf:2 (4194304)"]),
         (
             {"max": 4194304},
-            ["4194304 buckets", "the buckets are those that", "old.conf:2 (4194304)", "Ask for a hashsize"],
+            ["4194304 buckets", "the buckets are those that", "old.conf:2 (4194304)", "Set a hashsize"],
         ),
         ({"max": 8388608, "hashsize": 65536}, ["8388608 entries and 65536 buckets", "memory. Lower max or hashsize"]),
     ],
