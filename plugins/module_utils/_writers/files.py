@@ -132,7 +132,7 @@ class Files:
         """What was not searched, as reason by path; empty where all was."""
         limits = self._limits
         reason = (
-            f"not searched for what sets connection tracking: {{0}}, past the limit of {limits.files} files,"
+            f"not searched for lines that set connection tracking: {{0}}, past the limit of {limits.files} files,"
             f" {limits.bytes >> 20} MiB and {limits.seconds:g} s"
         )
         found = {
@@ -141,6 +141,6 @@ class Files:
         }
         for path in self._cut:
             found[path] = (
-                f"only its first {limits.file_bytes >> 10} KiB were searched for what sets connection tracking"
+                f"only its first {limits.file_bytes >> 10} KiB were searched for lines that set connection tracking"
             )
         return found

@@ -190,7 +190,7 @@ def _profile_writers(
     for key, line in again.items():
         # What is below /etc/sysctl.d the boot applies itself.
         if key not in named and line.path == _SYSCTL_CONF:
-            then = ", because reapply_sysctl has it apply that file again"
+            then = ", because reapply_sysctl makes it apply that file again"
             yield Writer(writer, line.path, line.number, key, line.value, when, certain=True, then=then, yields=True)
     for section in _of_type(merged, "net"):
         if "nf_conntrack_hashsize" in section:

@@ -34,7 +34,7 @@ def find(tree):
     [
         (UFW, "ufw disable, then systemctl disable --now ufw.service"),
         ({**PERSISTENT, "/etc/iptables/rules.v4": NAT_RULES},
-         "take the lines out of /etc/iptables/rules.v4, or systemctl disable --now netfilter-persistent.service"),
+         "remove the lines from /etc/iptables/rules.v4, or systemctl disable --now netfilter-persistent.service"),
         ({**DOCKER, f"{UNITS}/docker.socket": b"[Socket]\nListenStream=/x\n",
           f"{ENABLED}/sockets.target.wants/docker.socket": f"{UNITS}/docker.socket"},
          "systemctl disable --now docker.service docker.socket"),
@@ -44,11 +44,11 @@ def find(tree):
          "update-rc.d ferm disable"),
         ({"/run/openrc": None, "/etc/runlevels/default/docker": "/etc/init.d/docker", "/etc/init.d/docker": b""}, "rc-update delete docker"),
         ({**enabled("systemd-networkd"), "/etc/systemd/network/a.network": b"[Network]\nIPMasquerade=ipv4\n"},
-         "take the line out of /etc/systemd/network/a.network"),
+         "remove the line from /etc/systemd/network/a.network"),
         ({"/run/openrc": None, "/etc/runlevels/boot/networking": "/etc/init.d/networking", "/etc/init.d/networking": b"",
-          "/etc/network/interfaces": b" up iptables -t nat -F\n"}, "take the line out of /etc/network/interfaces"),
+          "/etc/network/interfaces": b" up iptables -t nat -F\n"}, "remove the line from /etc/network/interfaces"),
         (enabled("walinuxagent"), "set OS.EnableFirewall=n in /etc/waagent.conf"),
-        ({**SYSTEMD, "/etc/rc.local": b"iptables -t nat -F\n"}, "take the line out of /etc/rc.local"),
+        ({**SYSTEMD, "/etc/rc.local": b"iptables -t nat -F\n"}, "remove the line from /etc/rc.local"),
     ],
 )  # fmt: skip
 def test_what_keeps_it_from_coming_back_is_said(tree, remedy):
@@ -69,7 +69,7 @@ def test_an_rc_local_counts_only_while_it_is_executable(path, unit):
 def test_rc_local_has_the_name_of_what_boots_the_host():
     host = host_of({"/run/openrc": None, "/etc/rc.local": RC_LOCAL})
     assert {(need.unit, need.remedy) for need in needs.find(host, {})} == {
-        ("rc.local", "take the line out of /etc/rc.local")
+        ("rc.local", "remove the line from /etc/rc.local")
     }
 
 
