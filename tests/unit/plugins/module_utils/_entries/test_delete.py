@@ -68,7 +68,7 @@ class FakeKernel:
 
     def requests(self, kind, bodies):
         assert kind == netlink.DELETE
-        asked = [(family, body) for family, body in bodies]
+        asked = list(bodies)
         self.deleted += asked
         return [self.answers.get(int.from_bytes(body[-4:], "big"), 0) for _family, body in asked]
 
