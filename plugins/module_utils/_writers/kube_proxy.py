@@ -33,7 +33,8 @@ _LARGEST_SCALED = 1048576
 
 _FLAG = re.compile(r"--(?P<name>conntrack-[a-z-]+|config)(?:[=\0 \t]+|[\"'], *[\"'])(?P<value>[^\s\0\"',\]]+)")
 _CONFIG = re.compile(r"(?P<indent> *)(?P<name>\w+):(?: +(?P<value>[^#]*?))? *(?: #.*)?\r?")
-_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|h|m|s)")
+_DURATION = re.compile(r"(?P<number>[0-9]{1,19}(?:\.[0-9]{1,19})?)(?P<unit>ms|h|m|s)")
+_NUMBER = re.compile(r"[0-9]{1,19}")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 #: Options of the configuration file by those of the command line.
@@ -89,7 +90,7 @@ def find(files: Files) -> t.Iterator[Writer]:
 def _commands(files: Files) -> t.Iterator[tuple[str, str, str]]:
     """Command lines of kube-proxy: the file, its text, and the directory that is its root."""
     for name in files.names(_PROCESSES):
-        if name.isdigit():
+        if _NUMBER.fullmatch(name):
             process = files.command_line(name)
             program = process.partition("\0")[0].rpartition("/")[2]
             if program == _NAME:
@@ -139,7 +140,7 @@ def _processors(files: Files) -> int | None:
     total = 0
     for part in online.text.strip().split(","):
         first, _dash, last = part.partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
+        if not _NUMBER.fullmatch(first) or (last and not _NUMBER.fullmatch(last)):
             return None
         total += int(last or first) - int(first) + 1
     return total
@@ -167,7 +168,7 @@ def _writers(path: str, given: t.Mapping[str, Given], processors: int | None) ->
 
 def _sizes(options: t.Mapping[str, Given], processors: int | None) -> t.Iterator[Writer]:
     per_core, floor = options["maxPerCore"], options["min"]
-    if not per_core.value.isdigit() or not floor.value.isdigit():
+    if not _NUMBER.fullmatch(per_core.value) or not _NUMBER.fullmatch(floor.value):
         return
     if int(per_core.value) == 0:
         return  # it leaves max as it is, whatever min says

@@ -117,7 +117,18 @@ def test_max_follows_the_processors_that_are_online(files_of, online, entries):
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("24h0m0s", 86400), ("1h", 3600), ("90s", 90), ("1m30s", 90), ("1500ms", 1), ("0", 0), ("5", None), ("", 0)],
+    [
+        ("24h0m0s", 86400),
+        ("1h", 3600),
+        ("90s", 90),
+        ("1m30s", 90),
+        ("1500ms", 1),
+        ("0", 0),
+        ("5", None),
+        ("", 0),
+        ("9" * 400 + "h", None),
+        ("\u0662s", None),
+    ],
 )
 def test_durations_are_read_as_go_writes_them(text, expected):
     assert kube_proxy.seconds(text) == expected
@@ -127,3 +138,11 @@ def test_max_is_raised_only(files_of):
     found = next(kube_proxy.find(files_of({**CPUS, **BY_CONFIG, CONFIG: KUBEADM})))
     assert found.sets_another(131072, 512)
     assert not found.sets_another(1048576, 512) and not found.sets_another(262144, 512)
+
+
+@pytest.mark.parametrize("number", ["\u00b2", "9" * 5000])
+def test_what_is_no_number_of_go_is_passed_over(files_of, number):
+    tree = {PROCESS: f"kube-proxy\0--conntrack-min={number}\0"}
+    assert MAX not in values(files_of({**CPUS, **tree}))
+    online = {"/sys/devices/system/cpu/online": number + "\n"}
+    assert values(files_of({**tree, PROCESS: "kube-proxy\0", **online}))[MAX] is None
