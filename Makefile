@@ -40,9 +40,9 @@ demo: $(VENV)/core.stamp $(LINK) vm-tools ## watch a real kernel's full table ge
 # is one after the other beside them, with a lower priority: the scenarios are what takes longest.
 .PHONY: test
 test: ## every test, from nothing: unit, lint, sanity, and the scenarios on SUITES
-	@tools/parts.py clear
+	@python3 tools/parts.py clear
 	@tools/setup python vm lint namespaces
-	@trap 'tools/parts.py show' EXIT; \
+	@trap 'python3 tools/parts.py show' EXIT; \
 	$(MAKE) --no-print-directory --jobs=2 BESIDE=1 images unit $(VENV)/test.stamp && \
 	$(MAKE) --no-print-directory --jobs=2 --keep-going BESIDE=1 molecule checks
 
@@ -57,7 +57,7 @@ PYTEST_WORKERS := --numprocesses=auto --maxprocesses=8 --dist=worksteal
 
 .PHONY: unit
 unit: $(VENV)/unit.stamp $(LINK) ## the unit tests, in seconds
-	@tools/parts.py run unit pytest $(PYTEST_WORKERS) tests/unit $(as_one_of_many)
+	@python3 tools/parts.py run unit pytest $(PYTEST_WORKERS) tests/unit $(as_one_of_many)
 
 .PHONY: fuzz
 fuzz: $(VENV)/unit.stamp $(LINK) ## the property tests of unit with forty times the examples, in minutes
@@ -67,15 +67,15 @@ fuzz: $(VENV)/unit.stamp $(LINK) ## the property tests of unit with forty times 
 .PHONY: namespaces
 namespaces: $(VENV)/unit.stamp $(LINK) ## the tests on this machine's own kernel, in network namespaces; needs root
 	@tools/setup namespaces
-	@tools/parts.py run namespaces tools/as_root pytest -rs tests/namespaces $(as_one_of_many)
+	@python3 tools/parts.py run namespaces tools/as_root pytest -rs tests/namespaces $(as_one_of_many)
 
 .PHONY: lint
 lint: $(VENV)/test.stamp $(LINK) lint-tools ## ansible-lint, and shellcheck on the tools
-	@tools/parts.py run lint tools/lint $(as_one_of_many)
+	@python3 tools/parts.py run lint tools/lint $(as_one_of_many)
 
 .PHONY: sanity
 sanity: $(VENV)/test.stamp lint-tools ## all of ansible-test sanity
-	@tools/parts.py run sanity tools/sanity $(as_one_of_many)
+	@python3 tools/parts.py run sanity tools/sanity $(as_one_of_many)
 
 .PHONY: molecule
 molecule: $(VENV)/test.stamp $(LINK) vm-tools ## the scenarios on VMs: SUITES="bullseye sid" SCENARIOS="incident"
@@ -84,7 +84,7 @@ molecule: $(VENV)/test.stamp $(LINK) vm-tools ## the scenarios on VMs: SUITES="b
 # Also tries KVM, where that has not been done since this computer booted.
 .PHONY: images
 images: vm-tools
-	@tools/parts.py run images tools/vm accelerator $(SUITES) $(as_one_of_many)
+	@python3 tools/parts.py run images tools/vm accelerator $(SUITES) $(as_one_of_many)
 
 .PHONY: bench
 bench: $(VENV)/bench.stamp $(LINK) vm-tools ## how long a run takes, beside what you would run instead

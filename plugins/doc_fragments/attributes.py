@@ -23,16 +23,16 @@ attributes:
     membership:
       - netops.conntrack.conntrack
   check_mode:
-    description: Can run in C(check_mode) and tell what would change without changing it.
+    description: In C(check_mode) it returns what would change, and changes nothing.
   diff_mode:
-    description: Returns what changed, or in C(check_mode) what would change, when in diff mode.
+    description: With C(--diff) it returns what changed, or in C(check_mode) what would change.
   idempotent:
-    description: When run twice in a row with the same arguments, the second run says that nothing changed.
+    description: If it runs twice in a row with the same arguments, the second run changes nothing and says so.
   platform:
     description: What it runs on.
     support: full
     platforms: linux
-    details: Python 3.7 or newer on the managed host, and nothing beside its standard library.
+    details: The managed host needs Python 3.7 or newer, and no other packages.
 """
 
     CHANGING = r"""

@@ -14,8 +14,8 @@ class ModuleDocFragment:
 options:
   filter:
     description:
-      - Which entries are meant. An entry has to be all that is given.
-      - Kernels leave out other entries as far as they can. Each entry that comes is checked again.
+      - Which entries to use. An entry has to match all conditions.
+      - The kernel filters as far as it can. The module then checks each entry itself.
     type: dict
     suboptions:
       family:
@@ -26,21 +26,22 @@ options:
           - V(tcp), V(udp), V(icmp), V(icmpv6), V(sctp), V(dccp), V(gre), V(udplite), or the number of an IP protocol.
         type: str
       source:
-        description: Where the first packet came from. An address, or a network such as V(10.0.0.0/8).
+        description: The source address of the first packet. An address, or a network such as V(10.0.0.0/8).
         type: str
       destination:
-        description: Where the first packet went to, before address translation. An address or a network.
+        description: The destination address of the first packet, before NAT. An address or a network.
         type: str
       port:
-        description: The destination's port in the first packet. Needs O(filter.protocol).
+        description: The destination port of the first packet. Needs O(filter.protocol).
         type: int
       state:
         description: A state of TCP, SCTP or DCCP, such as V(established) or V(time_wait).
         type: str
       status:
         description:
-          - V(assured), V(unreplied), V(seen_reply), V(expected), V(src_nat), V(dst_nat), V(offload), V(hw_offload), V(helper),
-            V(fixed_timeout) and the other names of the kernel's status bits. With V(!) in front, entries without it.
+          - V(assured), V(unreplied), V(seen_reply), V(expected), V(src_nat), V(dst_nat), V(offload), V(hw_offload),
+            V(helper), V(fixed_timeout) and the other names of the kernel's status bits. With V(!) in front, only
+            entries without that bit.
         type: list
         elements: str
       zone:

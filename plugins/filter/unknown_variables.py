@@ -15,12 +15,12 @@ import yaml
 
 DOCUMENTATION = r"""
 name: unknown_variables
-short_description: Say which names are no variables of the role conntrack_tuning
+short_description: Find names that are not variables of the role conntrack_tuning
 version_added: 1.0.0
 author:
   - the netops.conntrack authors (@netops)
 description:
-  - For the role itself. A misspelt variable would have no effect, and nobody would know.
+  - The role itself uses this. Without it a misspelt variable would have no effect, and nobody would notice.
 options:
   _input:
     description: Names of variables.
@@ -40,7 +40,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: A message that names each and the nearest name there is; empty where all are known.
+  description: A message that names each of them and the nearest variable. Empty if all names are variables.
   type: str
 """
 

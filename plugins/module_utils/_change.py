@@ -31,7 +31,7 @@ _DENIED = " Even root may not write it: look for an immutable file (lsattr), SEL
 _ADVICE = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
-    errno.EROFS: " What is mounted there has to be writable.",
+    errno.EROFS: " The file system that is mounted there must be writable.",
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
 }
@@ -236,8 +236,9 @@ def check_writable(changes: t.Sequence[Change], unwritable: t.Container[str], ad
     for change in changes:
         if change.subject in unwritable:
             raise Refused(
-                f"{change.subject} must be changed but cannot be written: its file system is read-only, it or its directory is immutable"
-                f" (lsattr), or it is no regular file, as a directory or a link to /dev/null. Nothing was changed{advice}"
+                f"{change.subject} must be changed but cannot be written: its file system is read-only, it or its"
+                " directory is immutable (lsattr), or it is not a regular file (a directory, or a link to"
+                f" /dev/null). Nothing was changed{advice}"
             )
 
 
@@ -348,7 +349,7 @@ def _describe(changes: t.Sequence[Change]) -> str:
     parts = []
     for change in changes:
         if isinstance(change, FileContent):
-            parts.append(f"{change.subject} does not have the content it was given")
+            parts.append(f"{change.subject} does not have the content that was written")
         else:
             parts.append(f"{change.subject} is {change.before} instead of {change.after}")
     return "; ".join(parts)

@@ -368,7 +368,7 @@ class Host:
         try:
             descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            reason = "{0}. It keeps two runs from changing this host at once: make {1} a directory that root can write"
+            reason = "{0}. This lock keeps two runs from changing this host at once: make {1} a directory that root can write"
             raise HostError("lock", LOCK_FILE, reason.format(error.strerror, directory), error.errno) from error
         with _closing(descriptor):
             self._lock(descriptor)
@@ -495,7 +495,7 @@ class Host:
         target, directory = self._at(resolved), os.path.dirname(resolved)
         if os.path.lexists(target) and not os.path.isfile(target):
             # A link to /dev/null leads here, and renaming over that would take it from the whole host.
-            raise HostError("write", path, "it is no regular file")
+            raise HostError("write", path, "it is not a regular file")
         try:
             descriptor = self._make_temporary(directory)
             try:
@@ -521,7 +521,7 @@ class Host:
         try:
             return os.open(self._at(temporary), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         except FileExistsError as error:
-            reason = "it is in the way and is no regular file, so not of this collection: move it away"
+            reason = "it is not a regular file, so this collection did not make it, but needs its name: move it away"
             raise HostError("write", temporary, reason, error.errno) from error
 
     def leftover(self, directory: str) -> str | None:

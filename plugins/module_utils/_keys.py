@@ -97,7 +97,7 @@ _TIMEOUT = re.compile(r"nf_(?P<table>conntrack|flowtable)_(?P<protocol>[a-z0-9]+
 
 
 def timeout_name(key: str) -> str | None:
-    """The short name of a timeout key, also for keys this catalogue does not know; None when it is no timeout."""
+    """The short name of a timeout key, also for keys this catalogue does not know; None when it is not a timeout."""
     match = _TIMEOUT.fullmatch(key)
     if match is None or match.group("protocol") == "frag6":
         return None

@@ -43,6 +43,7 @@ def settle(host: Host, module: str) -> None:
         raise HostError(
             "wait for",
             "udev",
-            f"its rules were to end within {_SECONDS} s after {module} was loaded, and until then they may set values again"
-            f" ({error.reason.rstrip('.')}). See what it is busy with (udevadm monitor, journalctl -u systemd-udevd), then run this again",
+            f"it did not finish its rules within {_SECONDS} s after {module} was loaded, and they may still set values"
+            f" ({error.reason.rstrip('.')}). See what it is doing (udevadm monitor, journalctl -u systemd-udevd),"
+            " then run this again",
         ) from error

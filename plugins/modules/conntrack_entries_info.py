@@ -3,58 +3,61 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tell who fills the table of connections."""
+"""Show who fills the connection tracking table."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conntrack_entries_info
-short_description: Tell who fills the table of connections
+short_description: Show who fills the connection tracking table
 version_added: 1.0.0
 description:
-  - Reads the entries of connection tracking on a Linux host and counts them. It tells the busiest sources, destinations,
-    ports and pairs of both, the protocols and states, which timeout holds the entries and what another value would
-    free, and how full the ports of address translation are.
-  - By default it reads a sample. The kernel hashes the table with a random key, so the entries that come first are a
-    fair sample of a table of any size, and it tells how far off each share may be.
-  - It needs memory of a fixed size, whatever the table holds, and changes nothing. On a host without connection tracking
-    it says so and loads nothing.
+  - Reads the entries of connection tracking on a Linux host and counts them. It returns the sources, destinations,
+    ports and pairs with the most entries, and counts by protocol and state. It also returns how many entries each
+    timeout holds and how many another value would free, and how many of the NAT ports are used.
+  - By default it reads a sample. The kernel hashes the table with a random key, so the first entries that it returns
+    are a fair sample of a table of any size. Each share has its margin of error.
+  - It changes nothing, and its memory does not grow with the table. On a host without connection tracking it says so
+    and loads nothing.
 options:
   sample:
     description:
-      - How many entries to read, or V(all). A table that is no larger is read whole.
-      - Whole datagrams of the kernel are read, so it may be some 200 entries more.
+      - How many entries to read, or V(all). A smaller table is read completely.
+      - Up to about 200 entries more may be read, because the kernel sends entries in groups.
     type: str
     default: "50000"
   top:
-    description: How many to list of the busiest, up to 1000.
+    description: How many items to return in each list of the busiest, up to 1000.
     type: int
     default: 10
   prefix:
-    description: How many bits of an address make one source or destination, so that networks are counted in place of hosts.
+    description:
+      - How many bits of an address are counted as one source or destination. With fewer bits networks are counted, not
+        hosts.
     type: dict
     suboptions:
       ipv4:
-        description: Of IPv4, from 0 to 32.
+        description: Bits of an IPv4 address, from 0 to 32.
         type: int
         default: 32
       ipv6:
-        description: Of IPv6, from 0 to 128.
+        description: Bits of an IPv6 address, from 0 to 128.
         type: int
         default: 64
   entries:
-    description: How many entries to return as they are, up to 1000.
+    description: How many entries to return themselves in RV(entries), up to 1000.
     type: int
     default: 0
   namespace:
     description:
-      - The network namespace to read, as the name of one below C(/run/netns), an absolute path, or the PID of a process.
+      - The network namespace to read, as a name in C(/run/netns), an absolute path, or the PID of a process in it.
       - By default it is the one that the module runs in.
     type: str
   what_if:
     description:
-      - For timeouts by short name, seconds to judge. RV(timeouts) tells how many entries each would free.
-      - By default a few values below each timeout in force.
+      - For each timeout, by its short name, other values in seconds. RV(timeouts) then says how many entries each value
+        would free.
+      - By default a few values below each current timeout.
     type: dict
 extends_documentation_fragment:
   - netops.conntrack.attributes
@@ -68,20 +71,21 @@ attributes:
     details: It changes nothing.
   idempotent:
     support: N/A
-    details: It changes nothing. The values are those of the moment.
+    details: It changes nothing. The values are the current ones.
 notes:
-  - It needs root, or CAP_NET_ADMIN; for O(namespace) CAP_SYS_ADMIN too.
-  - Where connection tracking is loaded and C(nf_conntrack_netlink) is not, the kernel loads that to answer.
-  - C(entries) is what was counted. C(share_percent) is its share of RV(matched). C(margin_percent) is how many points of percent the
-    share in the whole table may be off, in 95 of 100 readings; for a list of the busiest, all of its shares together. It is 0 where
-    all was read, unless the list had more to count than it has room for. C(estimate) is the number in the whole table, V(null)
-    where that is not known.
-  - A list of the busiest has room for 12000 different sources, and so on. Where there are more, a count may be too low by what
-    C(margin_percent) then says.
-  - Idle time is the timeout of the state that an entry is in, less what remains of it. It is not known for an entry that has more
-    time left than that, because a timeout was lowered since its last packet, or a rule gives it another one, and for flows that
-    a flow table forwards. An entry for whose TCP connection data was sent again too often is under C(tcp_max_retrans), which the
-    kernel does not tell.
+  - It needs root or CAP_NET_ADMIN. With O(namespace) it needs CAP_SYS_ADMIN too.
+  - If connection tracking is loaded and C(nf_conntrack_netlink) is not, the kernel loads that module to answer.
+  - C(entries) is the number that was counted. C(share_percent) is its share of RV(matched). C(estimate) is the
+    estimated number in the whole table, V(null) if it is not known.
+  - C(margin_percent) says how far the share may be from the share in the whole table. In 95 of 100 readings it is
+    within that many percentage points. For a list of the busiest this is true of all its shares at once. The margin is
+    0 if all entries were read, unless the list had more items to count than it has room for.
+  - A list of the busiest has room for 12000 different items. If there are more, a count may be too low, by no more than
+    C(margin_percent) says.
+  - The idle time of an entry is the timeout of its state, minus the time that the entry has left. It is not known for
+    flows that a flow table forwards, and for an entry that has more time left than its timeout. That happens if the
+    timeout was lowered after its last packet, or if a rule gives the entry another timeout. A TCP connection that sent
+    data again too often has the timeout C(tcp_max_retrans). The kernel does not show that.
 seealso:
   - module: netops.conntrack.conntrack_entries
   - module: netops.conntrack.conntrack_facts
@@ -99,11 +103,11 @@ EXAMPLES = r"""
   register: who
   become: true
 
-- name: Say it
+- name: Show the advice and the busiest source
   ansible.builtin.debug:
     msg: "{{ who.advice + [who.sources[0].source ~ ' has ' ~ who.sources[0].share_percent ~ ' % of the entries'] }}"
 
-- name: Ask what a day, and what two hours, as timeout of established connections would free
+- name: Ask how many entries a timeout of two hours or of a day would free
   netops.conntrack.conntrack_entries_info:
     sample: all
     what_if:
@@ -111,7 +115,7 @@ EXAMPLES = r"""
   register: who
   become: true
 
-- name: Look at connections to the mail server that nobody answered, in the namespace of a container
+- name: Show unanswered connections to a mail server, in the namespace of a container
   netops.conntrack.conntrack_entries_info:
     filter:
       protocol: tcp
@@ -124,37 +128,37 @@ EXAMPLES = r"""
 
 RETURN = r"""
 tracking:
-  description: Whether connection tracking is there. If not, all else is empty.
+  description: Whether the kernel has connection tracking loaded or built in. If not, all other values are empty.
   returned: success
   type: bool
   sample: true
 total:
-  description: Entries in the table when the reading began, those that had expired included.
+  description: Entries in the table when the reading began. Expired ones are included.
   returned: success
   type: int
   sample: 1000000
 limit:
-  description: The most entries the table takes. V(0) is no limit.
+  description: The largest number of entries. V(0) means no limit.
   returned: success
   type: int
   sample: 1048576
 read:
-  description: Entries that the kernel gave.
+  description: How many entries were read.
   returned: success
   type: int
   sample: 50025
 matched:
-  description: Entries of these that O(filter) means. All shares are of these.
+  description: How many of these match O(filter). All shares are shares of this number.
   returned: success
   type: int
   sample: 50025
 complete:
-  description: Whether the reading went to the end of the table.
+  description: Whether the whole table was read.
   returned: success
   type: bool
   sample: false
 margin_percent:
-  description: The margin of a share of one half, which is the widest; in points of percent.
+  description: The margin of a share of 50 %, which is the widest margin, in percentage points.
   returned: success
   type: float
   sample: 0.43
@@ -164,22 +168,22 @@ counts:
   type: dict
   contains:
     families:
-      description: By address family, the most first.
+      description: By address family, the largest first.
       returned: success
       type: dict
       sample: {ipv4: {entries: 50025, share_percent: 100.0, margin_percent: 0.01, estimate: 1000000}}
     protocols:
-      description: By protocol; one that connection tracking does not know by its number.
+      description: By protocol. A protocol without a name here has its number.
       returned: success
       type: dict
       sample: {tcp: {entries: 34925, share_percent: 69.82, margin_percent: 0.4, estimate: 698151}}
     tcp_states:
-      description: TCP entries by state, V(none) for those that are offloaded.
+      description: TCP entries by state. Offloaded entries are under V(none).
       returned: success
       type: dict
       sample: {established: {entries: 24987, share_percent: 49.95, margin_percent: 0.43, estimate: 499490}}
     assured:
-      description: Entries that the kernel does not evict for new ones.
+      description: Entries that the kernel does not evict to make room for new ones.
       returned: success
       type: dict
       sample: {entries: 39867, share_percent: 79.69, margin_percent: 0.35, estimate: 796942}
@@ -194,41 +198,41 @@ counts:
       type: dict
       sample: {entries: 0, share_percent: 0.0, margin_percent: 0.01, estimate: 0}
     expected:
-      description: Entries that another connection announced, such as data connections of FTP.
+      description: Entries that another connection announced, such as FTP data connections.
       returned: success
       type: dict
       sample: {entries: 0, share_percent: 0.0, margin_percent: 0.01, estimate: 0}
     nat:
-      description: By what is translated, V(none), V(source), V(destination) or V(both).
+      description: By the address that NAT changes, V(none), V(source), V(destination) or V(both).
       returned: success
       type: dict
       sample: {none: {entries: 35021, share_percent: 70.01, margin_percent: 0.4, estimate: 700070}}
     zones:
-      description: The zones with the most entries. V(0) is no zone.
+      description: The zones with the most entries. V(0) means no zone.
       returned: success
       type: list
       elements: dict
       sample: [{zone: 0, entries: 50025, share_percent: 100.0, margin_percent: 0.01, estimate: 1000000}]
     marks:
-      description: The marks with the most entries. V(0) is no mark.
+      description: The marks with the most entries. V(0) means no mark.
       returned: success
       type: list
       elements: dict
       sample: [{mark: 0, entries: 50025, share_percent: 100.0, margin_percent: 0.01, estimate: 1000000}]
 sources:
-  description: Where the most first packets came from.
+  description: The sources with the most entries, by the source address of the first packet.
   returned: success
   type: list
   elements: dict
   sample: [{source: 10.0.0.7, entries: 1098, share_percent: 2.19, margin_percent: 0.19, estimate: 21949}]
 destinations:
-  description: Where the most first packets went to.
+  description: The destinations with the most entries, by the destination address of the first packet.
   returned: success
   type: list
   elements: dict
   sample: [{destination: 192.168.0.3, entries: 1119, share_percent: 2.24, margin_percent: 0.19, estimate: 22369}]
 ports:
-  description: The ports with the most entries, of the destination of first packets.
+  description: The ports with the most entries, by the destination port of the first packet.
   returned: success
   type: list
   elements: dict
@@ -242,23 +246,23 @@ pairs:
     - {source: 10.0.0.7, destination: 192.168.0.3, entries: 31, share_percent: 0.06, margin_percent: 0.05, estimate: 620}
 timeouts:
   description:
-    - For each timeout that holds entries, and each that O(what_if) names, by short name, how many it holds and how long they
-      have been idle.
+    - For each timeout that holds entries, and each that O(what_if) names, by short name, how many entries it holds and
+      how long they have been idle.
   returned: success
   type: dict
   contains:
     NAME:
-      description: One timeout, under its own name.
+      description: One timeout, by its short name.
       returned: success
       type: dict
       contains:
         seconds:
-          description: The value in force.
+          description: The current value.
           returned: success
           type: int
           sample: 432000
         entries:
-          description: Entries that it holds.
+          description: How many entries have this timeout.
           returned: success
           type: int
           sample: 24987
@@ -278,21 +282,23 @@ timeouts:
           type: int
           sample: 499490
         unknown:
-          description: Those of them with more time left than this timeout gives. How long they have been idle is not known.
+          description: How many of them have more time left than this timeout. Their idle time is not known.
           returned: success
           type: int
           sample: 0
         idle:
           description:
-            - Seconds for which C(half), a C(tenth) and a C(hundredth) of them have been idle or longer, and the C(longest), to a
-              tenth. V(null) if not known.
+            - Idle times in seconds. C(half) of the entries have been idle for this long or longer, and so have a
+              C(tenth) and a C(hundredth) of them. C(longest) is the longest idle time. Each may be off by a tenth.
+              V(null) if not known.
           returned: success
           type: dict
           sample: {half: 94893, tenth: 312116, hundredth: 382812, longest: 394719}
         what_if:
           description:
-            - For each value that was judged, the C(seconds), and how many of the entries it C(frees), with C(share_percent),
-              C(margin_percent) and C(estimate). Those would be gone if the value had been in force since their last packets.
+            - For each value, its C(seconds) and how many of the entries it C(frees), with C(share_percent),
+              C(margin_percent) and C(estimate). These entries would be gone if the timeout had had this value since
+              their last packets.
           returned: success
           type: list
           elements: dict
@@ -301,11 +307,11 @@ timeouts:
   sample: {}
 nat_ports:
   description:
-    - The fullest of what source address translation has to give. A translated connection needs a port that no other one of the
-      same C(address), C(protocol), C(destination) and C(port) has.
-    - C(first_port) and C(last_port) are the range that the kernel takes ports from unless the rule names one of its own, for
-      ICMP the identifiers and for GRE the keys. C(used_percent) is of that range. Connections of the host itself from that
-      address are not counted, though they take ports too.
+    - Where source NAT has used the largest part of its ports. Each connection with the same C(address), C(protocol),
+      C(destination) and C(port) needs a NAT port of its own.
+    - C(first_port) and C(last_port) are the range from which the kernel takes ports, unless the rule has a range of its
+      own. For ICMP they are identifiers, for GRE keys. C(used_percent) is the used part of that range. Connections of
+      the host itself from that address use ports too, but are not counted.
   returned: success
   type: list
   elements: dict
@@ -323,13 +329,13 @@ nat_ports:
       estimate: 60715
 early_drop_percent:
   description:
-    - Share of the entries that the kernel may evict by itself when the table is full. These are the ones that are not assured, and
-      from 95 % usage on those that are closing.
+    - Share of the entries that the kernel may evict by itself when the table is full. These are the entries that are
+      not assured, and from 95 % usage on also those of closing connections.
   returned: success
   type: float
   sample: 40.3
 entries:
-  description: The first entries that O(filter) means, as many as O(entries) says.
+  description: The first entries that match O(filter), as many as O(entries) says.
   returned: success
   type: list
   elements: dict
@@ -345,19 +351,19 @@ entries:
       type: str
       sample: tcp
     state:
-      description: The state; V(null) where the protocol has none, and for an offloaded entry.
+      description: The state. V(null) if the protocol has none, and for an offloaded entry.
       returned: success
       type: str
       sample: established
     original:
       description:
-        - The direction of the first packet, with C(source), C(destination), C(source_port) and C(destination_port), which for GRE
-          are keys, or with C(icmp_type), C(icmp_code) and C(icmp_id).
+        - The direction of the first packet, with C(source), C(destination), C(source_port) and C(destination_port). For
+          GRE the ports are keys. For ICMP there are C(icmp_type), C(icmp_code) and C(icmp_id) in place of ports.
       returned: success
       type: dict
       sample: {source: 10.0.0.7, destination: 192.168.0.3, source_port: 40000, destination_port: 443}
     reply:
-      description: The direction of the answers, after address translation.
+      description: The direction of the answers, after NAT.
       returned: success
       type: dict
       sample: {source: 192.168.0.3, destination: 10.0.0.7, source_port: 443, destination_port: 40000}
@@ -368,7 +374,7 @@ entries:
       elements: str
       sample: [seen_reply, assured, confirmed]
     timeout:
-      description: Seconds that remain; V(null) for an offloaded entry.
+      description: Seconds until the entry expires. V(null) for an offloaded entry.
       returned: success
       type: int
       sample: 431999
@@ -388,41 +394,40 @@ entries:
       type: int
       sample: 1472926446
     packets:
-      description: Packets of both directions; V(null) without accounting.
+      description: Packets in both directions. V(null) without accounting.
       returned: success
       type: int
       sample: null
     bytes:
-      description: Bytes of both directions; V(null) without accounting.
+      description: Bytes in both directions. V(null) without accounting.
       returned: success
       type: int
       sample: null
     helper:
-      description: The helper; V(null) where there is none.
+      description: The helper. V(null) if there is none.
       returned: success
       type: str
       sample: null
     labels:
-      description: The labels in hexadecimal digits; V(null) where there are none.
+      description: The labels in hexadecimal digits. V(null) if there are none.
       returned: success
       type: str
       sample: null
     master:
-      description: The original direction of the connection that announced this one; V(null) where there is none.
+      description: The original direction of the connection that announced this one. V(null) if there is none.
       returned: success
       type: dict
       sample: null
   sample: []
 advice:
-  description: What an operator can do about what the entries show, a sentence each.
+  description: What an operator can do about what the entries show, one sentence for each point.
   returned: success
   type: list
   elements: str
   sample:
     - >-
       tcp_established is 432000 s. With 86400 s, 26.08 % of the entries (± 0.38) would be gone: they have been idle for that
-      long. It is set by conntrack_settings, timeouts: {tcp_established: 86400}, and counts for an entry from its next
-      packet on.
+      long. Set it with conntrack_settings, timeouts: {tcp_established: 86400}. It applies to an entry from its next packet on.
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -12,42 +12,43 @@ module: conntrack_facts
 short_description: Read the state of connection tracking into facts
 version_added: 1.0.0
 description:
-  - Reads the state of connection tracking on a Linux host into C(ansible_facts.conntrack). It tells how full the
-    table is and whether that is well, its timeouts and settings, its counters, the memory that it takes, what the
-    kernel's log says of it, the host's TCP sockets by state, who logs packets, which kernel modules are loaded, what the
-    next boot will set, where the running kernel or a file differs from that, and what else on the host sets the same keys.
-  - It starts no command and loads no kernel module, so a host without connection tracking stays without it.
-  - It works without root. What cannot be read is V(null) and listed in C(unreadable).
+  - Reads the state of connection tracking on a Linux host into C(ansible_facts.conntrack).
+  - The facts are how full the table is, a verdict on that, timeouts, settings, counters, memory, "table full" lines of
+    the kernel's log, the host's TCP sockets by state, who logs packets, and the loaded kernel modules. They also say
+    what the next boot will set, what differs from that, and what else on the host sets the same keys.
+  - It starts no program and loads no kernel module, so a host without connection tracking stays without it.
+  - It works without root. A value that cannot be read is V(null), and its file is listed in
+    RV(ansible_facts.conntrack.unreadable).
 options:
   gather_subset:
     description:
       - The parts to read. Parts are V(table), V(timeouts), V(settings), V(statistics), V(sockets), V(logging),
         V(modules), V(persistent), V(writers), V(memory), V(kernel_log), V(namespaces) and V(health).
-      - V(all), and an empty list too, picks every part but V(namespaces), which looks at every process of the host and
-        is read where it is named.
-      - V(health) reads the parts that its verdict stands on, also where they are not picked to be returned. Those that are
-        left out by name are not read, and not judged.
-      - A name with V(!) in front leaves that part out. If only such names are given, every other part is read.
+      - V(all) or an empty list reads every part except V(namespaces). That part looks at every process of the host, so
+        it is read only if you name it.
+      - V(health) reads every part that it judges, even one that is not in the list and so is not returned.
+      - A name with V(!) in front leaves that part out. It is then not read, and V(health) does not judge it. If the
+        list has only such names, every other part is read.
       - V(!all) leaves out every part that is not named.
       - RV(ansible_facts.conntrack.state), RV(ansible_facts.conntrack.initial_namespace),
-        RV(ansible_facts.conntrack.kernel) and RV(ansible_facts.conntrack.unreadable) are always there.
+        RV(ansible_facts.conntrack.kernel) and RV(ansible_facts.conntrack.unreadable) are always returned.
     type: list
     elements: str
     default: [all]
   interval:
     description:
-      - Seconds after which the entries and the counters are read a second time, V(0) to V(60). The facts then tell
-        RV(ansible_facts.conntrack.rates), and everything else as it is after that time.
-      - With V(0) there is one reading, and no rates.
+      - Seconds after which the entries and the counters are read a second time, from V(0) to V(60). The facts then have
+        RV(ansible_facts.conntrack.rates), and all other values are those of the second reading.
+      - With V(0) there is only one reading, and there are no rates.
     type: float
     default: 0
   usage_warning:
-    description: From how many percent of the maximum on the entries in use are a warning in V(health).
+    description: Usage of the table, in percent of the maximum, from which V(health) is V(warning).
     type: int
     default: 75
   usage_critical:
     description:
-      - From how many percent of the maximum on the entries in use are critical in V(health). Not below O(usage_warning).
+      - Usage of the table, in percent of the maximum, from which V(health) is V(critical). Not below O(usage_warning).
     type: int
     default: 90
 extends_documentation_fragment:
@@ -62,11 +63,11 @@ attributes:
     details: It changes nothing.
   idempotent:
     support: N/A
-    details: It changes nothing. The values are those of the moment.
+    details: It changes nothing. The values are the current ones.
 notes:
-  - The counters count from the boot on, or from the last load of C(nf_conntrack), or since the network namespace was made.
+  - The counters begin at 0 at boot, at a load of C(nf_conntrack), and when a network namespace is made.
   - The number of entries, the timeouts, the settings, the counters and the sockets are those of the network namespace
-    in which the module runs. The kernel checks the number of entries of each namespace against one maximum for all.
+    in which the module runs. There is one maximum, and each namespace may have that many entries.
 seealso:
   - name: Netfilter conntrack sysctl variables
     description: What each setting does.
@@ -79,50 +80,50 @@ EXAMPLES = r"""
 # ansible all -m netops.conntrack.conntrack_facts
 # ansible all -m netops.conntrack.conntrack_facts -a gather_subset=table,statistics
 
-# A task replaces all of ansible_facts.conntrack, so ask for all that later tasks look at.
+# Each task replaces all of ansible_facts.conntrack, so gather every part that later tasks need.
 
 - name: Read everything about connection tracking
   netops.conntrack.conntrack_facts:
 
-- name: Say how full the table is
+- name: Show how full the table is
   ansible.builtin.debug:
     msg: "{{ ansible_facts.conntrack.entries }} of {{ ansible_facts.conntrack.max }} entries in use"
   when: ansible_facts.conntrack.state != 'absent'
 
-- name: Stop where something is not well, with the cause and what to do
+- name: Fail if there is a problem, with its cause and what to do
   ansible.builtin.assert:
     that: ansible_facts.conntrack.health.status == 'ok'
     fail_msg: >-
-      Not well: {% for item in ansible_facts.conntrack.health.reasons %}{{ item.message }} {{ item.remedy }} {% endfor %}
+      Problems: {% for item in ansible_facts.conntrack.health.reasons %}{{ item.message }} {{ item.remedy }} {% endfor %}
 
-- name: Stop where the running kernel or a file differs from what the next boot will set, or that is not known
+- name: Fail if something differs from what the next boot will set, or if that is not known
   ansible.builtin.assert:
     that: ansible_facts.conntrack.drift == []
     fail_msg: >-
-      Not so at the next boot: {{ ansible_facts.conntrack.persistent_problem or
+      Differs from the next boot: {{ ansible_facts.conntrack.persistent_problem or
          ansible_facts.conntrack.drift | map(attribute='message') | join('; ') }}
 
-- name: Read how fast the table fills, over two seconds
+- name: Measure for two seconds how fast the table fills
   netops.conntrack.conntrack_facts:
     gather_subset: [table, statistics, health]
     interval: 2
 
-- name: Say when it will be full
+- name: Show when it will be full
   ansible.builtin.debug:
     msg: "Full in {{ ansible_facts.conntrack.rates.seconds_to_full }} seconds"
   when: (ansible_facts.conntrack.rates or {}).seconds_to_full | default(none) is not none
 
-- name: Stop where packets are being dropped now
+- name: Fail if packets are being dropped now
   ansible.builtin.assert:
     that: (ansible_facts.conntrack.rates or {}).drops_per_second | default(0, true) == 0
     fail_msg: "{{ ansible_facts.conntrack.rates.drops_per_second }} packets a second are dropped"
 
-- name: Read the tables of all network namespaces, those of containers too
+- name: Read the tables of all network namespaces, including those of containers
   netops.conntrack.conntrack_facts:
     gather_subset: [table, namespaces]
   become: true
 
-- name: Read everything but the sockets, which takes longest on a host with very many of them
+- name: Read everything except the sockets, which take longest if there are very many
   netops.conntrack.conntrack_facts:
     gather_subset: ["!sockets"]
 """
@@ -140,15 +141,15 @@ ansible_facts:
       contains:
         state:
           description:
-            - V(loaded) if connection tracking is loaded as a module, V(built_in) if it is a fixed part of the kernel,
+            - V(loaded) if connection tracking is loaded as a module, V(built_in) if it is built into the kernel,
               V(absent) if it is not loaded now.
           returned: success
           type: str
           sample: loaded
         initial_namespace:
           description:
-            - Whether the module ran in the initial network namespace, the only one in which the maximum and the
-              number of buckets can be set. A container has a namespace of its own.
+            - Whether the module ran in the initial network namespace. Only there the maximum and the number of buckets
+              can be set. A container usually has a namespace of its own.
           returned: success
           type: bool
           sample: true
@@ -158,7 +159,7 @@ ansible_facts:
           type: str
           sample: 6.12.57+deb13-amd64
         unreadable:
-          description: What is there but could not be read; empty when all could.
+          description: Files that exist but could not be read. Empty if all could be read.
           returned: success
           type: list
           elements: dict
@@ -169,7 +170,7 @@ ansible_facts:
               type: str
               sample: /proc/modules
             reason:
-              description: The system's words for it.
+              description: The error message of the system.
               returned: always
               type: str
               sample: Permission denied
@@ -182,7 +183,7 @@ ansible_facts:
           sample: 51200
         max:
           description:
-            - The most entries the table takes. V(0) is no limit, on kernels that allow it. V(null) if connection
+            - The largest number of entries. V(0) means no limit, on kernels that allow it. V(null) if connection
               tracking is absent.
           returned: if O(gather_subset) has V(table)
           type: int
@@ -200,7 +201,7 @@ ansible_facts:
           sample: 262144
         entries_per_bucket:
           description:
-            - Entries that a full table has per bucket, that is the maximum divided by the buckets, to two decimals.
+            - Entries per bucket in a full table. This is the maximum divided by the buckets, to two decimals.
               V(null) if connection tracking is absent.
           returned: if O(gather_subset) has V(table)
           type: float
@@ -230,13 +231,13 @@ ansible_facts:
         statistics:
           description:
             - Counters since the network namespace was made or connection tracking was loaded, summed over all CPUs.
-              Which there are depends on the kernel.
-            - C(drop) counts packets dropped, above all because the table was full. C(early_drop) counts entries given
-              up to make room, C(insert_failed) entries that could not be inserted, C(clash_resolve) clashes of two
-              packets of one flow that were resolved, C(chain_too_long) entries refused because their bucket was too
-              full.
+              The kernel's version decides which counters there are.
+            - C(drop) counts dropped packets, most often because the table was full. C(early_drop) counts entries that
+              were evicted to make room. C(insert_failed) counts entries that could not be inserted. C(clash_resolve)
+              counts resolved clashes of two packets of one flow. C(chain_too_long) counts entries that were refused
+              because their bucket was too full.
             - C(new), C(ignore), C(delete) and C(delete_list) stay 0 on recent kernels.
-            - C(per_cpu) has each of them by CPU, as a list with a number for each possible CPU.
+            - C(per_cpu) has each counter as a list with one number for each possible CPU.
             - V(null) if connection tracking is absent or the kernel has no C(/proc/net/stat/nf_conntrack).
           returned: if O(gather_subset) has V(statistics)
           type: dict
@@ -255,13 +256,13 @@ ansible_facts:
             search_restart: 0
         sockets:
           description:
-            - TCP sockets of the host itself by state, for C(ipv4) and C(ipv6). An IPv6 socket that serves IPv4 counts
-              as IPv6. V(null) in place of the states if the host has no such protocol.
+            - TCP sockets of the host itself by state, for C(ipv4) and C(ipv6). An IPv6 socket that also serves IPv4
+              counts as IPv6. C(ipv4) or C(ipv6) is V(null) if the host does not have that protocol.
           returned: if O(gather_subset) has V(sockets)
           type: dict
           contains:
             ipv4:
-              description: IPv4 sockets by state. All eleven states are there.
+              description: IPv4 sockets by state. All eleven states are returned.
               returned: always
               type: dict
               sample:
@@ -299,15 +300,15 @@ ansible_facts:
           contains:
             log_invalid:
               description:
-                - The protocol whose invalid packets are logged, as its IP protocol number. V(0) is none, V(255) all.
-                  V(null) if connection tracking is absent.
+                - The protocol whose invalid packets are logged, as its IP protocol number. V(0) means none, V(255)
+                  means all. V(null) if connection tracking is absent.
               returned: always
               type: int
               sample: 0
             loggers:
               description:
-                - The logger of each protocol family, such as C(nf_log_ipv4) or C(nfnetlink_log). V(null) where nobody
-                  logs. Families are V(unspec), V(inet), V(ipv4), V(arp), V(netdev), V(bridge), V(ipv6) and on older
+                - The logger of each protocol family, such as C(nf_log_ipv4) or C(nfnetlink_log). V(null) if there is
+                  none. Families are V(unspec), V(inet), V(ipv4), V(arp), V(netdev), V(bridge), V(ipv6) and on older
                   kernels V(decnet).
               returned: always
               type: dict
@@ -321,24 +322,25 @@ ansible_facts:
                 unspec: null
         modules:
           description:
-            - Loaded kernel modules of connection tracking, NAT, iptables and nftables, and every other that holds
+            - The loaded kernel modules of connection tracking, NAT, iptables and nftables, and all others that use
               C(nf_conntrack) or C(nf_nat), such as C(openvswitch) or C(ip_vs). By name.
-            - Empty where nothing is loaded, and where the kernel has no modules.
+            - Empty if none is loaded, and if the kernel has no modules.
           returned: if O(gather_subset) has V(modules)
           type: dict
           contains:
             NAME:
-              description: One module, under its own name.
+              description: One module, by its name.
               returned: always
               type: dict
               contains:
                 size:
-                  description: Bytes of memory it takes.
+                  description: Bytes of memory that it takes.
                   returned: always
                   type: int
                 refcount:
                   description:
-                    - How many use it, its holders included. V(null) if the kernel cannot unload modules.
+                    - Number of references to it, those of its holders included. V(null) if the kernel cannot unload
+                      modules.
                   returned: always
                   type: int
                 holders:
@@ -348,8 +350,9 @@ ansible_facts:
                   elements: str
                 pins:
                   description:
-                    - References beyond its holders, such as rules and chains of any network namespace. While there
-                      are any, it cannot be unloaded. V(null) if the kernel cannot unload modules.
+                    - Number of references from anything but its holders, such as rules and chains of any network
+                      namespace. The module can only be unloaded when this is 0. V(null) if the kernel cannot unload
+                      modules.
                   returned: always
                   type: int
           sample:
@@ -360,40 +363,43 @@ ansible_facts:
               size: 200704
         blocked:
           description:
-            - What keeps C(nf_nat) and C(nf_conntrack) from being loaded, an C(install) line of modprobe.d that runs
-              C(/bin/false) or the like, whoever wrote it. What keeps out connection tracking keeps out NAT. V(null) if
-              a file there could not be read, which RV(ansible_facts.conntrack.unreadable) then names.
+            - What blocks C(nf_nat) and C(nf_conntrack). That is an C(install) line of modprobe.d that runs
+              C(/bin/false) or a similar program, whoever wrote it. A line that blocks connection tracking also blocks
+              NAT.
+            - V(null) if a file of modprobe.d could not be read. RV(ansible_facts.conntrack.unreadable) then names it.
           returned: if O(gather_subset) has V(modules)
           type: dict
           contains:
             nat:
-              description: The file and the line; V(null) if nothing keeps it out.
+              description: The file and the line. V(null) if nothing blocks it.
               returned: always
               type: dict
               sample:
                 file: /etc/modprobe.d/00-netops-conntrack-modules.conf
                 line: 2
             conntrack:
-              description: The file and the line; V(null) if nothing keeps it out.
+              description: The file and the line. V(null) if nothing blocks it.
               returned: always
               type: dict
               sample: null
         nat_in_use:
           description:
-            - Whether a rule or a chain of NAT stands in some network namespace, as far as it pins a module. V(null) if
-              NAT is a fixed part of the kernel, which then does not count that, and if nothing but Open vSwitch or tc
-              is in use, of which the kernel does not tell whether it translates.
+            - Whether a NAT rule or chain in any network namespace uses a module of NAT.
+            - V(null) if NAT is built into the kernel, which then does not count this. V(null) also if only Open vSwitch
+              or tc uses NAT modules, because the kernel does not say whether these really do NAT.
           returned: if O(gather_subset) has V(modules)
           type: bool
           sample: false
         needed_by:
           description:
-            - What services that the boot starts need of NAT and connection tracking at their next start, be they running
-              now or not, each with what tells so. P(netops.conntrack.conntrack_tuning#role) does not take out a stack
-              that is in this list. Where C(blocked) has the stack, the service does not start, or starts without its
-              rules.
-            - Looked for where C(blocked) has one, or connection tracking is not loaded; V(null) elsewhere.
-            - A service that needs NAT needs connection tracking too, and is listed for both.
+            - Services that the boot starts and that need NAT or connection tracking at their next start, whether they
+              run now or not. Each has the file and line that show it.
+            - P(netops.conntrack.conntrack_tuning#role) refuses to unload and block NAT or connection tracking if a
+              service in this list needs it. If it is already in C(blocked), the service does not start, or starts
+              without its rules.
+            - This is read only if C(blocked) has NAT or connection tracking, or if connection tracking is not loaded.
+              Else it is V(null).
+            - A service that needs NAT also needs connection tracking, and is listed for both.
           returned: if O(gather_subset) has V(modules)
           type: list
           elements: dict
@@ -407,23 +413,25 @@ ansible_facts:
               returned: always
               type: str
             file:
-              description: Where that stands, such as a file of rules or settings; else what has the boot start the service.
+              description:
+                - The file that shows the need, such as a file of rules or settings, or what makes the boot start the
+                  service.
               returned: always
               type: str
             line:
-              description: The line of the file; V(null) where it is about the file as a whole.
+              description: The line of that file. V(null) if it is not about a single line.
               returned: always
               type: int
             reason:
-              description: The rule, or why in words.
+              description: The rule, or the reason in words.
               returned: always
               type: str
             certain:
-              description: Whether that is known. V(false) if it is no more than possible, as with a script.
+              description: Whether this is certain. V(false) if it is only possible, as with a script.
               returned: always
               type: bool
             remedy:
-              description: What keeps the service from coming back.
+              description: The commands that keep the service from starting again.
               returned: always
               type: str
             message:
@@ -443,24 +451,26 @@ ansible_facts:
                 --ctstate RELATED,ESTABLISHED -j ACCEPT)
         persistent:
           description:
-            - What this host's boot, or the load of C(nf_conntrack), sets, for each key that something sets, by its full
-              name. The hashsize is C(nf_conntrack_buckets). A hashsize without a maximum sets both.
-            - V(null) if a configuration file cannot be read. RV(ansible_facts.conntrack.persistent_problem) then says
-              which.
+            - The value that this host's boot, or a load of C(nf_conntrack), sets for each key, by the key's full name.
+              Keys that nothing sets are not in it. The hashsize is C(nf_conntrack_buckets). A hashsize without a
+              maximum sets both.
+            - V(null) if a configuration file cannot be read. RV(ansible_facts.conntrack.persistent_problem) then names
+              it.
           returned: if O(gather_subset) has V(persistent)
           type: dict
           contains:
             NAME:
-              description: One key, under its own name.
+              description: One key, by its name.
               returned: always
               type: dict
               contains:
                 boot:
-                  description: The value, a hashsize as the kernel rounds it.
+                  description: The value. A hashsize is rounded as the kernel does it.
                   returned: always
                   type: int
                 file:
-                  description: The file that sets it, of several lines the last one that the kernel takes.
+                  description:
+                    - The file that sets it. If several lines set it, this is the last one that the kernel accepts.
                   returned: always
                   type: str
                 line:
@@ -474,24 +484,25 @@ ansible_facts:
               line: 2
         persistent_problem:
           description:
-            - Why C(persistent) is V(null), or says nothing of the lines of sysctl.d. A file could not be read, nothing
-              that is known applies such lines when this host boots (OpenRC, OpenWrt), or systemd-sysctl is masked.
+            - Why C(persistent) is V(null), or why it does not have the lines of sysctl.d. Possible reasons are a file
+              that could not be read, a boot by a program that is not known here (OpenRC, OpenWrt), and a masked
+              systemd-sysctl.
             - V(null) if there is no such problem.
           returned: if O(gather_subset) has V(persistent)
           type: str
-          sample: "/etc/sysctl.d/50-hardening.conf: permission denied; -b reads it"
+          sample: "/etc/sysctl.d/50-hardening.conf: permission denied; run with -b to read it"
         load_problem:
           description:
-            - Why C(nf_conntrack) cannot be loaded, by an option in modprobe.d or on the kernel's command line that the
-              kernel refuses. V(null) if nothing is known to be in the way; what keeps it out on purpose is
+            - Which option in modprobe.d or on the kernel's command line the kernel refuses, so that C(nf_conntrack)
+              cannot be loaded. V(null) if no such option is known. Lines that block it on purpose are in
               RV(ansible_facts.conntrack.blocked).
           returned: if O(gather_subset) has V(persistent)
           type: str
-          sample: "/etc/modprobe.d/a.conf:1: the kernel takes no hashsize of 64K, so every load of nf_conntrack fails"
+          sample: "/etc/modprobe.d/a.conf:1 (hashsize=64K), so every load of nf_conntrack fails: the kernel does not accept this hashsize"
         drift:
           description:
-            - What is not as the next boot will have it, and lines that have no effect. Empty on a host where all is
-              well.
+            - What differs from the next boot, and lines of configuration files that have no effect. Empty if there are
+              none.
             - V(null) if a configuration file cannot be read.
           returned: if O(gather_subset) has V(persistent)
           type: list
@@ -499,28 +510,30 @@ ansible_facts:
           contains:
             kind:
               description:
-                - V(runtime) if the live value is not what the boot sets. V(not_read) if the line is in a file that the
-                  boot does not read, such as C(/etc/sysctl.conf) on Debian 13, and all where systemd-sysctl is masked.
-                  V(not_at_load) if the line is lost when
-                  C(nf_conntrack) is loaded after the boot applied it. V(former_name) and V(unknown_key) if no kernel of
-                  today, or not this one, has the key. V(invalid_value) if the kernel will refuse the value. V(malformed)
-                  if the line was meant to set a key and is no assignment. V(race) if modprobe and udev set the key to
-                  different values at each load. V(not_loaded) if the line was meant to have the boot load
-                  C(nf_conntrack), and loads nothing; the key is then C(nf_conntrack). V(writer) if
-                  something else sets the key to another value than the boot does, or a script may, see
-                  RV(ansible_facts.conntrack.writers).
+                - V(runtime) if the live value is not what the boot sets.
+                - V(not_read) if the boot does not read the file, such as C(/etc/sysctl.conf) on Debian 13. This is so
+                  for all files if systemd-sysctl is masked.
+                - V(not_at_load) if the value is lost when C(nf_conntrack) is loaded after the boot applied it.
+                - V(former_name) if no kernel of today has the key, V(unknown_key) if this kernel does not have it.
+                - V(invalid_value) if the kernel will refuse the value.
+                - V(malformed) if the line looks as if it should set a key but is not an assignment.
+                - V(race) if modprobe and udev set the key to different values at each load.
+                - V(not_loaded) if the line should make the boot load C(nf_conntrack) but loads nothing. The key is then
+                  C(nf_conntrack).
+                - V(writer) if something else sets the key to another value than the boot does, or if a script may do
+                  so. See RV(ansible_facts.conntrack.writers).
               returned: always
               type: str
             key:
-              description: The key by its name of today.
+              description: The key, by its current name.
               returned: always
               type: str
             value:
-              description: What the line sets; text if it is no number.
+              description: The value in the line. It is text if it is not a number.
               returned: always
               type: raw
             runtime:
-              description: The live value; V(null) where it does not matter or is not known.
+              description: The live value. V(null) if it does not matter or is not known.
               returned: always
               type: int
             file:
@@ -528,7 +541,7 @@ ansible_facts:
               returned: always
               type: str
             line:
-              description: The line. V(null) where a writer has none.
+              description: The line. V(null) for a writer without one.
               returned: always
               type: int
             message:
@@ -545,15 +558,15 @@ ansible_facts:
               message: nf_conntrack_max is 65536, but the boot sets 1048576 (/etc/sysctl.d/50-conntrack.conf:1)
         writers:
           description:
-            - What sets keys of connection tracking, the hashsize or timeouts beside the files that the boot reads for that.
-              They are told where the rules of the program are certain, namely ufw, tuned's active profile, kube-proxy,
-              pve-firewall and the kernel's command line, and named with the line where they are not, namely iptables-services,
-              C(/etc/rc.local), units of systemd, cron, scripts of NetworkManager, ifupdown and networkd-dispatcher, init
-              scripts, C(install) lines of modprobe.d and udev rules about anything but C(nf_conntrack), and systemd's credentials.
-              Scripts that a unit, a table or
-              C(/etc/rc.local) calls are searched too.
-            - Files alone are read, at most 5000 of them with 32 MiB in all, 256 KiB of each and for 2 seconds. What was left
-              out or could not be read is in RV(ansible_facts.conntrack.unreadable).
+            - Programs and scripts that set keys of connection tracking, the hashsize or timeouts, besides the files
+              that the boot reads for that.
+            - The value is certain for ufw, tuned's active profile, kube-proxy, pve-firewall and the kernel's command
+              line. For others the line is returned, and what it may set. These are iptables-services, C(/etc/rc.local),
+              systemd units, cron, scripts of NetworkManager, ifupdown and networkd-dispatcher, init scripts, C(install)
+              lines of modprobe.d and udev rules that are not about C(nf_conntrack), and systemd's credentials.
+            - Scripts that a unit, a cron table or C(/etc/rc.local) calls are searched too.
+            - The search reads only files, at most 5000 of them, 32 MiB in all and 256 KiB of each, and ends after 2
+              seconds. Files that were not searched or could not be read are in RV(ansible_facts.conntrack.unreadable).
           returned: if O(gather_subset) has V(writers)
           type: list
           elements: dict
@@ -567,24 +580,25 @@ ansible_facts:
               returned: always
               type: str
             line:
-              description: The line of that file. V(null) where there is none, as for what a program sets by default.
+              description: The line of that file. V(null) if there is none, as for a program's default.
               returned: always
               type: int
             key:
-              description: The key, by its full name; the hashsize is C(nf_conntrack_buckets). V(null) where it is not known.
+              description:
+                - The key, by its full name. The hashsize is C(nf_conntrack_buckets). V(null) if it is not known.
               returned: always
               type: str
             value:
-              description: What it is set to. V(null) where that is not known, or it is not set at all.
+              description: The value that it is set to. V(null) if that is not known, or if it is not set at all.
               returned: always
               type: int
             when:
-              description: When that happens, in words.
+              description: When it is set, in words.
               returned: always
               type: str
             certain:
               description:
-                - Whether the program's rules say so. V(false) for a line of a script, which may come to it or not.
+                - Whether this is certain. V(false) for a line of a script, because the script may not run that line.
               returned: always
               type: bool
             message:
@@ -604,22 +618,23 @@ ansible_facts:
                 applies sysctl.d
         memory:
           description:
-            - What the table takes of the host's memory. V(null) if connection tracking is absent.
-            - Entries of all network namespaces share the memory, and each namespace may have as many as the maximum.
+            - The memory that the table takes. V(null) if connection tracking is absent.
+            - Each network namespace may have as many entries as the maximum, and all of them take the same host's
+              memory.
           returned: if O(gather_subset) has V(memory)
           type: dict
           contains:
             entry_bytes:
               description:
-                - Bytes that an entry takes at most. That is its object in the kernel, and 128 bytes for what NAT,
-                  helpers, accounting and labels may add.
+                - Bytes that an entry takes at most. That is the size of its object in the kernel, and 128 bytes that
+                  NAT, helpers, accounting and labels may add.
               returned: always
               type: int
               sample: 384
             entry_bytes_from:
               description:
-                - V(slab) if the kernel told the size of the object, which only root can read; V(estimate) if it is taken to be
-                  256 bytes, as on Linux 6.18. On Linux 5.10 it is 320.
+                - V(slab) if the size of the object was read from the kernel, which needs root. V(estimate) if 256 bytes
+                  were assumed, which is right for Linux 6.18. On Linux 5.10 it is 320.
               returned: always
               type: str
               sample: slab
@@ -629,14 +644,14 @@ ansible_facts:
               type: int
               sample: 19660800
             buckets_bytes:
-              description: Bytes that the hash table takes, whatever is in it.
+              description: Bytes that the hash table takes, however many entries there are.
               returned: always
               type: int
               sample: 2097152
             slab_bytes:
               description:
-                - Bytes that the kernel holds for the objects of entries now, of all network namespaces, and free ones among
-                  them. V(null) if it does not tell.
+                - Bytes that the kernel has allocated for entries of all network namespaces, free objects included.
+                  V(null) if it cannot be read.
               returned: always
               type: int
               sample: 13434880
@@ -657,15 +672,15 @@ ansible_facts:
               sample: 16812482560
         kernel_log:
           description:
-            - What the kernel's ring buffer of messages says of a full table. The kernel leaves out most of such lines, so they
-              are fewer than the packets that were dropped; C(drop) of the statistics counts those.
-            - V(null) if it may not be read, which RV(ansible_facts.conntrack.unreadable) then says, and where there
-              is no C(/dev/kmsg), as in many containers.
+            - The "table full" lines in the kernel's ring buffer of messages. The kernel leaves out most of these lines,
+              so there are fewer of them than dropped packets. C(drop) of the statistics counts the packets.
+            - V(null) if the buffer cannot be read, which is then in RV(ansible_facts.conntrack.unreadable). V(null)
+              also if there is no C(/dev/kmsg), as in many containers.
           returned: if O(gather_subset) has V(kernel_log)
           type: dict
           contains:
             lines:
-              description: Lines that say that a table is full, of all network namespaces.
+              description: Number of such lines, of all network namespaces.
               returned: always
               type: int
               sample: 12
@@ -676,8 +691,8 @@ ansible_facts:
               sample: 340
             lines_here:
               description:
-                - Those of the network namespace in which the module runs. A line that names none is the initial
-                  namespace's; older kernels name none at all.
+                - Number of such lines of the network namespace in which the module runs. A line that names no namespace
+                  counts for the initial one. Older kernels never name one.
               returned: always
               type: int
               sample: 12
@@ -688,9 +703,9 @@ ansible_facts:
               sample: 340
         namespaces:
           description:
-            - The network namespaces that have a process or a name, those of containers included, the fullest first. Those of
-              processes of other users are seen by root only. One in which no process lives is entered for a moment, which takes
-              root.
+            - The network namespaces that have a process or a name, those of containers included, the fullest first.
+            - Without root only the namespaces of your own processes are found. A namespace without a process is entered
+              for a moment, which needs root.
             - V(null) if the processes cannot be listed.
           returned: if O(gather_subset) has V(namespaces)
           type: list
@@ -698,12 +713,12 @@ ansible_facts:
           contains:
             name:
               description:
-                - Its name as C(ip netns) has it, a name of Docker's with C((docker)) behind it, or the process that it was
-                  found by. V(null) for that of the module itself.
+                - Its name in C(ip netns), a name of Docker's with C((docker)) behind it, or the process by which it was
+                  found. V(null) for the namespace of the module itself.
               returned: always
               type: str
             inode:
-              description: Its number, as the kernel's log has it. V(null) if that cannot be told.
+              description: Its inode number, as in the kernel's log. V(null) if it is not known.
               returned: always
               type: int
             here:
@@ -711,12 +726,12 @@ ansible_facts:
               returned: always
               type: bool
             process:
-              description: The process with the lowest number that lives in it. V(null) if none is seen.
+              description: The process in it with the lowest PID. V(null) if none was found.
               returned: always
               type: dict
               contains:
                 pid:
-                  description: Its number.
+                  description: Its PID.
                   returned: always
                   type: int
                 command:
@@ -728,11 +743,11 @@ ansible_facts:
               returned: always
               type: int
             drop:
-              description: Packets dropped, as in RV(ansible_facts.conntrack.statistics).
+              description: Dropped packets, as in RV(ansible_facts.conntrack.statistics).
               returned: always
               type: int
             early_drop:
-              description: Entries given up to make room.
+              description: Entries evicted to make room.
               returned: always
               type: int
             insert_failed:
@@ -752,7 +767,8 @@ ansible_facts:
                 pid: 4711
         rates:
           description:
-            - What two readings tell. Each is V(null) if it cannot be told, and all of it if connection tracking is absent.
+            - Changes between two readings. A value is V(null) if it is not known. C(rates) is V(null) if connection
+              tracking is absent.
           returned: if O(interval) is not V(0)
           type: dict
           contains:
@@ -761,28 +777,29 @@ ansible_facts:
               returned: always
               type: float
             entries_per_second:
-              description: By how many entries a second the table grew. Negative if it shrank.
+              description: How many entries the table gained per second. Negative if it lost entries.
               returned: always
               type: float
             seconds_to_full:
               description:
-                - Seconds until the table is full at this rate, V(0) if it is. V(null) if it does not grow or has no maximum.
+                - Seconds until the table is full at this rate. V(0) if it is full now. V(null) if it does not grow or
+                  has no maximum.
               returned: always
               type: int
             drops_per_second:
-              description: Packets dropped.
+              description: Packets dropped per second.
               returned: always
               type: float
             early_drops_per_second:
-              description: Entries given up to make room.
+              description: Entries evicted per second to make room.
               returned: always
               type: float
             insert_failures_per_second:
-              description: Entries that could not be inserted.
+              description: Entries per second that could not be inserted.
               returned: always
               type: float
             chain_too_long_per_second:
-              description: Entries refused because their bucket was too full. V(null) before Linux 5.15.
+              description: Entries per second refused because their bucket was too full. V(null) before Linux 5.15.
               returned: always
               type: float
           sample:
@@ -795,14 +812,16 @@ ansible_facts:
             seconds_to_full: 840
         health:
           description:
-            - One verdict on what was read, and its reasons.
-            - Counters only grow, from the boot or the last load of C(nf_conntrack) on. What they say is a V(note), which does
-              not change the status, unless O(interval) shows that they grow now.
+            - A verdict on the table, and the reasons for it.
+            - Counters only grow, since the boot or the last load of C(nf_conntrack). So a counter gives only a V(note),
+              which does not change the status, unless O(interval) shows that it grows now. The exception is V(chains)
+              if a full table has 8 or more entries per bucket, because a larger hashsize corrects that.
           returned: if O(gather_subset) has V(health)
           type: dict
           contains:
             status:
-              description: V(ok), V(warning) or V(critical), the worst of the reasons. A V(note) leaves it V(ok).
+              description:
+                - V(ok), V(warning) or V(critical), the worst severity of the reasons. With only notes it is V(ok).
               returned: always
               type: str
               sample: critical
@@ -814,12 +833,16 @@ ansible_facts:
               contains:
                 reason:
                   description:
-                    - V(usage) if the table is nearly full, or will be within ten minutes. V(drops), V(early_drops),
-                      V(insert_failures) and V(chains) for what the counters say. V(kernel_log) and
-                      V(kernel_log_elsewhere) for lines of the kernel that a table is full, this one or that of another
-                      network namespace; after a day they are a note. V(namespaces) if the table of another is nearly full.
-                      V(no_limit), V(timeouts), V(load), V(drift), V(writers), V(lines_without_effect) and V(boot) for what is set, live
-                      and at the next boot. V(unused) if it is loaded and nothing needs it.
+                    - V(usage) if the table is nearly full, or will be full within ten minutes.
+                    - V(drops), V(early_drops), V(insert_failures) and V(chains) for the counters.
+                    - V(kernel_log) for "table full" lines of this network namespace in the kernel's log,
+                      V(kernel_log_elsewhere) for those of others. After a day they are a V(note).
+                    - V(namespaces) if the table of another network namespace is nearly full.
+                    - V(no_limit) and V(timeouts) for a maximum of 0, and for timeouts of 0 or less.
+                    - V(load) if C(nf_conntrack) cannot be loaded.
+                    - V(drift), V(writers) and V(lines_without_effect) for items of C(drift), V(boot) for
+                      C(persistent_problem).
+                    - V(unused) if connection tracking is loaded and nothing needs it.
                   returned: always
                   type: str
                 severity:
@@ -827,7 +850,7 @@ ansible_facts:
                   returned: always
                   type: str
                 message:
-                  description: What is so, and why, in one sentence.
+                  description: The problem and its cause, in one sentence.
                   returned: always
                   type: str
                 remedy:
@@ -838,9 +861,9 @@ ansible_facts:
                 - reason: usage
                   severity: warning
                   message: >-
-                    The table is 84 % full (220,201 of 262,144 entries) and filling by 49 entries a second: full in 14 minutes.
+                    The table is 84 % full (220,201 of 262,144 entries) and grows by 49 entries a second: full in 14 minutes.
                   remedy: >-
-                    See who fills it by conntrack_entries_info, and set max: 524288 by conntrack_settings (a full table then
+                    Find out with conntrack_entries_info who fills it, and set max: 524288 with conntrack_settings (a full table then
                     takes at most 194 MiB, 1.2 % of the memory).
 """
 

@@ -7,34 +7,35 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conntrack_modules
-short_description: Unload NAT or all of connection tracking and keep it out, or have it loaded
+short_description: Unload and block NAT or all of connection tracking, or load it
 description:
-  - Unloads the kernel modules of NAT, or of all connection tracking, and keeps them out; or loads them, now and at every
-    boot.
-  - The order of unloading is what the running kernel says of who holds whom, so it holds for every kernel, and for
-    modules nobody here thought of.
-  - What is in use is never broken. Before anything is changed it is found out what pins a module, that is which rule of
-    which table, in which network namespace, and likely of which service; and the module fails with that. A reference
-    that nothing explains is looked at again for 3 seconds, since listing connections holds modules too. No rule is
-    flushed, and no module that drives a network card is unloaded.
-  - What is stopped now pins nothing, but starts at the next boot where it is enabled. Before V(state=absent) takes a stack
-    out, the files of the host are read for services that the boot starts, or that a socket, timer or path starts, and
-    for what these load. If one needs the stack, the module fails and names the unit, what it needs, and the file and
-    line; O(force) goes on.
-  - "Read are the files of C(nftables.service) and of every unit that runs C(nft -f) or C(iptables-restore), with
-    includes; saved rules of C(netfilter-persistent), C(iptables.service) and C(ip6tables.service); ufw, firewalld,
-    docker, networks of libvirt, Open vSwitch, ip_vs of keepalived, ipvsadm and ldirectord, conntrackd, shorewall, the
-    firewall of Proxmox VE, and C(IPMasquerade) of systemd-networkd. Less is certain of, and the message says
-    C(possibly) for, ferm, fail2ban, Kubernetes, lxc-net, NetworkManager, C(wg-quick), ifupdown, C(rc.local) and
-    scripts. No program is started for it."
-  - "A stack is kept out by C(install NAME /bin/false) for the modules that all others of it depend on, in
-    C(/etc/modprobe.d/00-netops-conntrack-modules.conf). That also stops loads that a rule, another module or an alias
-    asks for, such as C(iptables-legacy -t nat -L). The file sorts first, because the first C(install) of a module
-    wins."
-  - All changes of a call are one transaction. When a change fails, or the run is interrupted, those made before are reverted,
-    and the error says so, as the host's log does. Modules that were unloaded are loaded again, but without their entries
-    and live values.
-  - After the changes the host is read again. If it is not as asked for, the module reverts its changes and fails.
+  - Unloads the kernel modules of NAT, or of all connection tracking, and blocks them, so that nothing loads them again.
+    Or loads them, now and at every boot. In this documentation a stack is either of the two, see O(stack).
+  - The running kernel says which module uses which, and this gives the order of unloading. So it works for every
+    kernel, and for modules that are not known here.
+  - A module that is in use is never unloaded. The module first looks for what uses it. If there is something, the
+    module fails before any change. It names the table, chain and rule, the network namespace, and the service that
+    probably made the rule. If nothing explains a reference, it looks again for 3 seconds, because listing connections
+    uses modules too. It never flushes rules, and never unloads a module that drives a network card.
+  - A service that is stopped uses nothing now, but if it is enabled it starts at the next boot. So before
+    O(state=absent) unloads a stack, the files of services are read. These are services that the boot, a socket, a timer
+    or a path starts. If one of them needs the stack, the module fails and names the unit, what it needs, the file and
+    the line. O(force) allows it.
+  - The module reads the files of C(nftables.service) and of every unit that runs C(nft -f) or C(iptables-restore), with
+    files that they include, and the saved rules of C(netfilter-persistent), C(iptables.service) and
+    C(ip6tables.service). It also reads the files of ufw, firewalld, docker, networks of libvirt, Open vSwitch, ip_vs of
+    keepalived, ipvsadm and ldirectord, conntrackd, shorewall, the firewall of Proxmox VE, and C(IPMasquerade) of
+    systemd-networkd. It starts no program for this.
+  - For ferm, fail2ban, Kubernetes, lxc-net, NetworkManager, C(wg-quick), ifupdown, C(rc.local) and scripts the need is
+    not certain, and the message says C(possibly).
+  - A stack is blocked with C(install NAME /bin/false) lines in C(/etc/modprobe.d/00-netops-conntrack-modules.conf).
+    They are for the modules on which all others of the stack depend. They also stop loads by a rule, another module or
+    an alias, such as by C(iptables-legacy -t nat -L). The file's name sorts first, because the first C(install) line of
+    a module wins.
+  - All changes of a call are one transaction. If a change fails, or the run is interrupted, all earlier changes are
+    reverted. The error message and the host's log say so. Unloaded modules are loaded again, but their entries and live
+    values are lost.
+  - After the changes the host is read again. If the changes had no effect, the module reverts them and fails.
 version_added: 1.0.0
 author:
   - The netops.conntrack authors (@netops)
@@ -44,75 +45,76 @@ extends_documentation_fragment:
 options:
   stack:
     description:
-      - V(nat) is C(nf_nat) and every module that holds it. Without it C(ct state) rules still work.
-      - V(conntrack) is C(nf_conntrack) and every module that holds it, NAT among them, and C(nf_defrag_ipv4) and
-        C(nf_defrag_ipv6), each where nothing else, such as C(xt_TPROXY), uses it, and the boot does not load it for
-        something else.
+      - V(nat) is C(nf_nat) and every module that uses it. Without it C(ct state) rules still work.
+      - V(conntrack) is C(nf_conntrack) and every module that uses it, those of NAT too. C(nf_defrag_ipv4) and
+        C(nf_defrag_ipv6) are also part of it, unless another module, such as C(xt_TPROXY), uses them or the boot loads
+        them for one.
     type: str
     choices: [nat, conntrack]
     required: true
   state:
     description:
-      - V(absent) unloads the stack and keeps it out, unless something uses it, or will at its next start. With O(stack=nat) connection tracking is allowed; where all of it
-        was kept out by this module, only NAT is then.
-      - "V(absent) also removes lines below C(/etc) that would undo this: C(install) lines of the same modules that come
-        first, and lines in C(/etc/modules-load.d) and C(/etc/modules) that have the boot load a module of the stack.
-        It fails where such a line is elsewhere, and names it. An C(install) line that does nothing but fail, such as
-        C(install nf_nat /bin/false), may stay wherever it is."
-      - V(present) loads C(nf_nat) or C(nf_conntrack) now and at every boot, and lets it in, also where a line below
-        C(/etc) that is not of this collection keeps it out. It fails where such a line is elsewhere, or where the
-        kernel's command line keeps it out, and names that. O(stack=nat) lets in both. O(stack=conntrack) lets a block
-        of NAT alone stay.
-      - V(unmanaged) takes away what V(absent) or V(present) wrote, and loads and unloads nothing. With
-        O(stack=conntrack) that is everything, with O(stack=nat) a block of all connection tracking stays as it is.
-      - The role P(netops.conntrack.conntrack_tuning#role) calls V(unmanaged) for a host that tracks and may
-        translate, so do not use V(present) there beside the role. Each would undo the other. A file of your own in
-        C(/etc/modules-load.d) has modules loaded at every boot, and so has
-        O(netops.conntrack.conntrack_settings#module:load).
+      - V(absent) unloads the stack and blocks it. It fails if something uses the stack now or needs it at its next
+        start. With O(stack=nat), if this module blocked all connection tracking before, it then blocks only NAT.
+      - V(absent) also removes lines below C(/etc) that would undo this. These are C(install) lines of the same modules
+        that come first, and lines in C(/etc/modules-load.d) and C(/etc/modules) that make the boot load a module of the
+        stack. It fails if such a line is in a file elsewhere, and names it. An C(install) line that only fails, such as
+        C(install nf_nat /bin/false), stays wherever it is.
+      - V(present) loads C(nf_nat) or C(nf_conntrack) now and at every boot. It removes lines below C(/etc) that block
+        the module, whoever wrote them. It fails if such a line is in a file elsewhere or on the kernel's command line,
+        and names it. O(stack=nat) also allows connection tracking. O(stack=conntrack) does not remove a block of NAT
+        only.
+      - V(unmanaged) removes the files that V(absent) and V(present) wrote. It loads and unloads nothing. With
+        O(stack=conntrack) it removes all of them. With O(stack=nat) a block of all connection tracking stays.
+      - The role P(netops.conntrack.conntrack_tuning#role) calls V(unmanaged) on a host that uses connection tracking.
+        Do not use V(present) with the role on one host, because each would undo the other. To load modules at every
+        boot there, use O(netops.conntrack.conntrack_settings#module:load) or a file of your own in
+        C(/etc/modules-load.d).
     type: str
     choices: [absent, present, unmanaged]
     required: true
   force:
     description:
-      - V(true) takes a stack out although services will need it at their next start, which the result then lists as
-        RV(needed_by). What is in use now, listed as RV(pins), stays all the same.
-      - It has no effect on a host where the stack is kept out already, and with another O(state) than V(absent).
+      - V(true) unloads and blocks a stack even if services need it at their next start. RV(needed_by) lists these. A
+        module that is in use now, see RV(pins), is never unloaded.
+      - It has no effect if the stack is already blocked and unloaded, or if O(state) is not V(absent).
     type: bool
     default: false
 notes:
-  - While C(nf_defrag_ipv4) and C(nf_defrag_ipv6) are kept out, so is what needs them later, such as C(xt_TPROXY) and
-    C(xt_socket). Have the boot load such a module, and V(absent) leaves alone what it needs.
-  - Nothing is unloaded or loaded where the files of the running kernel's modules are gone, as after an upgrade of the
-    kernel. Reboot first. So it is where C(kernel.modules_disabled) is 1, which only a reboot lifts.
-  - It takes C(CAP_SYS_MODULE), which root in a container does not have. Run this on the host itself.
-  - Unloading NAT ends connections that are being translated; unloading connection tracking forgets every connection.
-    Connections of the host itself go on.
-  - What is loaded without modprobe, by C(insmod) or from an initial RAM disk made before, is not kept out.
+  - While C(nf_defrag_ipv4) and C(nf_defrag_ipv6) are blocked, other modules that need them, such as C(xt_TPROXY) and
+    C(xt_socket), cannot be loaded. If you make the boot load such a module, V(absent) does not block what it needs.
+  - It fails if the files of the running kernel's modules do not exist, as after an upgrade of the kernel, and if
+    C(kernel.modules_disabled) is 1. In both cases reboot first.
+  - It needs C(CAP_SYS_MODULE), which root in a container normally does not have. Run it on the host itself.
+  - Unloading NAT ends the connections that use NAT. Unloading connection tracking forgets every connection, but
+    connections of the host itself continue.
+  - Loads without modprobe are not blocked. These are loads with C(insmod), and by an initial RAM disk that was made
+    before.
 seealso:
   - module: netops.conntrack.conntrack_facts
   - module: netops.conntrack.conntrack_settings
 """
 
 EXAMPLES = r"""
-- name: This host needs no NAT
+- name: Unload and block NAT
   netops.conntrack.conntrack_modules:
     stack: nat
     state: absent
   become: true
 
-- name: This host needs no connection tracking at all
+- name: Unload and block all of connection tracking
   netops.conntrack.conntrack_modules:
     stack: conntrack
     state: absent
   become: true
 
-- name: Whatever needs connection tracking may load it again
+- name: Allow connection tracking again, and load nothing
   netops.conntrack.conntrack_modules:
     stack: conntrack
     state: unmanaged
   become: true
 
-- name: A gateway, with NAT loaded before its firewall starts
+- name: Load NAT on a gateway before its firewall starts
   netops.conntrack.conntrack_modules:
     stack: nat
     state: present
@@ -121,102 +123,103 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: The changes made, or in check mode to be made, in their order.
+  description: The changes that were made, in their order. In check mode those that would be made.
   returned: success
   type: list
   elements: dict
   contains:
     subject:
-      description: What is changed, a module or a file.
+      description: The module or file that is changed.
       type: str
     layer:
       description: V(runtime) for a module, V(boot) for a file.
       type: str
     before:
-      description: V(loaded) or V(not loaded), of a file its content before; null where there was none.
+      description: V(loaded) or V(not loaded), or the content of a file before. Null if there was none.
       returned: of a file with C(--diff) only
       type: str
     after:
-      description: V(loaded) or V(not loaded), of a file its content after; null where there is none.
+      description: V(loaded) or V(not loaded), or the content of a file after. Null if there is none.
       returned: of a file with C(--diff) only
       type: str
     before_bytes:
-      description: The size of a file before; null where there was none.
+      description: The size of the file before. Null if there was none.
       returned: of a file
       type: int
     after_bytes:
-      description: The size of a file after; null where there is none.
+      description: The size of the file after. Null if there is none.
       returned: of a file
       type: int
   sample:
     - {subject: /etc/modprobe.d/00-netops-conntrack-modules.conf, layer: boot, before_bytes: null, after_bytes: 83}
     - {subject: nf_nat, layer: runtime, before: loaded, after: not loaded}
 stack:
-  description: The stack that was asked for.
+  description: The value of O(stack).
   returned: success
   type: str
 state:
-  description: The state that was asked for.
+  description: The value of O(state).
   returned: success
   type: str
 modules:
-  description: The loaded modules of the stack, as they are after the changes.
+  description: The loaded modules of the stack after the changes.
   returned: success
   type: list
   elements: str
   sample: [nf_conntrack, nft_ct]
 blocked:
-  description: What keeps each stack out after the changes, whoever wrote it.
+  description: The lines that block each stack after the changes, whoever wrote them.
   returned: success
   type: dict
   contains:
     nat:
-      description: The C(file) and the C(line); null where nothing keeps it out.
+      description: The C(file) and the C(line). Null if nothing blocks it.
       type: dict
     conntrack:
-      description: The C(file) and the C(line); null where nothing keeps it out.
+      description: The C(file) and the C(line). Null if nothing blocks it.
       type: dict
   sample:
     nat: {file: /etc/modprobe.d/00-netops-conntrack-modules.conf, line: 2}
     conntrack: null
 notices:
-  description: What the module cannot change and an operator should know; also given as warnings.
+  description: Problems that the module cannot solve and an operator should know. They are also warnings.
   returned: success
   type: list
   elements: str
 pins:
-  description: What keeps modules of the stack from being unloaded. Empty on success.
-  returned: success, and failure where something does
+  description: What uses modules of the stack, so that they cannot be unloaded. Empty on success.
+  returned: success, and failure because of it
   type: list
   elements: dict
   contains:
     module:
-      description: The module that cannot go.
+      description: The module that cannot be unloaded.
       type: str
     references:
-      description: How many references it has beyond the modules that hold it, over all that pin it.
+      description: How many references it has from anything but other modules, in all items of this module together.
       type: int
     reason:
-      description: Why, where it is no rule; starts with V(unknown) where nothing was found, or not all could be listed, or
-        the rules found explain only some of the references.
+      description:
+        - The reason, if it is not a rule. It starts with V(unknown) if nothing was found, if not everything could be
+          listed, or if the rules explain only some of the references.
       type: str
     tool:
       description: The program that shows the rule, V(nft), V(iptables-legacy) or V(ip6tables-legacy).
       type: str
     table:
-      description: The table, for V(nft) with its family.
+      description: The table. For V(nft) with its family.
       type: str
     chain:
-      description: The chain; null for what is in none.
+      description: The chain. Null if it is not in one.
       type: str
     rule:
-      description: The rule as that program prints it, or the line that makes a chain or an object what it is.
+      description: The rule as that program prints it, or the line that defines a chain or an object.
       type: str
     namespace:
-      description: The network namespace; null for the host's own.
+      description: The network namespace. Null for the host's own.
       type: str
     owner:
-      description: The service that likely made it, by the names it uses; null where they tell nothing.
+      description: The service that probably made it, guessed from names in the rule. Null if these show nothing.
       type: str
   sample:
     - module: nft_masq
@@ -230,9 +233,9 @@ pins:
       owner: null
 needed_by:
   description:
-    - What services that the boot starts need of the stack at their next start, each with what tells so. With
-      O(state=absent) only, and then, on success, what is broken by it. Empty where nothing needs it.
-  returned: success, and failure where something needs it
+    - Services that the boot starts and that need the stack at their next start, each with the file and line that show
+      it. Only with O(state=absent). On success these services will not work. Empty if nothing needs the stack.
+  returned: success, and failure because of it
   type: list
   elements: dict
   contains:
@@ -240,22 +243,23 @@ needed_by:
       description: The service.
       type: str
     stack:
-      description: The stack that it needs, as O(stack).
+      description: The stack that it needs, as in O(stack).
       type: str
     file:
-      description: Where that stands, such as a file of rules or settings; else what has the boot start the service.
+      description:
+        - The file that shows the need, such as a file of rules or settings, or what makes the boot start the service.
       type: str
     line:
-      description: The line of the file; null where it is about the file as a whole.
+      description: The line of that file. Null if it is not about a single line.
       type: int
     reason:
-      description: The rule, or why in words.
+      description: The rule, or the reason in words.
       type: str
     certain:
-      description: Whether that is known. V(false) if it is no more than possible, as with a script.
+      description: Whether this is certain. V(false) if it is only possible, as with a script.
       type: bool
     remedy:
-      description: What keeps the service from coming back.
+      description: The commands that keep the service from starting again.
       type: str
     message:
       description: All of it in one sentence.
@@ -272,12 +276,12 @@ needed_by:
         ufw.service needs connection tracking when it starts: /etc/ufw/before.rules:25 (-A ufw-before-input -m conntrack
         --ctstate RELATED,ESTABLISHED -j ACCEPT)
 reverted:
-  description: What was reverted after a change failed.
+  description: The changes that were reverted after one failed.
   returned: when a change failed
   type: list
   elements: str
 not_reverted:
-  description: What could not be reverted, and why.
+  description: The changes that could not be reverted, and why.
   returned: when a change failed
   type: list
   elements: str

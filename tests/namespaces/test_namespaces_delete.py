@@ -45,7 +45,8 @@ def counted(name):
 def all_kinds(seed, count=1500):
     """The name of a namespace with entries of all kinds, some of them announced by another and some translated."""
     found = list(of_all_kinds(count, seed))
-    master = next(entry for entry in found if entry.original.protocol == dump.TCP)
+    over_tcp = [entry for entry in found if entry.original.protocol == dump.TCP]
+    master = over_tcp[0]
     with namespace() as name:
         track(name, "add rule ip t out ct label 0x1 counter")
         add(name, found)

@@ -44,7 +44,8 @@ def told(name, **params):
 def all_kinds():
     """The name of a namespace with entries of all kinds."""
     found = list(of_all_kinds(6000, 1))
-    master = next(entry for entry in found if entry.original.protocol == dump.TCP)
+    over_tcp = [entry for entry in found if entry.original.protocol == dump.TCP]
+    master = over_tcp[0]
     with namespace() as name:
         # The kernel keeps labels only where a rule asks for them.
         track(name, "add rule ip t out ct label 0x1 counter")

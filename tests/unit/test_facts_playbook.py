@@ -56,10 +56,10 @@ def shown(facts: dict[str, t.Any]) -> list[str]:
         ({}, []),
         ({"needed_by": [NEED]}, []),
         ({"blocked": None, "needed_by": None}, []),
-        ({"blocked": {"nat": BLOCK, "conntrack": None}}, ["  NAT is kept out by /etc/modprobe.d/00-x.conf:2"]),
+        ({"blocked": {"nat": BLOCK, "conntrack": None}}, ["  NAT is blocked by /etc/modprobe.d/00-x.conf:2"]),
         (
             {"blocked": {"nat": BLOCK, "conntrack": BLOCK}},
-            ["  connection tracking is kept out by /etc/modprobe.d/00-x.conf:2"],
+            ["  connection tracking is blocked by /etc/modprobe.d/00-x.conf:2"],
         ),
         (
             {
@@ -72,8 +72,8 @@ def shown(facts: dict[str, t.Any]) -> list[str]:
                 "drift": [{"message": "max is 1"}],
             },
             [
-                "  connection tracking is kept out by /etc/modprobe.d/00-x.conf:2; what needs it does not start, or starts"
-                " without its rules:",
+                "  connection tracking is blocked by /etc/modprobe.d/00-x.conf:2; these services need it, and do"
+                " not start, or start without their rules:",
                 "  ufw.service needs it",
                 "  k3s.service possibly needs it",
                 "  max is 1",
@@ -110,7 +110,7 @@ def test_drift_is_shown_once():
 @pytest.mark.parametrize(
     ("persistent", "words"),
     [
-        (None, "boot values unknown: /etc/sysctl.d/a.conf: permission denied; -b reads it"),
+        (None, "boot values unknown: /etc/sysctl.d/a.conf: permission denied; run with -b to read it"),
         ({}, "no boot values: masked"),
     ],
 )

@@ -43,7 +43,7 @@ def refused(host, stack="conntrack", check=False):
 def test_a_stopped_but_enabled_service_is_found_before_anything_is_changed(name, check):
     error = refused(FakeModules(name, UFW), check=check)
     assert "ufw.service (/etc/ufw/before.rules:5: -A ufw-before-input -m conntrack" in error.message
-    assert "comes back at the next boot" in error.message and "ufw disable" in error.message
+    assert "starts again at the next boot" in error.message and "ufw disable" in error.message
     assert "force: true" in error.message and "Nothing was changed" in error.message
     (need,) = error.details["needed_by"]
     assert (need["unit"], need["stack"], need["certain"]) == ("ufw.service", "conntrack", True)
@@ -84,7 +84,7 @@ def test_a_service_that_needs_nothing_or_does_not_come_back_is_no_obstacle(tree)
 )
 def test_saved_rules_are_named_with_their_line(rules, stack, line):
     message = refused(FakeModules("trixie-6.12-absent", {**PERSISTENT, "/etc/iptables/rules.v4": rules}), stack).message
-    assert f"/etc/iptables/rules.v4:{line}" in message and "take the lines out of /etc/iptables/rules.v4" in message
+    assert f"/etc/iptables/rules.v4:{line}" in message and "remove the lines from /etc/iptables/rules.v4" in message
 
 
 @pytest.mark.parametrize("name", ["trixie-6.12-absent", "trixie-6.12-nat"])
@@ -134,4 +134,4 @@ def test_conntrackd_that_somebody_started_is_named_for_tracking_alone():
 def test_the_advice_on_rules_says_that_an_enabled_service_comes_back():
     host = FakeModules("trixie-6.12-nat", pins={"nft_ct": 1}, also=["nft_ct"])
     host.answers = {"nft -s list ruleset": "table inet t {\n\tchain c {\n\t\tct state new accept\n\t}\n}\n"}
-    assert "comes back at the next boot" in refused(host).message
+    assert "starts again at the next boot" in refused(host).message

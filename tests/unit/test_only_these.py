@@ -136,12 +136,35 @@ def test_lines_that_somebody_added_to_the_file_of_the_collection_stay():
     assert kernel.text(SYSCTL_FILE).endswith("vm.swappiness = 10\n") and "conntrack_max" not in kernel.text(SYSCTL_FILE)
 
 
+def test_lines_of_somebody_elses_file_stay_where_it_becomes_the_sysctl_file():
+    kernel = FakeKernel("trixie-6.12-nat", {MINE: b"net.netfilter.nf_conntrack_udp_timeout = 77\n"})
+    tune(kernel, timeouts={"udp": 50})
+    tune(kernel, timeouts={"udp_stream": 60}, sysctl_file=MINE)
+    assert "udp_timeout = 77" in kernel.text(MINE) and "udp_timeout_stream = 60" in kernel.text(MINE)
+    assert kernel.text(SYSCTL_FILE) is None and kernel.value("nf_conntrack_udp_timeout") == 77
+
+
+@pytest.mark.parametrize("file", [SYSCTL_FILE, "/usr/local/lib/sysctl.d/90-x.conf"])
+def test_a_file_of_the_collection_is_known_below_other_lines_and_outside_etc(file):
+    kernel = FakeKernel("trixie-6.12-nat")
+    tune(kernel, sysctls={"nf_conntrack_tcp_be_liberal": 1}, sysctl_file=file)
+    if file == SYSCTL_FILE:
+        kernel.tree[file] = b"# of the site\n" + kernel.tree[file]
+    tune(kernel, timeouts={"udp": 20}, sysctl_file=file)
+    assert "be_liberal" not in kernel.text(file) and kernel.value("nf_conntrack_tcp_be_liberal") == 0
+    tune(kernel, state="absent", other_keys="keep")
+    assert "nf_conntrack" not in (kernel.text(file) or "")
+
+
 def test_a_max_that_goes_back_below_the_entries_in_use_is_refused():
     kernel = FakeKernel("trixie-6.12-nat")
     tune(kernel, max=50000)
     kernel.put("/proc/sys/net/netfilter/nf_conntrack_count", b"40000\n")
     before = kernel.state()
-    with pytest.raises(Refused, match="max 4096 is below the 40000 entries in use"):
+    with pytest.raises(
+        Refused,
+        match="max 4096, which is what a boot would set now that no max is asked for, is below the 40000 entries",
+    ):
         tune(kernel, force=False)
     assert kernel.state() == before
 
@@ -196,7 +219,7 @@ def test_a_larger_live_table_is_left_where_that_is_asked_for(name):
     assert (kernel.value(MAX), kernel.value(BUCKETS)) == (200000, 65536)
     assert "conntrack_max = 50000" in kernel.text(SYSCTL_FILE) and "hashsize=16384" in kernel.text(MODPROBE_FILE)
     assert not tune(kernel, **wanted)["changed"]
-    tune(kernel, **dict(wanted, keep_larger=False))
+    tune(kernel, **{**wanted, "keep_larger": False})
     assert (kernel.value(MAX), kernel.value(BUCKETS)) == (50000, 16384)
 
 

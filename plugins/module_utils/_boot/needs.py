@@ -128,7 +128,7 @@ _DISABLE = {units.OPENRC: "rc-update delete {0}", units.SYSV: "update-rc.d {0} d
 
 def _remedy(service: Service, evidences: t.Sequence[Evidence]) -> str:
     if service.base in services.KEPT and evidences:
-        return f"take the line out of {evidences[0].file}"
+        return f"remove the line from {evidences[0].file}"
     if service.manager in _DISABLE:
         return _DISABLE[service.manager].format(service.name)
     disable = f"systemctl disable --now {' '.join(service.enabled)}"
@@ -136,7 +136,7 @@ def _remedy(service: Service, evidences: t.Sequence[Evidence]) -> str:
         return f"ufw disable, then {disable}"
     rules = {one.file for one in evidences if one.line is not None and one.file.startswith("/etc/")}
     if service.base in services.RULES and rules:
-        return f"take the lines out of {' and '.join(sorted(rules))}, or {disable}"
+        return f"remove the lines from {' and '.join(sorted(rules))}, or {disable}"
     return disable
 
 

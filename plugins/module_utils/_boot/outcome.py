@@ -36,6 +36,12 @@ if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import BootValues, SysctlProgram
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
+    class Writer(t.Protocol):
+        """What writes values in some order."""
+
+        def writes(self, *names: str) -> list[Origin]:
+            """All that it writes to a variable that has these names (with dots), in that order."""
+
 
 @dataclass(frozen=True)
 class BootFiles:
@@ -133,11 +139,13 @@ def own_keys(files: BootFiles) -> frozenset[str]:
 
 def own_sysctl_files(files: BootFiles) -> list[ConfFile]:
     """The sysctl files that the collection made, by what they begin with; also one that the boot does not read."""
-    return [
-        conf
-        for conf in (*files.sysctl_d.files, *files.unread)
-        if conf.is_administrators and conf.content is not None and conf.text.startswith(SETTINGS_HEADER)
-    ]
+    return [conf for conf in (*files.sysctl_d.files, *files.unread) if conf.content is not None and _is_own(conf)]
+
+
+def _is_own(conf: ConfFile) -> bool:
+    """Whether the collection made a file: the one of its own name, or another by what that begins with."""
+    is_local = conf.is_administrators or conf.target.startswith("/usr/local/lib/")
+    return is_local and (conf.path == SYSCTL_FILE or conf.text.startswith(SETTINGS_HEADER))
 
 
 def set_by_others(files: BootFiles) -> BootFiles:
@@ -176,13 +184,6 @@ def load_origins(files: BootFiles, key: Key, with_rule: bool = True) -> list[Ori
 def _values(rules: type[BootValues], sysctl_d: DropIns) -> BootValues:
     """What the files set, parsed once for all keys."""
     return rules(sysctl_d)
-
-
-class Writer(t.Protocol):
-    """What writes values in some order."""
-
-    def writes(self, *names: str) -> list[Origin]:
-        """All that it writes to a variable that has these names (with dots), in that order."""
 
 
 def last_taken(writers: t.Sequence[Writer], key: Key) -> Origin | None:
@@ -249,7 +250,7 @@ def hashsize_as_written(files: BootFiles, origin: Origin) -> str:
     parted = modprobe_d.parted_by_blanks(files.modprobe_d, MODULE, "hashsize", origin)
     if parted is None:
         return f"hashsize={origin.value}"
-    return f"{parted}: the blanks beside the = part the name from the number"
+    return f"{parted}: no blanks are allowed beside the ="
 
 
 def hashsize_origin(files: BootFiles) -> Origin | None:

@@ -105,7 +105,7 @@ def plan(files: BootFiles, wanted: BootSettings) -> BootPlan:
     conflicts = [*sysctls.conflicts, *options.conflicts]
     if conflicts and wanted.keep_others:
         raise Refused(
-            f"conflicting_entries is fail, and these lines set the same keys: {', '.join(conflicts)}. Take them out, or"
+            f"conflicting_entries is fail, and these lines set the same keys: {', '.join(conflicts)}. Remove them, or"
             " set conflicting_entries: replace",
             conflicts=conflicts,
         )
@@ -221,8 +221,8 @@ def check_load(files: BootFiles, at_boot: bool, is_prediction: bool) -> None:
 
 def _kept_out(origin: Origin, line: str) -> Refused:
     return Refused(
-        f"load is true, but {origin.path}:{origin.number} keeps nf_conntrack out ({line}). Take that line away, as conntrack_modules does with"
-        " stack: conntrack and state: present, or set load: false"
+        f"load is true, but {origin.path}:{origin.number} blocks nf_conntrack ({line}). Remove that line, as"
+        " conntrack_modules does with stack: conntrack and state: present, or set load: false"
     )
 
 
@@ -235,9 +235,9 @@ def check_hashsizes(files: BootFiles) -> None:
     if refused:
         origin = refused[0]
         raise Refused(
-            f"nf_conntrack cannot be loaded: {origin.path}:{origin.number} ({hashsize_as_written(files, origin)}) gives it a hashsize"
-            " that the kernel refuses, and with that the load, whatever comes after it. Take it away from there, or make it a whole"
-            " number, as in hashsize=65536"
+            f"nf_conntrack cannot be loaded: {origin.path}:{origin.number} ({hashsize_as_written(files, origin)})"
+            " gives it a hashsize that the kernel refuses, and with it every load, even if a later line sets another"
+            " hashsize. Remove it there, or write a whole number, as in hashsize=65536"
         )
 
 
@@ -265,7 +265,7 @@ def _check_sysctl_file(files: BootFiles, path: str) -> None:
     elif target == "/dev/null":
         problem = "it is masked by a link to /dev/null"
     elif hides is not None:
-        problem = f"it would hide {hides}, of which nothing would be read then"
+        problem = f"it would hide {hides}, which the boot would then not read"
     elif hidden_by is not None:
         problem = f"it is hidden by {hidden_by}"
     elif path == SYSCTL_CONF and not files.sysctl_d.reads(path):
@@ -273,7 +273,7 @@ def _check_sysctl_file(files: BootFiles, path: str) -> None:
     elif not files.sysctl_d.reads(path):
         problem = "it is not a .conf file in /etc/sysctl.d or /usr/local/lib/sysctl.d"
     if problem is not None:
-        raise Refused(f"sysctl_file {path} would not hold at boot: {problem}; {advice}")
+        raise Refused(f"sysctl_file {path} cannot be used for boots: {problem}; {advice}")
 
 
 def _plan_sysctl_d(
@@ -282,8 +282,8 @@ def _plan_sysctl_d(
     """Set these values in one sysctl file, and take out of the others what would win over it or name them formerly."""
     if files.program.masked and not wanted.at_load:
         raise Refused(
-            f"nothing would set sysctl lines when this host boots: systemd-sysctl.service is masked by {files.program.masked}."
-            " Take the mask away (systemctl unmask systemd-sysctl.service), or set scope: runtime"
+            "nothing would set sysctl lines when this host boots: systemd-sysctl.service is masked by"
+            f" {files.program.masked}. Remove the mask (systemctl unmask systemd-sysctl.service), or set scope: runtime"
         )
     _check_sysctl_file(files, target)
     keys = [KEYS[name] for name in sorted(values)]
@@ -327,8 +327,8 @@ def _check_values(files: BootFiles, target: str, values: t.Mapping[Key, int], at
         wrong = [origin for origin in [*at_boot, *(loaded if at_load else [])] if number(origin) != value]
         if wrong:
             raise Refused(
-                f"{key.sysctl} would not be {value} after a boot: {wrong[0] or _exclusion(files.sysctl_d, key)} wins over"
-                f" {target}. Name a sysctl_file in /etc/sysctl.d that sorts after it, or take the line away"
+                f"{key.sysctl} would not be {value} after a boot: {wrong[0] or _exclusion(files.sysctl_d, key)} wins"
+                f" over {target}. Name a sysctl_file in /etc/sysctl.d that sorts after it, or remove the line"
             )
 
 
@@ -364,7 +364,7 @@ def _plan_hashsize(files: BootFiles, draft: Draft, hashsize: int, buckets_per_pa
     if origin is None or _sizing.round_up(buckets(origin) or 0, buckets_per_page) != hashsize:
         raise Refused(
             f"nf_conntrack would not get hashsize={hashsize} when it is loaded: {origin or 'nothing'} wins over"
-            f" {MODPROBE_FILE}. Take it away from there, or ask for that hashsize"
+            f" {MODPROBE_FILE}. Remove it there, or set that hashsize"
         )
     return draft
 

@@ -91,7 +91,7 @@ class Files:
         if path not in self.unreadable:
             return None
         return Evidence(
-            NAT, path, None, f"it cannot be read ({self.unreadable[path]}), and may hold what needs it", certain=False
+            NAT, path, None, f"it cannot be read ({self.unreadable[path]}), so the need is not known", certain=False
         )
 
     def setting(self, path: str, name: str) -> tuple[str, int] | None:
@@ -301,7 +301,7 @@ def _ufw(look: Look) -> Evidences:
         yield from _rules(look, f"/lib/ufw/user{suffix}.rules")
     for name in ("before", "after"):
         yield from _script(look, f"/etc/ufw/{name}.init")
-    yield Evidence(CONNTRACK, _UFW, enabled[1], "ufw makes rules that match new connections")
+    yield Evidence(CONNTRACK, _UFW, enabled[1], "ufw creates rules that match new connections")
 
 
 _FIREWALLD = "/etc/firewalld/firewalld.conf"
@@ -313,8 +313,8 @@ def _firewalld(look: Look) -> Evidences:
     yield from _denied(look, _FIREWALLD)
     file, line = (_FIREWALLD, backend[1]) if backend is not None else (look.service.enabled_by, None)
     is_nftables = backend is not None and backend[0].lower() == "nftables"
-    yield Evidence(NAT, file, line, "its start makes chains of NAT", is_nftables)
-    yield Evidence(CONNTRACK, file, line, "its start makes rules by connection state")
+    yield Evidence(NAT, file, line, "it creates NAT chains when it starts", is_nftables)
+    yield Evidence(CONNTRACK, file, line, "it creates rules by connection state when it starts")
 
 
 _DOCKER = "/etc/docker/daemon.json"
@@ -341,7 +341,7 @@ def _docker(look: Look) -> Evidences:
         return
     file = _DOCKER if text is not None else look.service.enabled_by
     # Its start fails without the table nat of IPv4; what it does without that of IPv6 depends on its version.
-    yield from _both(file, "its start makes chains of NAT, unless iptables is false", certain=not is_off[0])
+    yield from _both(file, "it creates NAT chains when it starts, unless iptables is false", certain=not is_off[0])
 
 
 _NETWORKS = "/etc/libvirt/qemu/networks/autostart"
@@ -365,11 +365,11 @@ def _libvirt(look: Look) -> Evidences:
             mode, line = named.group(1) if named else "nat", text.count("\n", 0, forward.start()) + 1
         network = name[: -len(".xml")]
         if mode == "nat":
-            yield from _both(path, f"its network {network}, which starts with it, translates", certain=True, line=line)
+            yield from _both(path, f"its network {network}, which starts with it, uses NAT", certain=True, line=line)
         elif mode in ("", "route"):
             yield from _both(
                 path,
-                f"its network {network}, which starts with it, gets chains of a firewall",
+                f"its network {network}, which starts with it, gets firewall chains",
                 certain=False,
                 line=line,
             )
@@ -472,7 +472,7 @@ def _shorewall(look: Look) -> Evidences:
             if file != "rules" or re.match(r"(?:DNAT|REDIRECT)\b", words[0]):
                 yield from _both(path, " ".join(words), certain=True, line=number)
                 break
-    yield Evidence(CONNTRACK, look.service.enabled_by, None, "its start makes rules by connection state")
+    yield Evidence(CONNTRACK, look.service.enabled_by, None, "it creates rules by connection state when it starts")
 
 
 def _pve_firewall(look: Look) -> Evidences:
@@ -513,7 +513,9 @@ def _fail2ban(look: Look) -> Evidences:
 
 
 def _kubernetes(look: Look) -> Evidences:
-    yield from _both(look.service.enabled_by, "kube-proxy and network plugins translate and track", certain=False)
+    yield from _both(
+        look.service.enabled_by, "kube-proxy and network plugins use NAT and connection tracking", certain=False
+    )
 
 
 def _lxc_net(look: Look) -> Evidences:
@@ -522,7 +524,7 @@ def _lxc_net(look: Look) -> Evidences:
         line = bridge[1] if bridge else None
         yield from _both(
             "/etc/default/lxc-net" if bridge else look.service.enabled_by,
-            "it makes a masquerade rule for its bridge",
+            "it creates a masquerade rule for its bridge",
             certain=False,
             line=line,
         )
@@ -553,7 +555,7 @@ def _network_manager(look: Look) -> Evidences:
         yield from _denied(look, path)
         for number, raw in enumerate((look.files.text(path) or "").split("\n"), 1):
             if raw.strip() == "method=shared":
-                yield from _both(path, "a shared connection translates", certain=False, line=number)
+                yield from _both(path, "a shared connection uses NAT", certain=False, line=number)
                 break
 
 

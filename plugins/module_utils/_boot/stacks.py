@@ -13,12 +13,16 @@ from dataclasses import replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _modules_dep
 from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, modules_load_d
-from ansible_collections.netops.conntrack.plugins.module_utils._kmod import ROOTS
+from ansible_collections.netops.conntrack.plugins.module_utils._kmod import CONNTRACK, NAT, ROOTS
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import BLOCK_FILE, STACK_LOAD_FILES
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+
+#: Without connection tracking there is no NAT either.
+_INSTALLS = {NAT: ("nf_nat", _kernel.MODULE), CONNTRACK: (_kernel.MODULE,)}
 
 
 def observe(host: Host, modprobe_files: DropIns) -> dict[str, dict[str, t.Any]]:
@@ -49,9 +53,17 @@ def observe(host: Host, modprobe_files: DropIns) -> dict[str, dict[str, t.Any]]:
             "kept_out": kept_out[stack],
             "loaded_at_boot": at_boot,
             "own_files": own,
-            "is_out": not modules and not at_boot and kept_out[stack] is not None,
+            "is_out": not modules and not at_boot and _is_refused(modprobe_files, stack),
         }
     return found
+
+
+def _is_refused(files: DropIns, stack: str) -> bool:
+    """Whether an attempt to load a stack fails. With ``install nf_nat /bin/true`` it seems to succeed."""
+    origins = [modprobe_d.install_origin(files, module) for module in _INSTALLS[stack]]
+    return any(
+        origin is not None and (origin.path == BLOCK_FILE or modprobe_d.is_refusal(origin.value)) for origin in origins
+    )
 
 
 def _only(files: DropIns, path: str) -> DropIns:

@@ -85,22 +85,22 @@ def find(host: Host) -> SysctlProgram:
     sysctl, script = _programs.find(host, "sysctl"), _first(host, _INIT_SCRIPTS)
     other = next((name for path, name in _OTHER_BOOTS.items() if host.exists(path)), None)
     if script is None and other is not None:
-        return _unknown(f"this host boots by {other}, and it is not known here what that sets, and in which order")
+        return _unknown(f"this host boots with {other}, and it is not known here what that sets and in which order")
     if sysctl is None or script is None:
         return _unknown(
-            "this host's boot runs neither systemd-sysctl nor an init script of procps ({0}), so nothing here is known"
-            " to apply it at boot".format(" or ".join(_INIT_SCRIPTS))
+            "this host's boot runs neither systemd-sysctl nor an init script of procps ({0}), so it is not known here"
+            " what applies sysctl files at boot".format(" or ".join(_INIT_SCRIPTS))
         )
     behind = host.resolve(sysctl)
     if posixpath.basename(behind) != "sysctl":
         return _unknown(
-            f"this host's boot runs no systemd-sysctl, and its {sysctl} is no program of procps but {behind}, so nothing here is"
-            " known to apply it at boot"
+            f"this host's boot runs no systemd-sysctl, and its {sysctl} is not that of procps but {behind}, so it is"
+            " not known here what applies sysctl files at boot"
         )
     if _programs.find(host, "udevadm") is None:
         return _unknown(
-            f"this host has no udev, which would set the values whenever nf_conntrack is loaded after boot; {script} sets"
-            " them but once"
+            "this host has no udev, which is needed to set the values whenever nf_conntrack is loaded after boot;"
+            f" {script} sets them only once"
         )
     # sysctl 3.3.17 to 4.0.4 acts on --system where it stands, so what stands behind it is not seen.
     at_load = f"{sysctl} --quiet --pattern '{procps_sysctl.PATTERN}' --system"

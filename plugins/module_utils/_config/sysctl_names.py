@@ -73,11 +73,11 @@ def mistake(number: int, line: str) -> Mistake | None:
         return None
     why = None
     if match.group("mark"):
-        why = "a byte order mark stands before the name"
+        why = "there is a byte order mark before the name"
     elif match.group("command"):
-        why = "a command of a shell is no line of such a file"
+        why = "a shell command has no effect in such a file"
     elif match.group("quote"):
-        why = "the name stands in quotes"
+        why = "the name is in quotes"
     elif match.group("between").strip() != "=":
         why = "there is no = between name and value"
     if why is None:

@@ -4,7 +4,7 @@
 """sysctl.d: parse, tell who wins at boot, and edit without touching any other byte. Pure.
 
 The rules are those of systemd-sysctl: sysctl.d(5) and src/sysctl/sysctl.c. What another program does otherwise is in
-``_procps_sysctl``.
+``procps_sysctl``.
 """
 
 from __future__ import annotations

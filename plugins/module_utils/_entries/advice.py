@@ -10,7 +10,7 @@ import typing as t
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._entries.netlink import Keys
 
-NO_TRACKING = "Connection tracking is not there, so there are no entries. Nothing was loaded to find that out."
+NO_TRACKING = "Connection tracking is not loaded, so there are no entries. Nothing was loaded to find this out."
 
 #: From these percents on something is worth a sentence.
 _FULL, _ONE_OF_MANY, _NO_ANSWER, _FREED, _PORTS_USED = 75, 25, 40, 10, 80
@@ -34,14 +34,14 @@ def give(result: t.Mapping[str, t.Any], keys: Keys, resized: bool, filtered: boo
         told += [*_busiest(result), *_unanswered(result), *_timeouts(result)]
     if not result["complete"] and result["matched"] < min(_FEW_MEANT, result["read"]):
         told.append(
-            f"Only {result['matched']} of the {result['read']} entries that were read are meant. Read more of them with"
-            " sample: all."
+            f"Only {result['matched']} of the {result['read']} entries that were read match the filter. Read more of"
+            " them with sample: all."
         )
     unlike = abs(result["read"] - keys.entries) > max(_FEW, keys.entries // 10)
     if result["complete"] and unlike and not filtered and not resized:
         told.append(
-            f"The table was said to hold {keys.entries} entries, and {result['read']} could be read: many had expired, it changed"
-            " much meanwhile, or it was resized. Read it again."
+            f"The kernel counted {keys.entries} entries, but {result['read']} could be read: many had expired, the"
+            " table changed much meanwhile, or it was resized. Read it again."
         )
     if resized:
         told.append(
@@ -55,9 +55,9 @@ def _usage(result: t.Mapping[str, t.Any], keys: Keys) -> t.Iterator[str]:
         return
     evicted = result["early_drop_percent"]
     yield (
-        f"The table holds {keys.entries} of {keys.limit} entries ({100 * keys.entries / keys.limit:.0f} %). When it is full, the"
-        f" kernel may evict entries that are not assured, and closing ones from 95 % on: {evicted} % of those counted. What"
-        " does not fit then is dropped."
+        f"The table holds {keys.entries} of {keys.limit} entries ({100 * keys.entries / keys.limit:.0f} %). When it"
+        f" is full, the kernel may evict entries that are not assured, and from 95 % on closing ones: {evicted} % of"
+        " those counted. Packets of connections that do not fit are dropped."
     )
 
 
@@ -79,7 +79,7 @@ def _busiest(result: t.Mapping[str, t.Any]) -> t.Iterator[str]:
             if item["share_percent"] >= _ONE_OF_MANY:
                 yield (
                     f"{item['share_percent']} % of the entries {verb} {item[name]}"
-                    f"{_give_or_take(item['margin_percent'])}. See what runs there before the table is made larger."
+                    f"{_give_or_take(item['margin_percent'])}. See what runs there before you make the table larger."
                 )
 
 
@@ -87,9 +87,9 @@ def _unanswered(result: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     unreplied = result["counts"]["unreplied"]
     if unreplied["share_percent"] >= _NO_ANSWER:
         yield (
-            f"{unreplied['share_percent']} % of the entries have seen no answer{_give_or_take(unreplied['margin_percent'])}: a"
-            " scan, a flood, a service that is down, or answers that take another way. These are evicted first when the"
-            " table is full."
+            f"{unreplied['share_percent']} % of the entries have seen no"
+            f" answer{_give_or_take(unreplied['margin_percent'])}: a scan, a flood, a service that is down, or"
+            " answers on another path. These are evicted first when the table is full."
         )
 
 
@@ -103,8 +103,9 @@ def _timeouts(result: t.Mapping[str, t.Any]) -> t.Iterator[str]:
             )
             yield (
                 f"{name} is {held['seconds']} s. With {best['seconds']} s, {best['share_percent']} % of the entries"
-                f"{_give_or_take(best['margin_percent'])} would be gone: they have been idle for that long. It is set by"
-                f" conntrack_settings, timeouts: {{{name}: {best['seconds']}}}, and counts for an entry from its next packet on."
+                f"{_give_or_take(best['margin_percent'])} would be gone: they have been idle for that long. Set it"
+                f" with conntrack_settings, timeouts: {{{name}: {best['seconds']}}}. It applies to an entry from its"
+                " next packet on."
             )
 
 

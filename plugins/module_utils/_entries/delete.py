@@ -82,17 +82,20 @@ def parse(params: t.Mapping[str, t.Any]) -> Request:
     fields = "family, protocol, source, destination, port, state, status, zone or mark"
     if params["all"] and params["filter"] is not None:
         raise InvalidInput(
-            "all is true and filter is given, which do not go together. Leave out all to delete what the filter means, or leave"
+            "all is true and filter is given, which cannot be used together. Leave out all to delete what matches the filter, or leave"
             " out filter to delete every entry"
         )
     if not params["all"] and meant.is_empty:
-        given = "filter is not given" if params["filter"] is None else "filter says nothing"
+        given = "filter is not given" if params["filter"] is None else "filter is empty"
         raise InvalidInput(
             f"{given} and all is not true. Give at least one of {fields} in filter, or all: true to delete every entry"
         )
     return Request(
         meant=meant,
-        limit=_within("limit", params["limit"], _MOST_DELETED, "the most entries to delete, 0 for no limit") or None,
+        limit=_within(
+            "limit", params["limit"], _MOST_DELETED, "the largest number of entries to delete, 0 for no limit"
+        )
+        or None,
         entries=_within("entries", params["entries"], _MOST_RETURNED, "how many deleted entries to return"),
         namespace=params["namespace"],
     )
@@ -134,7 +137,7 @@ class Plan:
             if self._own.hold(entry):
                 self.kept[SSH] += 1
             elif entry.id is None:
-                raise HostError("delete an entry of", netlink.NAME, "this kernel tells no id of it")
+                raise HostError("delete an entry of", netlink.NAME, "this kernel shows no id for it")
             else:
                 chosen.append(entry)
         return chosen
@@ -188,7 +191,7 @@ def run(host: Host, request: Request, check_mode: bool) -> Result:
     """
     if not host.is_root:
         raise Refused(
-            "deleting entries takes root, also to know the ssh sessions that are kept. Run this with become: true"
+            "deleting entries needs root, also to find the ssh sessions that are kept. Run this with become: true"
         )
     with contextlib.ExitStack() as stack:
         stack.enter_context(host.heeding_signals())

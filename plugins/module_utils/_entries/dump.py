@@ -209,8 +209,8 @@ def status_names(status: int) -> list[str]:
 # --- reading
 
 
-def _malformed(reason: str, *values: t.Any) -> HostError:
-    return HostError("read an entry of", NAME, reason.format(*values))
+def _malformed(reason: str) -> HostError:
+    return HostError("read an entry of", NAME, reason)
 
 
 def attributes(data: bytes, start: int, end: int) -> t.Iterator[tuple[int, int, int]]:
@@ -220,10 +220,10 @@ def attributes(data: bytes, start: int, end: int) -> t.Iterator[tuple[int, int, 
     """
     while start < end:
         if end - start < ATTRIBUTE.size:
-            raise _malformed("{0} bytes are left over after the attributes", end - start)
+            raise _malformed(f"{end - start} bytes are left over after the attributes")
         size, kind = ATTRIBUTE.unpack_from(data, start)
         if not ATTRIBUTE.size <= size <= end - start:
-            raise _malformed("attribute {0} of {1} bytes, of {2} that are there", kind & _TYPE, size, end - start)
+            raise _malformed(f"attribute {kind & _TYPE} of {size} bytes, of {end - start} that are there")
         yield kind & _TYPE, start + ATTRIBUTE.size, start + size
         start += (size + 3) & ~3
 
@@ -241,7 +241,7 @@ def number(data: bytes, span: Span | None, size: int) -> int | None:
     if span is None:
         return None
     if span[1] - span[0] != size:
-        raise _malformed("a number of {0} bytes, where {1} belong", span[1] - span[0], size)
+        raise _malformed(f"a number of {span[1] - span[0]} bytes, where {size} belong")
     return int(_NUMBERS[size].unpack_from(data, span[0])[0])
 
 
@@ -251,7 +251,7 @@ def parse(message: bytes) -> Entry:
     :raises HostError: the message is not whole, or does not tell what every entry has: both tuples.
     """
     if len(message) < BODY:
-        raise _malformed("a message of {0} bytes", len(message))
+        raise _malformed(f"a message of {len(message)} bytes")
     # Of two equal attributes the kernel's own parser takes the last; it sends none twice.
     found = nest(message, (BODY, len(message)))
     original = _tuple(message, found.get(TUPLE_ORIG))
@@ -292,7 +292,7 @@ def _tuple(data: bytes, span: Span | None) -> Tuple | None:
     for kind in kinds:
         start, end = addresses.get(kind, (0, 0))
         if end - start != size:
-            raise _malformed("an address of {0} bytes", end - start)
+            raise _malformed(f"an address of {end - start} bytes")
         packed.append(bytes(data[start:end]))
     protocol = number(data, proto.get(PROTO_NUM), 1)
     if protocol is None:

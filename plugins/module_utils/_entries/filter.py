@@ -285,7 +285,7 @@ def _port(value: int | None, protocol: int | None) -> int | None:
         return None
     with_ports = ", ".join(dump.PROTOCOLS[number] for number in dump.WITH_PORTS)
     if protocol is None:
-        raise InvalidInput(f"filter.port is {value}, which needs filter.protocol beside it: one of {with_ports}")
+        raise InvalidInput(f"filter.port is {value}, which needs filter.protocol too: one of {with_ports}")
     if protocol not in dump.WITH_PORTS:
         name = dump.protocol_name(protocol)
         raise InvalidInput(
@@ -312,8 +312,8 @@ def _state(value: str | None, protocol: int | None, status: tuple[int, int] | No
         raise _wrong("state", value, f"a state {allowed}")
     if status is not None and status[1] & (dump.OFFLOAD | dump.HW_OFFLOAD):
         raise InvalidInput(
-            f"filter.state is {value!r} and filter.status asks for offloaded entries: the kernel tells no state of these, so no"
-            " entry is both. Leave one out"
+            f"filter.state is {value!r} and filter.status asks for offloaded entries: the kernel shows no state for"
+            " these, so no entry is both. Leave one out"
         )
     return value
 
@@ -352,7 +352,7 @@ def _mark(value: t.Any) -> tuple[int, int] | None:
     wanted, compared = numbers[0], numbers[1] if slash else _MARK_MAX
     if wanted & ~compared:
         raise InvalidInput(
-            f"filter.mark is {value!r}, which has bits set that the mask takes away, so no entry has it:"
+            f"filter.mark is {value!r}, which has bits set that the mask removes, so no entry has it:"
             f" give {wanted & compared:#x}/{compared:#x}, or a wider mask"
         )
     if not compared:

@@ -72,13 +72,14 @@ _T = t.TypeVar("_T")
 def _refusal(code: int) -> HostError | Refused:
     if code in (errno.EPERM, errno.EACCES):
         return Refused(
-            "the kernel lets this process not read or change the table of connections: that takes root, or CAP_NET_ADMIN in"
-            " the network namespace. Run this with become: true; a container must be given CAP_NET_ADMIN"
+            "the kernel does not let this process read or change the connection tracking table: that needs root, or"
+            " CAP_NET_ADMIN in the network namespace. Run this with become: true; a container must be given"
+            " CAP_NET_ADMIN"
         )
     if code in (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT):
         reason = "this kernel has no netlink for netfilter (CONFIG_NETFILTER_NETLINK, module nfnetlink)"
     elif code == errno.EINVAL:
-        reason = f"{os.strerror(code)}: this kernel does not take the request, or lacks nf_conntrack_netlink"
+        reason = f"{os.strerror(code)}: this kernel does not accept the request, or lacks nf_conntrack_netlink"
     else:
         reason = os.strerror(code)
     return HostError("ask", NAME, reason, code)
@@ -367,7 +368,7 @@ def _inside(path: str, function: t.Callable[[], _T]) -> _T:
 
 
 def _enter(path: str) -> None:
-    not_one = InvalidInput(f"namespace: {path} is no network namespace, or is one no more")
+    not_one = InvalidInput(f"namespace: {path} is not a network namespace, or no longer exists")
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -383,8 +384,8 @@ def _enter(path: str) -> None:
             raise not_one from error
         if error.errno == errno.EPERM:
             raise Refused(
-                f"entering the network namespace {path} takes root with CAP_SYS_ADMIN. Run this with become: true on the host"
-                " itself"
+                f"entering the network namespace {path} needs root with CAP_SYS_ADMIN. Run this with become: true on"
+                " the host itself"
             ) from error
         raise HostError("enter", path, error.strerror or str(error), error.errno) from error
     finally:

@@ -76,7 +76,7 @@ def find(host: Host) -> list[tuple[End, End]]:
         return _find(host)
     except HostError as error:
         raise Refused(
-            f"the ssh sessions of this host are not known, so their entries cannot be kept: {error.message}. Run this as root"
+            f"the ssh sessions of this host could not be found, so their entries cannot be kept: {error.message}. Run this as root"
             " of the host itself"
         ) from error
 

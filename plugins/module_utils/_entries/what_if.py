@@ -98,9 +98,11 @@ def candidates(asked: t.Mapping[str, t.Any] | None, timeouts: t.Mapping[str, int
     chosen: dict[str, list[int]] = {}
     for name, values in asked.items():
         if name not in known:
-            about = "holds no entries that can be told" if name in timeouts else "is no timeout of this kernel"
+            about = (
+                "is a timeout whose entries cannot be known" if name in timeouts else "is not a timeout of this kernel"
+            )
             if name not in timeouts and name not in TIMEOUTS:
-                about = "is no timeout"
+                about = "is not a timeout"
             raise InvalidInput(f"what_if: {name!r} {about}; allowed are {', '.join(known)}")
         listed = values if isinstance(values, list) else [values]
         for value in listed:

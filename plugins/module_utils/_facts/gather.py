@@ -196,7 +196,7 @@ def _persistent(reader: _Reader) -> Facts:
 
 def _remedy(host: Host, error: HostError) -> str:
     is_denied = error.code in (errno.EACCES, errno.EPERM)
-    return "; -b reads it" if is_denied and not host.is_root else ""
+    return "; run with -b to read it" if is_denied and not host.is_root else ""
 
 
 def _memory(reader: _Reader) -> Facts:
@@ -292,8 +292,8 @@ def parse(parameters: t.Mapping[str, t.Any]) -> Request:
             raise InvalidInput(f"{name} is {percent}, but must be 1 to 100 percent of max")
     if warning > critical:
         raise InvalidInput(
-            f"usage_warning is {warning} and usage_critical {critical}, but a warning must come first: lower usage_warning, or"
-            " raise usage_critical"
+            f"usage_warning is {warning} and usage_critical {critical}, but usage_warning must not be the larger one:"
+            " lower usage_warning, or raise usage_critical"
         )
     subset = parameters["gather_subset"]
     left_out = {item[1:] for item in subset if item.startswith("!")}

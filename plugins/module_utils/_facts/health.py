@@ -41,14 +41,21 @@ _MANY = 1
 
 _SINCE = "since the counters began (at the boot, or at the last load of nf_conntrack)"
 
-_ASK_AGAIN = "Gather the facts with interval: 5 to see whether it goes on"
+_ASK_AGAIN = "Gather the facts with interval: 5 to see whether it continues"
 
 #: Timeouts below a second, which show as 0: 300 ms by themselves on Linux 4.18 and 4.19 (nf_conntrack_proto_sctp.c).
 _BELOW_A_SECOND = ("sctp_shutdown_sent", "sctp_shutdown_recd")
 
 #: The reason by kinds of drift, by which a boot changes what is, fails to set what somebody wanted, or is not the only one
 #: that sets it. The others have no effect at all.
-_REASONS = {"runtime": "drift", "not_at_load": "drift", "not_read": "drift", "writer": "writers"}
+_REASONS = {
+    "runtime": "drift",
+    "not_at_load": "drift",
+    "not_read": "drift",
+    "not_loaded": "drift",
+    "race": "writers",
+    "writer": "writers",
+}
 _WITHOUT_EFFECT = "lines_without_effect"
 
 
@@ -118,23 +125,23 @@ def _more_room(facts: Facts) -> str:
     limit = facts.get("max") or 0
     larger = min(1 << (2 * limit - 1).bit_length(), INT_MAX) if limit else 0
     if limit and larger <= limit:
-        return "lower timeouts by conntrack_settings, since max cannot be larger"
+        return "lower timeouts with conntrack_settings, because max cannot be larger"
     memory = facts.get("memory") or {}
     cost = ""
     if larger and memory.get("entry_bytes") and memory.get("host_bytes"):
         full = larger * memory["entry_bytes"] + (memory.get("buckets_bytes") or 0)
         share = 100 * full / memory["host_bytes"]
         if share > _MEMORY_PERCENT:
-            return f"lower timeouts by conntrack_settings, since a table twice as large could take {share:.0f} % of the memory"
+            return f"lower timeouts with conntrack_settings, because a table twice as large could take {share:.0f} % of the memory"
         cost = f" (a full table then takes at most {_megabytes(full)}, {share:.1f} % of the memory)"
     setting = f"max: {larger}" if larger else "max"
     if facts.get("initial_namespace") is False:
-        return f"have {setting} set on the host itself by conntrack_settings{cost}, since a container cannot"
-    return f"set {setting} by conntrack_settings{cost}"
+        return f"set {setting} with conntrack_settings on the host itself{cost}, because a container cannot"
+    return f"set {setting} with conntrack_settings{cost}"
 
 
 def _free_or_enlarge(facts: Facts) -> str:
-    return f"See who fills it by conntrack_entries_info, and {_more_room(facts)}"
+    return f"Find out with conntrack_entries_info who fills it, and {_more_room(facts)}"
 
 
 # --- the reasons, one function each
@@ -161,7 +168,7 @@ def _look_at_usage(facts: Facts, limits: Limits) -> t.Iterator[dict[str, str]]:
         message = f"The table is {int(usage)} % full ({in_use}){_tendency(facts)}."
     remedy = _free_or_enlarge(facts)
     if facts.get("rates") is None:
-        remedy += "; interval: 5 tells how soon it is full"
+        remedy += "; interval: 5 shows how soon it is full"
     yield _reason("usage", severity, message, remedy + ".")
 
 
@@ -170,10 +177,10 @@ def _tendency(facts: Facts) -> str:
     if growth is None:
         return ""
     if growth > 0 and left is not None:
-        return f" and filling by {_counted(growth, 'entry', 'entries')} a second: full in {_duration(int(left))}"
+        return f" and grows by {_counted(growth, 'entry', 'entries')} a second: full in {_duration(int(left))}"
     if growth < 0:
-        return f" and emptying by {_counted(-growth, 'entry', 'entries')} a second"
-    return " and not growing"
+        return f" and shrinks by {_counted(-growth, 'entry', 'entries')} a second"
+    return " and does not grow"
 
 
 def _look_at_drops(facts: Facts, limits: Limits) -> t.Iterator[dict[str, str]]:
@@ -186,12 +193,14 @@ def _look_at_drops(facts: Facts, limits: Limits) -> t.Iterator[dict[str, str]]:
             return
         severity = WARNING if rate >= _MANY else NOTE
         message += ", though the table is not full: packets of one connection clash, or memory is short"
-        remedy = "Compare insert_failed, which counts the clashes, and look for 'out of memory' in the kernel log."
+        remedy = "Look at insert_failed, which counts the clashes, and for 'out of memory' in the kernel log."
         yield _reason("drops", severity, message + ".", remedy)
     elif total:
         message = f"{_counted(total, 'packet was', 'packets were')} dropped {_SINCE}{_none_now(facts, rate)}."
         remedy = (
-            f"{_ASK_AGAIN}; a full table is the usual cause." if rate is None else "Nothing now; watch usage_percent."
+            f"{_ASK_AGAIN}; a full table is the usual cause."
+            if rate is None
+            else "Nothing to do now; watch usage_percent."
         )
         yield _reason("drops", NOTE, message, remedy)
 
@@ -208,13 +217,15 @@ def _none_now(facts: Facts, rate: float | None) -> str:
 def _look_at_early_drops(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
     total, rate = _counter(facts, "early_drop"), _rate(facts, "early_drops_per_second")
     if rate:
-        message = f"The kernel gives up {_counted(rate, 'entry', 'entries')} a second before their time, because the table is full."
+        message = f"The kernel evicts {_counted(rate, 'entry', 'entries')} a second before their time, because the table is full."
         yield _reason("early_drops", WARNING, message, _free_or_enlarge(facts) + ".")
     elif total:
         message = (
-            f"{_counted(total, 'entry was', 'entries were')} given up to make room {_SINCE}{_none_now(facts, rate)}."
+            f"{_counted(total, 'entry was', 'entries were')} evicted to make room {_SINCE}{_none_now(facts, rate)}."
         )
-        remedy = f"{_ASK_AGAIN}; the table was full then." if rate is None else "Nothing now; watch usage_percent."
+        remedy = (
+            f"{_ASK_AGAIN}; the table was full then." if rate is None else "Nothing to do now; watch usage_percent."
+        )
         yield _reason("early_drops", NOTE, message, remedy)
 
 
@@ -222,8 +233,8 @@ def _look_at_insert_failures(facts: Facts, _limits: Limits) -> t.Iterator[dict[s
     total, rate = _counter(facts, "insert_failed"), _rate(facts, "insert_failures_per_second")
     cause = "two packets of one connection came at once, or NAT had no free port"
     remedy = (
-        "Where it is DNS, have resolvers ask one question at a time (options single-request-reopen in resolv.conf) or by TCP;"
-        " where it is NAT, give it more addresses or ports to translate to."
+        "For DNS, let resolvers send one question at a time (options single-request-reopen in resolv.conf) or use TCP;"
+        " for NAT, add addresses or ports to translate to."
     )
     if rate:
         severity = WARNING if rate >= _MANY else NOTE
@@ -245,7 +256,7 @@ def _look_at_chains(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]
         return
     if is_crowded:
         cause = f"a full table has {per_bucket:g} entries per bucket, which is too many"
-        remedy = "Set hashsize: auto by conntrack_settings, which makes it one entry per bucket"
+        remedy = "Set hashsize: auto with conntrack_settings, which makes it one entry per bucket"
         remedy += ", on the host itself." if facts.get("initial_namespace") is False else "."
     else:
         # The hash leaves out the zone of a direction that a zone is not for (hash_zone_id()).
@@ -254,8 +265,8 @@ def _look_at_chains(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]
             " many zones"
         )
         remedy = (
-            "Gather namespaces as well: where all of them hold several entries for each bucket, set a larger hashsize by"
-            " conntrack_settings; else see by conntrack_entries_info which zones are the busiest."
+            "Gather namespaces as well: if all of them together have several entries for each bucket, set a larger"
+            " hashsize with conntrack_settings; else find the busiest zones with conntrack_entries_info."
         )
     if rate:
         message = f"The kernel refuses {_counted(rate, 'connection', 'connections')} a second: {cause}."
@@ -288,7 +299,7 @@ def _look_at_kernel_log(facts: Facts, limits: Limits) -> t.Iterator[dict[str, st
             f'The kernel log says "table full, dropping packet" {_times(others)} of other network namespaces, such as'
             f" containers, last {_duration(age)} ago or earlier."
         )
-        remedy = f"Gather namespaces as well (gather_subset) to see which is full; the limit is one for all: {_more_room(facts)}."
+        remedy = f"Gather namespaces as well (gather_subset) to see which is full; all have the same limit: {_more_room(facts)}."
         yield _reason("kernel_log_elsewhere", severity, message, remedy)
 
 
@@ -303,7 +314,7 @@ def _look_at_limit(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
             "no_limit",
             WARNING,
             "The table has no limit (max is 0): a flood of connections can take all of the host's memory.",
-            f"Set max: auto by conntrack_settings{where}.",
+            f"Set max: auto with conntrack_settings{where}.",
         )
 
 
@@ -315,8 +326,9 @@ def _look_at_timeouts(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str
         yield _reason(
             "timeouts",
             WARNING,
-            f"Entries are forgotten at once, and answers to them come as strangers, by a timeout of 0 or less: {', '.join(wrong)}.",
-            "Set these timeouts by conntrack_settings to the seconds that are meant; the kernel's documentation has its defaults.",
+            "Entries with a timeout of 0 or less are forgotten at once, so their answers belong to no connection:"
+            f" {', '.join(wrong)}.",
+            "Set these timeouts with conntrack_settings; the kernel's documentation has its defaults.",
         )
 
 
@@ -325,23 +337,24 @@ def _look_at_drift(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
         (
             "drift",
             WARNING,
-            "The next boot will not leave one value as it is or was meant",
-            "The next boot will not leave {} values as they are or were meant; the first",
-            "Set what is wanted by conntrack_settings or the role conntrack_tuning, live and for every boot, or take the line out.",
+            "One value differs from what the next boot sets, or will not be set as intended",
+            "{} values differ from what the next boot sets, or will not be set as intended; the first",
+            "Set the value that you want with conntrack_settings or the role conntrack_tuning, live and for every"
+            " boot, or remove the line.",
         ),
         (
             "writers",
             WARNING,
-            "Something else sets one value that the boot sets, too, or may do so",
-            "Something else sets {} values that the boot sets, too, or may do so; the first",
-            "Take the value out there, or set the same value there and by conntrack_settings.",
+            "Something else also sets one value that the boot sets, or may do so",
+            "Something else also sets {} values that the boot sets, or may do so; the first",
+            "Remove the value there, or set the same value there and with conntrack_settings.",
         ),
         (
             _WITHOUT_EFFECT,
             NOTE,
             "One line for connection tracking has no effect",
             "{} lines for connection tracking have no effect; the first",
-            "Take such lines out, or correct them: some make sysctl -p fail for the whole file.",
+            "Remove such lines, or correct them: some make sysctl -p fail for the whole file.",
         ),
     ):
         items = [item for item in facts.get("drift") or [] if _REASONS.get(item.get("kind"), _WITHOUT_EFFECT) == reason]
@@ -356,9 +369,9 @@ def _look_at_boot(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
         return
     if facts.get("persistent") is None:
         message = "What the next boot sets is not known"
-        remedy = "Run this as root (-b, become: true), which reads every file, or see what is wrong with that one."
+        remedy = "Run this as root (-b, become: true), which reads every file, or see what is wrong with that file."
     else:
-        message = "No sysctl line is known to be set by the next boot"
+        message = "It is not known whether the next boot sets any sysctl lines"
         remedy = (
             "Find out what sets net.netfilter keys when this host boots, and compare it with timeouts and settings."
         )
@@ -368,7 +381,7 @@ def _look_at_boot(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
 def _look_at_load(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
     problem = facts.get("load_problem")
     if problem:
-        remedy = "Take that option out, or set hashsize: auto by conntrack_settings, which does so."
+        remedy = "Remove that option, or set hashsize: auto with conntrack_settings, which removes it."
         yield _reason("load", WARNING, f"nf_conntrack cannot be loaded any more: {problem}.", remedy)
 
 
@@ -390,8 +403,10 @@ def _look_at_use(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
     yield _reason(
         "unused",
         NOTE,
-        f"nf_conntrack is loaded and nothing uses it: there is no entry, and no rule of any network namespace needs it{cost}.",
-        "Where this host is to track nothing, set conntrack: absent by conntrack_modules, which unloads it and keeps it out.",
+        "nf_conntrack is loaded and nothing uses it: there is no entry, and no rule of any network namespace needs"
+        f" it{cost}.",
+        "If this host needs no connection tracking, use conntrack_modules with stack: conntrack and state: absent,"
+        " which unloads and blocks it.",
     )
 
 
@@ -406,7 +421,7 @@ def _look_at_namespaces(facts: Facts, limits: Limits) -> t.Iterator[dict[str, st
             f"The table of network namespace {namespace.get('name')} is {int(100 * entries / limit)} % full"
             f" ({entries:,} of {limit:,} entries)."
         )
-        remedy = f"See who fills it by conntrack_entries_info with namespace, and {_more_room(facts)}."
+        remedy = f"Find out who fills it with conntrack_entries_info and its option namespace, and {_more_room(facts)}."
         yield _reason("namespaces", severity, message, remedy)
 
 

@@ -38,7 +38,7 @@ if t.TYPE_CHECKING:
 #: Calls a function that reads, as `_facts` does where one refusal shall not end it all: None then.
 Attempt = t.Callable[[t.Callable[[], t.Optional[str]]], t.Optional[str]]
 
-_LOST = "lost when nf_conntrack is loaded after the boot applied it, and nothing applies it then"
+_LOST = "lost when nf_conntrack is loaded after boot, because nothing applies it then"
 
 RUNTIME = "runtime"
 FORMER_NAME = "former_name"
@@ -198,7 +198,7 @@ def _problem_of_load(observed: Observed) -> str | None:
         return None
     origin = refused[-1]
     written = outcome.hashsize_as_written(observed.files, origin)
-    return f"{origin.path}:{origin.number} ({written}), so every load of nf_conntrack fails: the kernel takes no such hashsize"
+    return f"{origin.path}:{origin.number} ({written}), so every load of nf_conntrack fails: the kernel does not accept this hashsize"
 
 
 def _hashsizes(observed: Observed) -> list[Origin]:
@@ -337,8 +337,9 @@ def _racing(races: t.Mapping[str, list[Origin]], live: t.Mapping[str, int | None
     """Keys that modprobe and udev set to different values at a load, side by side."""
     for name, (first, second) in sorted(races.items()):
         message = (
-            f"{name}: each load sets it to {outcome.number(first)} by what modprobe runs ({first.path}:{first.number}), and to"
-            f" {outcome.number(second)} by what udev runs ({second.path}:{second.number}), and either may come last"
+            f"{name}: at each load a command of modprobe sets it to {outcome.number(first)}"
+            f" ({first.path}:{first.number}), a rule of udev sets it to {outcome.number(second)}"
+            f" ({second.path}:{second.number}), and either may be last"
         )
         yield _item(RACE, name, outcome.number(second), live[name], second.path, second.number, message)
 
@@ -347,7 +348,7 @@ def _without_effect(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
     """Lines that are read and can never apply."""
     for origin in _refused(observed):
         written = outcome.hashsize_as_written(observed.files, origin)
-        message = f"{origin.path}:{origin.number} ({written}): the kernel takes no such value, and refuses to load {_kernel.MODULE} with it"
+        message = f"{origin.path}:{origin.number} ({written}): the kernel does not accept this value, and refuses to load {_kernel.MODULE} with it"
         yield _item(INVALID_VALUE, BUCKETS, _hashsize(origin), None, origin.path, origin.number, message)
     if _problem_of_boot(observed):
         return
@@ -376,7 +377,7 @@ def _not_loaded(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
     for line in observed.not_found:
         words = f"no module and no alias of this kernel ({observed.release}) has this name"
         if " " in line.text or "\t" in line.text:
-            words = "a line here is the name of one module; what it is given belongs into modprobe.d"
+            words = "a line here must be the name of one module; its options belong in modprobe.d"
         message = f"{line.path}:{line.number} ({line.text}): this loads nothing: {words}"
         yield _item(NOT_LOADED, _kernel.MODULE, line.text, None, line.path, line.number, message)
 
@@ -432,14 +433,14 @@ def _conntrack_entries(conf: ConfFile) -> t.Iterator[tuple[systemd_sysctl.Entry,
 def _problem(observed: Observed, conf: ConfFile, entry: systemd_sysctl.Entry, name: str) -> tuple[str, str] | None:
     """Why a line for a key, which is ``name`` today, never applies; None where it may."""
     if not sysctl_names.is_of_today(entry.key):
-        today = f"it is {KEYS[name].sysctl} today" if name in KEYS else "nothing took its place"
+        today = f"its name is now {KEYS[name].sysctl}" if name in KEYS else "nothing replaced it"
         return FORMER_NAME, "no kernel since 4.9 has this key; " + today
     number = _kernel.parse_number(entry.value or "")
     if name in KEYS and (number is None or not KEYS[name].takes(number)):
-        return INVALID_VALUE, "the kernel takes no such value"
+        return INVALID_VALUE, "the kernel does not accept this value"
     is_lost = entry.key == _ALIAS and bool(observed.appliers) and not observed.is_there_first
     if is_lost and not _is_applied(observed, conf.path, entry.number):
-        return NOT_AT_LOAD, _LOST + f"; {_places(observed)} knows {KEYS[name].sysctl}"
+        return NOT_AT_LOAD, _LOST + f"; {_places(observed)} sets only {KEYS[name].sysctl}"
     if name == COUNT:
         return UNKNOWN_KEY, "this is the number of entries in use, and cannot be set"
     if observed.names is None:

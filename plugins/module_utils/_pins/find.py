@@ -279,7 +279,7 @@ def _counted(pin: Pin) -> str:
 
 
 def _words(pin: Pin, modules: str) -> str:
-    owner = f" (likely of {pin.owner})" if pin.owner else ""
+    owner = f" (probably made by {pin.owner})" if pin.owner else ""
     if pin.rule is None:
         return f"{modules}: {pin.reason}{owner}"
     place = f"table {pin.table}" + (f", chain {pin.chain}" if pin.chain else "")

@@ -161,7 +161,7 @@ def _missing(observed: Observed, request: Request) -> list[str]:
     missing = sorted(name for name in request.values if name not in observed.live)
     if missing and not request.skip_missing:
         words = ", ".join(name + (KEYS[name].kernels and f" ({KEYS[name].kernels})") for name in missing)
-        raise Refused(f"this kernel ({observed.release}) does not have {words}. Take it out, or set missing_keys: skip")
+        raise Refused(f"this kernel ({observed.release}) does not have {words}. Remove it, or set missing_keys: skip")
     return missing
 
 
@@ -231,8 +231,9 @@ def check_room(observed: Observed, request: Request, new_max: int | None) -> Non
     if request.force or not request.runtime or new_max is None or new_max == observed.live.get(MAX):
         return
     if new_max < in_use:
+        default = "" if request.max is not None else ", which is what a boot would set now that no max is asked for,"
         raise Refused(
-            f"max {new_max} is below the {in_use} entries in use: new connections would be dropped until enough have"
+            f"max {new_max}{default} is below the {in_use} entries in use: new connections would be dropped until enough have"
             " expired. Choose a larger max, or set force: true"
         )
 
@@ -260,18 +261,18 @@ def _what_helps(observed: Observed, sizing: t.Mapping[str, t.Any], request: Requ
     origin = None if observed.boot is None else outcome.hashsize_origin(observed.boot)
     given = None if observed.boot is None else outcome.hashsize_at_load(observed.boot)
     if request.max is None and given is not None and sizing["max"] == _max_by_hashsize(given, observed.hardware):
-        why = f": max is {_sizing.MAX_PER_GIVEN_BUCKET} times the hashsize that {origin} gives nf_conntrack, since no other max is asked for"
-        return why, f"Ask for a max, or take that hashsize out of {origin and origin.path}"
+        why = f": max is {_sizing.MAX_PER_GIVEN_BUCKET} times the hashsize that {origin} gives nf_conntrack, because no other max is set"
+        return why, f"Set a max, or remove that hashsize from {origin and origin.path}"
     if request.max is None:
         return (
-            f": max is {sizing['max']} as it is, since no other is asked for",
-            "Ask for a max, or for a smaller hashsize",
+            f": max is {sizing['max']} as it is, because no other is set",
+            "Set a max, or a smaller hashsize",
         )
     if (
         request.hashsize is None
         and given is not None
         and sizing["hashsize"] == _sizing.round_hashsize(given, observed.hardware)
     ):
-        why = f": the buckets are those that {origin} gives nf_conntrack, since no other hashsize is asked for"
-        return why, "Ask for a hashsize, or lower max"
+        why = f": the buckets are those that {origin} gives nf_conntrack, because no other hashsize is set"
+        return why, "Set a hashsize, or lower max"
     return "", f"Lower {'memory_percent' if request.max == AUTO else 'max'} or hashsize"

@@ -74,7 +74,7 @@ def plan(observed: Observed, request: Request, is_prediction: bool = False) -> P
 
     implied = _implied(observed, desired, request)
     removed = sorted(observed.own.difference(request.names, _as_they_are(observed, implied)))
-    files, boot_after = _plan_boot(observed, desired, request, implied, removed)
+    files, boot_after = _plan_boot(observed, desired, request, implied)
     loads_at_boot = request.load and request.boot and observed.is_module
     files_then = boot_after or observed.boot
     if files_then is not None and (loads or loads_at_boot):
@@ -139,7 +139,7 @@ def _check_namespace(observed: Observed, request: Request) -> None:
     wanted += [option for option in ("max", "hashsize") if getattr(request, option) is not None]
     if wanted:
         raise Refused(
-            "{0}: of the whole host, and cannot be set in this network namespace (a container?): set it on the"
+            "{0} cannot be set in this network namespace (a container?), but only for the whole host: set it on the"
             " host itself. Timeouts and most other keys can be set here".format(" and ".join(sorted(wanted)))
         )
 
@@ -167,12 +167,11 @@ def _as_they_are(observed: Observed, implied: t.Mapping[str, int]) -> list[str]:
 
 
 def _plan_boot(
-    observed: Observed, desired: Desired, request: Request, implied: t.Mapping[str, int], removed: t.Sequence[str]
+    observed: Observed, desired: Desired, request: Request, implied: t.Mapping[str, int]
 ) -> tuple[list[FileContent], outcome.BootFiles | None]:
     """The files to change, and the configuration as it will then be; None where files are left alone.
 
     :param implied: what has to be set though nobody asks for it.
-    :param removed: keys that go out of the collection's own files.
     """
     if observed.boot is None or not request.boot:
         return [], None
@@ -182,7 +181,7 @@ def _plan_boot(
     wanted = boot_plan.BootSettings(
         values=values,
         implied=implied,
-        gone=[*desired.missing, *desired.left, *removed],
+        gone=[*desired.missing, *desired.left],
         hashsize=hashsize,
         only_these=request.only_these,
         buckets_per_page=observed.hardware.buckets_per_page,
@@ -217,7 +216,7 @@ def _plan_runtime(observed: Observed, wanted: t.Mapping[str, int]) -> list[Runti
 def _check_privileges(observed: Observed, changes: t.Sequence[Change], runtime: t.Sequence[str]) -> None:
     if changes and not observed.is_root:
         raise Refused(
-            "changes are needed ({0}), which takes root: use become: true".format(
+            "changes are needed ({0}), which needs root: use become: true".format(
                 ", ".join(change.subject for change in changes)
             )
         )

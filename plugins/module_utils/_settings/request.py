@@ -85,8 +85,8 @@ def parse(params: t.Mapping[str, t.Any]) -> Request:
         params = _names_alone(params)
     if params["other_keys"] == "remove" and params["scope"] == "runtime":
         raise InvalidInput(
-            "other_keys is remove, which looks at what the collection's own files set, but scope is runtime, which leaves"
-            " files alone: set scope to both or boot, or other_keys to keep"
+            "other_keys is remove, which reads the collection's own files, but scope is runtime, which does not use"
+            " files: set scope to both or boot, or other_keys to keep"
         )
     values = _timeouts(params["timeouts"] or {})
     values.update(_sysctls(params["sysctls"] or {}))

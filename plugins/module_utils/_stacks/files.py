@@ -121,10 +121,10 @@ def _keep_out(draft: Draft, name: str) -> Draft:
     def in_place_of_own(files: DropIns) -> _Obstacle | None:
         origin = modprobe_d.install_origin(files, name)
         if origin is None:
-            raise Refused(f"{name} would not be kept out: nothing reads {BLOCK_FILE}. Take away what hides that file")
+            raise Refused(f"{name} would not be blocked: nothing reads {BLOCK_FILE}. Remove what hides that file")
         if origin.path == BLOCK_FILE or modprobe_d.is_refusal(origin.value):
             return None
-        wins = f"{name} would not be kept out: {_place(origin)} wins over {BLOCK_FILE} (install {name} {origin.value})"
+        wins = f"{name} would not be blocked: {_place(origin)} wins over {BLOCK_FILE} (install {name} {origin.value})"
         return _Obstacle(origin, modprobe_d.drop_install, wins)
 
     return _without(draft, name, in_place_of_own)
@@ -137,7 +137,7 @@ def _let_in(draft: Draft, name: str) -> Draft:
         origin = modprobe_d.install_origin(files, name)
         if origin is None or not modprobe_d.is_block(origin.value):
             return None
-        keeps_out = f"{name} cannot be loaded: {_place(origin)} keeps it out (install {name} {origin.value})"
+        keeps_out = f"{name} cannot be loaded: {_place(origin)} blocks it (install {name} {origin.value})"
         return _Obstacle(origin, modprobe_d.drop_block, keeps_out)
 
     return _without(draft, name, block)
@@ -150,7 +150,7 @@ def _let_in_at_boot(draft: Draft, name: str) -> Draft:
         origin = modprobe_d.blacklist_origin(files, name)
         if origin is None:
             return None
-        keeps_out = f"{_place(origin)} keeps systemd-modules-load from it (blacklist {name})"
+        keeps_out = f"{_place(origin)} keeps systemd-modules-load from loading it (blacklist {name})"
         return _Obstacle(origin, modprobe_d.drop_blacklist, f"{name} would not be loaded at boot: {keeps_out}")
 
     return _without(draft, name, blacklist)
@@ -168,7 +168,7 @@ def _without(draft: Draft, name: str, find: t.Callable[[DropIns], _Obstacle | No
         conf = next(conf for conf in draft.files.files if conf.path == obstacle.origin.path)
         text = obstacle.drop(conf.text, name)
         if text == conf.text or not conf.is_administrators:
-            raise Refused(f"{obstacle.refusal}. Take that line away")
+            raise Refused(f"{obstacle.refusal}. Remove that line")
         draft = draft.put(conf.path, conf.text, text)
 
 
@@ -182,7 +182,7 @@ def _check_command_line(observed: Observed, stack: str, let_in: t.Sequence[str])
     for word in words:
         if word is not None and stack not in observed.built_in:
             raise Refused(
-                f"{ROOT[stack]} would not be loaded: {_kernel.COMMAND_LINE} has {word}. Take that out in the boot"
+                f"{ROOT[stack]} would not be loaded: {_kernel.COMMAND_LINE} has {word}. Remove that in the boot"
                 " loader's configuration, then reboot"
             )
 
@@ -220,8 +220,8 @@ def _without_lines(draft: Draft, conf: ConfFile, lines: t.Sequence[Line], reques
     if not conf.is_administrators:
         line = lines[0]
         raise Refused(
-            f"{conf.path}:{line.number} has the boot load {line.name}, which needs {ROOT[request.stack]}. Hide the file"
-            f" with a link to /dev/null, /etc/modules-load.d/{conf.name}, or take the line away"
+            f"{conf.path}:{line.number} makes the boot load {line.name}, which needs {ROOT[request.stack]}. Hide the"
+            f" file with a link to /dev/null, /etc/modules-load.d/{conf.name}, or remove the line"
         )
     text = modules_load_d.drop(conf.text, [line.name for line in lines])
     return draft.put(conf.path, conf.text, None if text == SETTINGS_HEADER else text)

@@ -38,17 +38,17 @@ if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._pins.find import Pin
 
 _INSTEAD = (
-    "What can be done instead: take away the rules that need it, since without such a rule nothing is tracked; exempt"
+    "What you can do instead: remove the rules that need it, because without such a rule nothing is tracked; exempt"
     " traffic with notrack rules; or size the table with conntrack_settings"
 )
-_COMES_BACK = "a service that is enabled comes back at the next boot"
+_COMES_BACK = "an enabled service starts again at the next boot"
 _RULES = (
-    "Rules are never flushed: take them away, or stop what makes them, and disable it too (systemctl disable --now UNIT),"
-    f" since {_COMES_BACK}; then run this again"
+    "Rules are never flushed: remove them, or stop and disable the service that makes them (systemctl disable --now"
+    f" UNIT), because {_COMES_BACK}; then run this again"
 )
 _UNKNOWN = (
-    "For what is unknown look at ipvsadm -Ln, ovs-vsctl show, tc filter show, and at network namespaces without a process,"
-    " then run this again"
+    "To find what is unknown, look at ipvsadm -Ln, ovs-vsctl show, tc filter show, and at network namespaces without"
+    " a process, then run this again"
 )
 
 
@@ -111,7 +111,8 @@ def _plan_modules(observed: Observed, request: Request) -> list[Change]:
 def _check_can_go(observed: Observed, stack: str) -> None:
     if stack in observed.built_in:
         raise Refused(
-            f"{ROOT[stack]} is a fixed part of this kernel ({observed.release}) and can be neither unloaded nor kept out. {_INSTEAD}"
+            f"{ROOT[stack]} is built into this kernel ({observed.release}) and can be neither unloaded nor blocked."
+            f" {_INSTEAD}"
         )
 
 
@@ -127,27 +128,28 @@ def _check_privileges(
             f" on the host itself. Changes would be needed ({subjects})"
         )
     if not observed.is_root:
-        raise Refused(f"changes are needed ({subjects}), which takes root: use become: true")
+        raise Refused(f"changes are needed ({subjects}), which needs root: use become: true")
     if not observed.may_change_modules:
         # Files alone are of no use either: in a container they are its own, which the host's modprobe never reads.
         raise Refused(
-            f"changes are needed ({subjects}), which takes CAP_SYS_MODULE, and root does not have it here (a container, or a"
-            " service with ProtectKernelModules=yes?): run this on the host itself"
+            f"changes are needed ({subjects}), which needs CAP_SYS_MODULE, and root does not have it here (a"
+            " container, or a service with ProtectKernelModules=yes?): run this on the host itself"
         )
     undone = "{0} cannot be {1}".format(
         ", ".join(change.subject for change in modules), "unloaded" if request.state == ABSENT else "loaded"
     )
     if modules and observed.modules_disabled:
         raise Refused(
-            f"kernel.modules_disabled is 1, so {undone} until the next boot: reboot, and run this before that is set again."
-            " Where the boot sets it, by a line in sysctl.d, take that out first and put it back after"
+            f"kernel.modules_disabled is 1, so {undone} until the next boot: reboot, and run this before it is set"
+            " again. If a line in sysctl.d sets it at boot, remove that line first and put it back after the run"
         )
     if modules and not observed.has_kmod:
         raise Refused(f"this host has no modprobe, so {undone}: install the package kmod")
     if modules and not observed.has_files:
         consequence = "a failure could not be undone" if request.state == ABSENT else "nothing can be loaded"
         raise Refused(
-            f"the files of the running kernel {observed.release} are gone, likely with an upgrade, so {consequence}: reboot first"
+            f"the module files of the running kernel {observed.release} do not exist, probably because of an upgrade,"
+            f" so {consequence}: reboot first"
         )
 
 
@@ -158,10 +160,10 @@ def _goes_now(observed: Observed, request: Request, modules: t.Sequence[Change])
 
 def _needed(observed: Observed, request: Request) -> Refused:
     return Refused(
-        f"{boot_needs.NAMES[request.stack]} is needed by services that would not start, or would start without their rules, once it is"
-        f" kept out: {boot_needs.describe(observed.needed_by)}. Where one is stopped now, {_COMES_BACK}: disable it"
-        f" ({boot_needs.remedies(observed.needed_by)}), then run this again; or set force: true where you know that this host"
-        " can do without. Nothing was changed",
+        f"{boot_needs.NAMES[request.stack]} is needed by services that would not start, or would start without their"
+        f" rules, if it were blocked: {boot_needs.describe(observed.needed_by)}. If one is stopped now, note that"
+        f" {_COMES_BACK}: disable it ({boot_needs.remedies(observed.needed_by)}), then run this again; or set force:"
+        " true if this host can do without it. Nothing was changed",
         needed_by=[need.result() for need in observed.needed_by],
     )
 
@@ -169,11 +171,12 @@ def _needed(observed: Observed, request: Request) -> Refused:
 def _pinned(observed: Observed, request: Request) -> Refused:
     running = ""
     if observed.services:
-        running = " Running here, and known to use them: {0}.".format(", ".join(observed.services))
+        running = " Running here, and known to use it: {0}.".format(", ".join(observed.services))
     if observed.needed_by:
-        running += f" The next boot starts what needs it: {boot_needs.describe(observed.needed_by)}."
+        running += f" The next boot starts services that need it: {boot_needs.describe(observed.needed_by)}."
     return Refused(
-        f"{boot_needs.NAMES[request.stack]} is in use and cannot be unloaded: {find_pins.describe(observed.pins)}.{running} {_advice(observed.pins)}. Nothing was changed",
+        f"{boot_needs.NAMES[request.stack]} is in use and cannot be unloaded: {find_pins.describe(observed.pins)}."
+        f"{running} {_advice(observed.pins)}. Nothing was changed",
         pins=[pin.result() for pin in observed.pins],
         needed_by=[need.result() for need in observed.needed_by],
     )
@@ -191,19 +194,20 @@ def _notices(observed: Observed, request: Request) -> list[str]:
     if request.state != ABSENT:
         return []
     notices = [
-        f"the kernel's command line has the boot load {name}, which will fail while it is kept out; take it out of"
+        f"the kernel's command line makes the boot load {name}, which will fail while it is blocked; remove it from"
         " modules_load= in the boot loader's configuration"
         for name in observed.at_boot
         if loads(observed, name, request.stack)
     ]
     if observed.needed_by:
         notices.append(
-            f"{boot_needs.NAMES[request.stack]} is kept out, and services will not start, or will start without their rules:"
-            f" {boot_needs.describe(observed.needed_by)}. What helps: {boot_needs.remedies(observed.needed_by)}; or let it in"
-            " again"
+            f"{boot_needs.NAMES[request.stack]} is blocked, and services will not start, or will start without their"
+            f" rules: {boot_needs.describe(observed.needed_by)}. To solve this:"
+            f" {boot_needs.remedies(observed.needed_by)}; or allow it again"
         )
     notices += [
-        f"{path} cannot be read ({reason}), so a service that needs {boot_needs.NAMES[request.stack]} may not be known"
+        f"{path} cannot be read ({reason}), so a service that needs {boot_needs.NAMES[request.stack]} may have been"
+        " missed"
         for path, reason in sorted(observed.unread.items())
     ]
     return notices

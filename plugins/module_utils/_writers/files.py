@@ -130,7 +130,7 @@ class Files:
             self.unreadable[error.path] = error.reason
         except Exception as error:  # noqa: BLE001 - a run must not fail because of a file that it does not need
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            self.note(path, f"not searched for what sets connection tracking: {reason}")
+            self.note(path, f"not searched for lines that set connection tracking: {reason}")
         return found
 
     def command_line(self, process: str) -> str:
@@ -166,7 +166,7 @@ class Files:
         """What was not searched, as reason by path; empty where all was."""
         limits = self._limits
         reason = (
-            f"not searched for what sets connection tracking: {{0}}, past the limit of {limits.files} files,"
+            f"not searched for lines that set connection tracking: {{0}}, past the limit of {limits.files} files,"
             f" {limits.bytes >> 20} MiB and {limits.seconds:g} s"
         )
         found = dict(self._noted)
@@ -178,6 +178,6 @@ class Files:
         )
         for path in self._cut:
             found[path] = (
-                f"only its first {limits.file_bytes >> 10} KiB were searched for what sets connection tracking"
+                f"only its first {limits.file_bytes >> 10} KiB were searched for lines that set connection tracking"
             )
         return found

@@ -192,7 +192,7 @@ def _profile_writers(
     for key, line in again.items():
         # What is below /etc/sysctl.d the boot applies itself.
         if key not in named and line.path == _SYSCTL_CONF:
-            then = ", because reapply_sysctl has it apply that file again"
+            then = ", because reapply_sysctl makes it apply that file again"
             found = Writer(writer, line.path, line.number, key, line.value, when, certain=True, then=then)
             yield found._replace(yields=key != BUCKETS)
     for section in _of_type(merged, "net"):

@@ -9,6 +9,7 @@ process itself goes there, and has to have imported what it needs.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -64,6 +65,15 @@ class Root:
         os.close(self._outside)
         _call("umount2", self._path.encode(), _MNT_DETACH)
         os.rmdir(self._path)
+
+    @contextlib.contextmanager
+    def without(self, directory: str) -> t.Iterator[None]:
+        """Cover a directory with an empty one."""
+        _mount("tmpfs", directory, "tmpfs")
+        try:
+            yield
+        finally:
+            _call("umount2", directory.encode(), _MNT_DETACH)
 
     def lay(self, tree: t.Mapping[str, bytes | str | None]) -> None:
         """Replace the tree of configuration files."""

@@ -67,7 +67,7 @@ def test_a_run_that_fails_lets_the_next_one_in(run_module):
     ("code", "words"),
     [
         (errno.ENOSPC, "Free some space there, then run this again"),
-        (errno.EROFS, "has to be writable"),
+        (errno.EROFS, "must be writable"),
         (errno.EPERM, "immutable file (lsattr), SELinux"),
     ],
 )

@@ -156,7 +156,7 @@ def test_what_is_no_regular_file_is_never_replaced(host, tmp_path):
     os.mkfifo(str(tmp_path / "null"))
     (tmp_path / "etc" / "a.conf").symlink_to("/null")
     assert not host.replaceable("/etc/a.conf")
-    with pytest.raises(HostError, match="cannot write /etc/a.conf: it is no regular file"):
+    with pytest.raises(HostError, match="cannot write /etc/a.conf: it is not a regular file"):
         host.replace("/etc/a.conf", b"new")
     assert stat.S_ISFIFO((tmp_path / "null").stat().st_mode)
 
@@ -297,7 +297,9 @@ def test_what_no_run_left_is_not_removed_whatever_its_name(host, tmp_path, kind)
     (tmp_path / "etc" / "a.conf").write_bytes(b"old")
     before = place.lstat()
     assert host.leftover("/etc") is None
-    with pytest.raises(HostError, match="cannot write /etc/[.]netops-conntrack.tmp: it is in the way .* move it away"):
+    with pytest.raises(
+        HostError, match="cannot write /etc/[.]netops-conntrack.tmp: it is not a regular file, .* move it away"
+    ):
         host.replace("/etc/a.conf", b"new")
     assert place.lstat().st_ino == before.st_ino
     assert other.read_bytes() == b"precious" and (tmp_path / "etc" / "a.conf").read_bytes() == b"old"
@@ -369,7 +371,7 @@ def test_a_full_run_directory_keeps_no_run_from_being_the_only_one(host, lock, t
 
 
 def test_without_a_run_directory_nothing_is_changed_and_the_error_says_why(host, tmp_path):
-    words = "No such file or directory. It keeps two runs .* make /run a directory"
+    words = "No such file or directory. This lock keeps two runs .* make /run a directory"
     with pytest.raises(HostError, match=words), host.lock():
         pytest.fail("no lock")
     assert not (tmp_path / "run").exists()

@@ -76,8 +76,8 @@ def test_check_mode_deletes_nothing_and_counts(run_module, table):
 
 @pytest.mark.parametrize(("arguments", "words"), [
     ({"all": True}, "state"), ({"state": "present", "all": True}, "absent"), ({"state": "absent"}, "at least one of family"),
-    ({"state": "absent", "filter": {}}, "filter says nothing"),
-    ({"state": "absent", "all": True, "filter": {"zone": 1}}, "do not go together"),
+    ({"state": "absent", "filter": {}}, "filter is empty"),
+    ({"state": "absent", "all": True, "filter": {"zone": 1}}, "cannot be used together"),
     ({"state": "absent", "filter": {"colour": "red"}}, "colour"), ({"state": "absent", "all": True, "limit": -2}, "limit is -2"),
     ({"state": "absent", "filter": {"state": "opened"}}, "filter.state is 'opened'"),
 ])  # fmt: skip

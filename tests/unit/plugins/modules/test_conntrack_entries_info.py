@@ -71,7 +71,7 @@ def test_check_mode_is_the_same(run_module, one_table):
 @pytest.mark.parametrize(("arguments", "words"), [
     ({"sample": "x"}, "sample is 'x'"), ({"filter": {"source": "10.0.0.1/8"}}, "give 10.0.0.0/8"),
     ({"filter": {"colour": "red"}}, "colour"), ({"prefix": {"ipv4": 40}}, "prefix.ipv4"),
-    ({"what_if": {"upd": [5]}}, "'upd' is no timeout"), ({"what_if": "udp"}, "what_if"),
+    ({"what_if": {"upd": [5]}}, "'upd' is not a timeout"), ({"what_if": "udp"}, "what_if"),
 ])  # fmt: skip
 def test_a_bad_request_is_one_message(run_module, one_table, arguments, words):
     result = run_module("conntrack_entries_info", one_table, arguments)

@@ -405,7 +405,7 @@ def test_without_root_what_hides_the_next_boot_is_said_with_what_helps(recorded_
     host.denied = {"/etc/sysctl.d/50-hardening.conf"}
     host.is_root = False
     facts = facts_of(host)
-    problem = "/etc/sysctl.d/50-hardening.conf: permission denied; -b reads it"
+    problem = "/etc/sysctl.d/50-hardening.conf: permission denied; run with -b to read it"
     assert (facts["persistent"], facts["drift"], facts["persistent_problem"]) == (None, None, problem)
     (reason,) = [item for item in facts["health"]["reasons"] if item["reason"] == "boot"]
     assert reason["message"] == f"What the next boot sets is not known: {problem}."
@@ -465,7 +465,7 @@ def test_two_readings_give_rates_and_the_values_are_those_of_the_second(recorded
     assert facts["rates"]["drops_per_second"] == 0.0
     assert facts["health"]["status"] == "critical"
     assert facts["health"]["reasons"][0]["message"] == (
-        "The table is 85 % full (850 of 1,000 entries) and filling by 30 entries a second: full in 5 seconds."
+        "The table is 85 % full (850 of 1,000 entries) and grows by 30 entries a second: full in 5 seconds."
     )
 
 
@@ -490,7 +490,8 @@ def test_every_recorded_host_gets_a_verdict(recorded_host, facts_of, name):
         ({"interval": 61}, "interval is 61.0, but must be 0 to 60 seconds"),
         (
             {"usage_warning": 91},
-            "usage_warning is 91 and usage_critical 90, but a warning must come first: lower usage_warning, or raise usage_critical",
+            "usage_warning is 91 and usage_critical 90, but usage_warning must not be the larger one: lower"
+            " usage_warning, or raise usage_critical",
         ),
     ],
 )

@@ -59,10 +59,10 @@ def test_what_pins_a_module_is_an_error_with_its_rule(run_module):
     result = run_module("conntrack_modules", host, NAT_ABSENT)
     assert result["failed"] and "exception" not in result
     assert result["msg"] == (
-        "NAT is in use and cannot be unloaded: iptable_nat (1 reference) and xt_MASQUERADE (1 reference): iptables-legacy,"
-        " table nat, chain POSTROUTING: -A POSTROUTING -o eth0 -j MASQUERADE. Rules are never flushed: take them away, or stop what makes"
-        " them, and disable it too (systemctl disable --now UNIT), since a service that is enabled comes back at the next"
-        " boot; then run this again. Nothing was changed"
+        "NAT is in use and cannot be unloaded: iptable_nat (1 reference) and xt_MASQUERADE (1 reference):"
+        " iptables-legacy, table nat, chain POSTROUTING: -A POSTROUTING -o eth0 -j MASQUERADE. Rules are never"
+        " flushed: remove them, or stop and disable the service that makes them (systemctl disable --now UNIT),"
+        " because an enabled service starts again at the next boot; then run this again. Nothing was changed"
     )
     assert [pin["module"] for pin in result["pins"]] == ["iptable_nat", "xt_MASQUERADE"]
     assert host.state() == before

@@ -23,7 +23,7 @@ def find(tree):
     [
         (UFW, "ufw disable, then systemctl disable --now ufw.service"),
         ({**PERSISTENT, "/etc/iptables/rules.v4": NAT_RULES},
-         "take the lines out of /etc/iptables/rules.v4, or systemctl disable --now netfilter-persistent.service"),
+         "remove the lines from /etc/iptables/rules.v4, or systemctl disable --now netfilter-persistent.service"),
         ({**DOCKER, f"{UNITS}/docker.socket": b"[Socket]\nListenStream=/x\n",
           f"{ENABLED}/sockets.target.wants/docker.socket": f"{UNITS}/docker.socket"},
          "systemctl disable --now docker.service docker.socket"),
@@ -33,10 +33,10 @@ def find(tree):
          "update-rc.d ferm disable"),
         ({"/run/openrc": None, "/etc/runlevels/default/docker": "/etc/init.d/docker", "/etc/init.d/docker": b""}, "rc-update delete docker"),
         ({**enabled("systemd-networkd"), "/etc/systemd/network/a.network": b"[Network]\nIPMasquerade=ipv4\n"},
-         "take the line out of /etc/systemd/network/a.network"),
+         "remove the line from /etc/systemd/network/a.network"),
         ({"/run/openrc": None, "/etc/runlevels/boot/networking": "/etc/init.d/networking", "/etc/init.d/networking": b"",
-          "/etc/network/interfaces": b" up iptables -t nat -F\n"}, "take the line out of /etc/network/interfaces"),
-        ({**SYSTEMD, "/etc/rc.local": b"iptables -t nat -F\n"}, "take the line out of /etc/rc.local"),
+          "/etc/network/interfaces": b" up iptables -t nat -F\n"}, "remove the line from /etc/network/interfaces"),
+        ({**SYSTEMD, "/etc/rc.local": b"iptables -t nat -F\n"}, "remove the line from /etc/rc.local"),
     ],
 )  # fmt: skip
 def test_what_keeps_it_from_coming_back_is_said(tree, remedy):

@@ -262,7 +262,7 @@ def test_a_file_that_the_boot_does_not_read_is_refused(path, words):
             "/etc/sysctl.d/80-package.conf": "/usr/lib/sysctl.d/80-of-package.conf",
         },
     )
-    refusal(kernel, "sysctl_file " + path + " would not hold at boot", *words, max=100000, sysctl_file=path)
+    refusal(kernel, "sysctl_file " + path + " cannot be used for boots", *words, max=100000, sysctl_file=path)
 
 
 def test_sysctl_conf_is_taken_where_the_boot_reads_it():
@@ -508,7 +508,7 @@ def test_an_outranked_hashsize_that_keeps_the_module_from_loading_goes_and_other
 @pytest.mark.parametrize("wanted", [{}, {"hashsize": 65536}, {"load": True}, {"load": True, "scope": "runtime"}])
 def test_a_refused_hashsize_that_cannot_be_taken_away_is_named(place, entry, wanted):
     kernel = FakeKernel("trixie-6.12-absent", {place.partition(":")[0]: entry})
-    refusal(kernel, "nf_conntrack cannot be loaded", place, "Take it away", max=60000, **wanted)
+    refusal(kernel, "nf_conntrack cannot be loaded", place, "Remove it there", max=60000, **wanted)
 
 
 PARTED = ["hashsize = 262144", "hashsize= 262144", "hashsize =262144", "hashsize\t=\t262144"]
@@ -519,7 +519,7 @@ PARTED = ["hashsize = 262144", "hashsize= 262144", "hashsize =262144", "hashsize
 def test_a_hashsize_that_blanks_part_ends_every_load_whatever_is_asked_for_and_is_named_with_its_blanks(name, parted):
     line = f"# a\noptions nf_conntrack {parted} acct=1\n".encode()
     kernel = FakeKernel(name, {"/etc/modprobe.d/nf.conf": line})
-    place = "/etc/modprobe.d/nf.conf:2 ({0}: the blanks beside the =".format(" ".join(parted.split()))
+    place = "/etc/modprobe.d/nf.conf:2 ({0}: no blanks are allowed beside the =".format(" ".join(parted.split()))
     refusal(kernel, "nf_conntrack cannot be loaded", place, "hashsize=65536", max=60000)
     refusal(kernel, place, timeouts={"udp": 20}, scope="boot")
     assert any(item["message"].startswith(place) for item in persistent.gather(kernel)["drift"])
@@ -745,14 +745,14 @@ BLACKLISTS = [
 @pytest.mark.parametrize("name", ["trixie-6.12-absent", "trixie-6.12-nat"])
 def test_a_line_that_keeps_the_boot_from_loading_is_named_with_what_takes_it_away(name, path, text, scope):
     kernel = FakeKernel(name, {path: text})
-    refusal(kernel, path + ":2 keeps nf_conntrack out", "conntrack_modules", "state: present", load=True, scope=scope)
+    refusal(kernel, path + ":2 blocks nf_conntrack", "conntrack_modules", "state: present", load=True, scope=scope)
     assert tune(kernel, max=60000, scope=scope)["changed"]
 
 
 @pytest.mark.parametrize(("path", "text"), BLOCKS)
 def test_a_line_that_keeps_the_module_out_now_is_named_before_anything_is_written(path, text):
     kernel = FakeKernel("trixie-6.12-absent", {path: text})
-    refusal(kernel, path + ":2 keeps nf_conntrack out", max=60000, load=True, scope="runtime")
+    refusal(kernel, path + ":2 blocks nf_conntrack", max=60000, load=True, scope="runtime")
     assert tune(FakeKernel("trixie-6.12-nat", {path: text}), max=60000, load=True, scope="runtime")["changed"]
 
 
@@ -787,7 +787,7 @@ def test_a_host_that_was_kept_from_tracking_is_predicted_as_it_will_be_tuned():
 
     # The block is there still, and the task that would have lifted it changed nothing.
     predicted = role(True)
-    refusal(host, BLOCK_FILE + ":2 keeps nf_conntrack out", **wanted)
+    refusal(host, BLOCK_FILE + ":2 blocks nf_conntrack", **wanted)
     assert subjects(role(False)) == subjects(predicted)
     host.reboot(then_load=False)
     assert host.is_loaded and not role(False)["changed"]
@@ -796,7 +796,7 @@ def test_a_host_that_was_kept_from_tracking_is_predicted_as_it_will_be_tuned():
 @pytest.mark.parametrize(("path", "text"), BLOCKS + BLACKLISTS)
 def test_a_line_of_another_is_predicted_to_keep_the_boot_from_loading(path, text):
     kernel = FakeKernel("trixie-6.12-absent", {path: text, BLOCK_FILE: b"install nf_conntrack /bin/false\n"})
-    refusal(kernel, path + ":2 keeps nf_conntrack out", load=True, check=True)
+    refusal(kernel, path + ":2 blocks nf_conntrack", load=True, check=True)
 
 
 # --- undo

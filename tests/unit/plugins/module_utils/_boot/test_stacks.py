@@ -76,3 +76,10 @@ def test_a_host_is_told_as_it_is(name):
         "is_out": False,
     }
     assert after["conntrack"]["own_files"] == [] and after["conntrack"]["kept_out"] is None
+
+
+@pytest.mark.parametrize(("command", "is_out"), [("/bin/false", True), ("/bin/true", False)])
+def test_only_a_load_that_fails_is_kept_out(command, is_out):
+    host = FakeModules("trixie-6.12-absent", {"/etc/modprobe.d/cis.conf": f"install nf_conntrack {command}\n".encode()})
+    found = told(host)
+    assert (found["conntrack"]["is_out"], found["nat"]["is_out"]) == (is_out, is_out)

@@ -61,9 +61,9 @@ CASES = [
         "busybox",
         {**PROCPS, SYSCTL: {"link": "../bin/busybox"}, "/usr/bin/busybox": ""},
         "",
-        "no program of procps but",
+        "not that of procps but",
     ),
-    Case("no udev", {SCRIPT: "", SYSCTL: ""}, "", "no udev, .*; /etc/init.d/procps sets them but once"),
+    Case("no udev", {SCRIPT: "", SYSCTL: ""}, "", "no udev, .*; /etc/init.d/procps sets them only once"),
 ]
 
 
@@ -107,7 +107,7 @@ def test_on_a_host_without_systemd_values_hold_after_a_boot_by_procps_and_after_
     [
         ({"/etc/init.d/procps": None}, ["neither systemd-sysctl nor", "/etc/init.d/procps.sh"]),
         ({"/usr/sbin/sysctl": None}, ["neither systemd-sysctl nor"]),
-        ({"/usr/sbin/sysctl": "/usr/bin/busybox"}, ["/usr/sbin/sysctl is no program of procps but /usr/bin/busybox"]),
+        ({"/usr/sbin/sysctl": "/usr/bin/busybox"}, ["/usr/sbin/sysctl is not that of procps but /usr/bin/busybox"]),
         ({"/usr/bin/udevadm": None}, ["no udev", "whenever nf_conntrack is loaded"]),
     ],
 )

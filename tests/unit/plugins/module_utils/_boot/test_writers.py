@@ -259,7 +259,7 @@ def test_an_error_that_nobody_thought_of_is_told_and_ends_one_reader_alone(recor
     monkeypatch.setattr(ufw, "find", fail)
     told = against(recorded_host("trixie-6.12-nat", {**UFW, **LOCAL}), nf_conntrack_max=131072)
     assert [one["writer"] for one in told["writers"]] == ["rc.local"]
-    assert told["unsearched"] == ["ufw: not searched for what sets connection tracking: ValueError: what is this"]
+    assert told["unsearched"] == ["ufw: not searched for lines that set connection tracking: ValueError: what is this"]
 
 
 def test_a_signal_ends_the_search(recorded_host, monkeypatch):

@@ -42,8 +42,8 @@ def test_a_table_that_is_nearly_full_is_told_with_what_the_kernel_may_evict(resu
 def test_one_that_has_a_large_part_is_named_with_the_margin(result):
     result["sources"], result["destinations"] = [item(40, source="10.0.0.9")], [item(30, 0.0, destination="::5")]
     assert given(result) == [
-        "40 % of the entries come from 10.0.0.9 (± 0.5). See what runs there before the table is made larger.",
-        "30 % of the entries go to ::5. See what runs there before the table is made larger.",
+        "40 % of the entries come from 10.0.0.9 (± 0.5). See what runs there before you make the table larger.",
+        "30 % of the entries go to ::5. See what runs there before you make the table larger.",
     ]
 
 
@@ -81,7 +81,9 @@ def test_a_table_of_a_few_entries_is_nobody_s_incident(result):
 )
 def test_a_table_of_which_much_more_or_less_could_be_read_is_told(result, entries, filtered, told):
     lines = given(result, entries, limit=0, filtered=filtered)
-    assert len(lines) == told and all(f"hold {entries} entries, and 500 could be read" in line for line in lines)
+    assert len(lines) == told and all(
+        f"kernel counted {entries} entries, but 500 could be read" in line for line in lines
+    )
 
 
 def test_a_resize_while_it_was_read_is_told(result):
@@ -91,5 +93,5 @@ def test_a_resize_while_it_was_read_is_told(result):
 def test_a_sample_with_few_that_are_meant_is_told(result):
     result.update(matched=200, complete=False)
     assert given(result) == [
-        "Only 200 of the 500 entries that were read are meant. Read more of them with sample: all."
+        "Only 200 of the 500 entries that were read match the filter. Read more of them with sample: all."
     ]

@@ -68,7 +68,7 @@ class FakeKernel:
 
     def requests(self, kind, bodies):
         assert kind == netlink.DELETE
-        asked = [(family, body) for family, body in bodies]
+        asked = list(bodies)
         self.deleted += asked
         return [self.answers.get(int.from_bytes(body[-4:], "big"), 0) for _family, body in asked]
 
@@ -191,7 +191,7 @@ def test_without_connection_tracking_nothing_is_to_delete_and_nothing_is_loaded(
 def test_who_is_not_root_is_refused_before_anything_is_asked(deleting):
     deleting.host.is_root = False
     kernel = FakeKernel([udp(1)])
-    with pytest.raises(Refused, match="takes root"):
+    with pytest.raises(Refused, match="needs root"):
         deleting(kernel, all=True)
     assert not kernel.asked
 
@@ -267,17 +267,17 @@ def test_a_run_that_is_told_to_end_does_so_between_datagrams_and_says_what_is_go
 
 def test_an_entry_without_an_id_is_not_deleted_by_its_addresses_alone(deleting):
     kernel = FakeKernel([udp(1, id=None)])
-    with pytest.raises(HostError, match="this kernel tells no id of it"):
+    with pytest.raises(HostError, match="this kernel shows no id for it"):
         deleting(kernel, all=True)
     assert not kernel.deleted
 
 
 @pytest.mark.parametrize(("params", "words"), [
     ({}, "filter is not given and all is not true. Give at least one of family, protocol, source"),
-    ({"filter": {}}, "filter says nothing and all is not true"),
-    ({"filter": {"status": [], "zone": None}}, "filter says nothing"),
-    ({"all": True, "filter": {"zone": 1}}, "all is true and filter is given, which do not go together. Leave out all"),
-    ({"all": True, "filter": {}}, "do not go together"),
+    ({"filter": {}}, "filter is empty and all is not true"),
+    ({"filter": {"status": [], "zone": None}}, "filter is empty"),
+    ({"all": True, "filter": {"zone": 1}}, "all is true and filter is given, which cannot be used together. Leave out all"),
+    ({"all": True, "filter": {}}, "cannot be used together"),
     ({"all": True, "limit": -1}, "limit is -1, but must be a whole number from 0"),
     ({"all": True, "entries": 1001}, "entries is 1001, but must be a whole number from 0 to 1000"),
     ({"filter": {"source": "10.0.0.1/8"}}, "give 10.0.0.0/8 for the network"),

@@ -141,7 +141,7 @@ def test_where_sessions_cannot_be_told_nothing_goes_on(recorded_host, path):
     for name, entry in process(10, "sshd", [77]).items():
         host.put(name, entry)
     host.denied.add(path)
-    with pytest.raises(Refused, match=r"are not known, so their entries cannot be kept: cannot .*Permission denied"):
+    with pytest.raises(Refused, match=r"could not be found, so their entries cannot be kept: cannot .*Permission denied"):
         sessions.find(host)
 
 

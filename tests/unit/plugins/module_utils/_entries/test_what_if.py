@@ -120,9 +120,9 @@ def test_values_that_are_asked_for_are_sorted_and_told_once():
 
 
 @pytest.mark.parametrize(("asked", "words"), [
-    ({"tcp_establised": [1]}, "'tcp_establised' is no timeout; allowed are generic, gre"),
-    ({"dccp_open": [1]}, "'dccp_open' is no timeout of this kernel"),
-    ({"flowtable_tcp": [1]}, "holds no entries that can be told"),
+    ({"tcp_establised": [1]}, "'tcp_establised' is not a timeout; allowed are generic, gre"),
+    ({"dccp_open": [1]}, "'dccp_open' is not a timeout of this kernel"),
+    ({"flowtable_tcp": [1]}, "is a timeout whose entries cannot be known"),
     ({"udp": [0]}, "from 1 to 2147483"), ({"udp": [2147484]}, "from 1 to"), ({"udp": "x"}, "list of seconds"),
     ({"udp": [True]}, "list of seconds"), ({"udp": [1.5]}, "list of seconds"), ({"udp": ["9" * 5000]}, "from 1 to"),
     ({"udp": None}, "list of seconds"), ({"udp": {}}, "list of seconds"),

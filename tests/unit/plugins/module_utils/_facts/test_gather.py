@@ -166,8 +166,8 @@ def parameters(**changes):
         ({"usage_critical": 101}, "usage_critical is 101, but must be 1 to 100 percent of max"),
         (
             {"usage_warning": 95},
-            "usage_warning is 95 and usage_critical 90, but a warning must come first: lower usage_warning, or raise"
-            " usage_critical",
+            "usage_warning is 95 and usage_critical 90, but usage_warning must not be the larger one: lower"
+            " usage_warning, or raise usage_critical",
         ),
     ],
 )

@@ -44,8 +44,8 @@ RATES = {
 SINCE = "since the counters began (at the boot, or at the last load of nf_conntrack)"
 NONE_NOW = ", none of them in the last 5 seconds"
 ROOM = (
-    "See who fills it by conntrack_entries_info, and set max: 524288 by conntrack_settings (a full table then takes at most"
-    " 194 MiB, 1.2 % of the memory)"
+    "Find out with conntrack_entries_info who fills it, and set max: 524288 with conntrack_settings (a full table"
+    " then takes at most 194 MiB, 1.2 % of the memory)"
 )
 
 
@@ -94,44 +94,46 @@ def test_a_host_on_which_all_is_well_has_no_reasons():
             220201,
             {"entries_per_second": 49.0, "seconds_to_full": 855},
             "warning",
-            "The table is 84 % full (220,201 of 262,144 entries) and filling by 49 entries a second: full in 14 minutes.",
+            "The table is 84 % full (220,201 of 262,144 entries) and grows by 49 entries a second: full in 14 minutes.",
         ),
         (
             220201,
             {"entries_per_second": 1900.2, "seconds_to_full": 22},
             "critical",
-            "The table is 84 % full (220,201 of 262,144 entries) and filling by 1,900 entries a second: full in 22 seconds.",
+            "The table is 84 % full (220,201 of 262,144 entries) and grows by 1,900 entries a second: full in 22"
+            " seconds.",
         ),
         (
             220201,
             {"entries_per_second": -1.0},
             "warning",
-            "The table is 84 % full (220,201 of 262,144 entries) and emptying by 1 entry a second.",
+            "The table is 84 % full (220,201 of 262,144 entries) and shrinks by 1 entry a second.",
         ),
         (
             220201,
             {},
             "warning",
-            "The table is 84 % full (220,201 of 262,144 entries) and not growing.",
+            "The table is 84 % full (220,201 of 262,144 entries) and does not grow.",
         ),
         (
             131072,
             {"entries_per_second": 1000.0, "seconds_to_full": 131},
             "warning",
-            "The table is 50 % full (131,072 of 262,144 entries) and filling by 1,000 entries a second: full in 2 minutes.",
+            "The table is 50 % full (131,072 of 262,144 entries) and grows by 1,000 entries a second: full in 2"
+            " minutes.",
         ),
         (
             26214,
             {"entries_per_second": 1000.5, "seconds_to_full": 235},
             "note",
-            "The table is 9 % full (26,214 of 262,144 entries) and filling by 1,000 entries a second: full in 3 minutes.",
+            "The table is 9 % full (26,214 of 262,144 entries) and grows by 1,000 entries a second: full in 3 minutes.",
         ),
         (131072, {"entries_per_second": 0.4, "seconds_to_full": 300000}, None, None),
         (
             197000,
             {"entries_per_second": 0.4, "seconds_to_full": 162860},
             "warning",
-            "The table is 75 % full (197,000 of 262,144 entries) and filling by 0.4 entries a second: full in 45 hours.",
+            "The table is 75 % full (197,000 of 262,144 entries) and grows by 0.4 entries a second: full in 45 hours.",
         ),
     ],
 )
@@ -141,15 +143,15 @@ def test_the_usage_is_judged_with_how_fast_it_fills_and_when_it_is_full(entries,
         assert verdict == {"status": "ok", "reasons": []}
     else:
         assert said(verdict) == ("usage", severity, message)
-        more = "" if rates is not None else "; interval: 5 tells how soon it is full"
+        more = "" if rates is not None else "; interval: 5 shows how soon it is full"
         assert only(verdict)["remedy"] == f"{ROOM}{more}."
 
 
 def test_no_limit_is_advised_that_the_kernel_would_not_take():
     memory = {**WELL["memory"], "host_bytes": 2**60}
     for limit, words in (
-        (2**30, "set max: 2147483647 by"),
-        (2**31 - 1, "lower timeouts by conntrack_settings, since max cannot be larger"),
+        (2**30, "set max: 2147483647 with"),
+        (2**31 - 1, "lower timeouts with conntrack_settings, because max cannot be larger"),
     ):
         assert words in only(judge(entries=limit, max=limit, memory=memory))["remedy"]
 
@@ -163,15 +165,15 @@ def test_the_limits_are_those_that_were_asked_for():
 def test_a_container_is_told_to_have_the_limit_raised_on_the_host():
     remedy = only(judge(entries=240000, initial_namespace=False))["remedy"]
     assert remedy.startswith(
-        "See who fills it by conntrack_entries_info, and have max: 524288 set on the host itself by"
+        "Find out with conntrack_entries_info who fills it, and set max: 524288 with conntrack_settings on the host itself"
     )
 
 
 def test_where_a_larger_table_would_take_too_much_memory_shorter_timeouts_are_advised():
     memory = {**WELL["memory"], "host_bytes": 512 * MIB}
     assert only(judge(entries=240000, memory=memory))["remedy"].startswith(
-        "See who fills it by conntrack_entries_info, and lower timeouts by conntrack_settings, since a table twice as large could"
-        " take 38 % of the memory"
+        "Find out with conntrack_entries_info who fills it, and lower timeouts with conntrack_settings, because a"
+        " table twice as large could take 38 % of the memory"
     )
 
 
@@ -180,7 +182,7 @@ def test_where_a_larger_table_would_take_too_much_memory_shorter_timeouts_are_ad
     [
         ("drop", 657, f"657 packets were dropped {SINCE}"),
         ("drop", 1, f"1 packet was dropped {SINCE}"),
-        ("early_drop", 1200, f"1,200 entries were given up to make room {SINCE}"),
+        ("early_drop", 1200, f"1,200 entries were evicted to make room {SINCE}"),
         ("insert_failed", 3, f"3 connections could not be entered into the table {SINCE}"),
         ("chain_too_long", 3, f"3 connections were refused {SINCE}"),
     ],
@@ -223,7 +225,7 @@ def test_what_the_counters_say_of_the_past_is_a_note_and_no_alarm(counter, total
             1000,
             "early_drops",
             "warning",
-            "The kernel gives up 1 entry a second before their time, because the table is full.",
+            "The kernel evicts 1 entry a second before their time, because the table is full.",
         ),
         (
             {"insert_failures_per_second": 12.0},
@@ -273,7 +275,7 @@ def test_long_chains_of_a_table_with_too_few_buckets_are_a_warning_until_it_has_
         reason["message"]
         == f"7 connections were refused {SINCE}: a full table has 16 entries per bucket, which is too many."
     )
-    assert reason["remedy"] == "Set hashsize: auto by conntrack_settings, which makes it one entry per bucket."
+    assert reason["remedy"] == "Set hashsize: auto with conntrack_settings, which makes it one entry per bucket."
     assert judge(**crowded, rates={})["status"] == "ok"
 
 
@@ -335,8 +337,8 @@ def test_timeouts_that_forget_at_once_are_named():
     assert said(judge(timeouts=timeouts)) == (
         "timeouts",
         "warning",
-        "Entries are forgotten at once, and answers to them come as strangers, by a timeout of 0 or less: tcp_established 0, udp"
-        " -1.",
+        "Entries with a timeout of 0 or less are forgotten at once, so their answers belong to no connection:"
+        " tcp_established 0, udp -1.",
     )
 
 
@@ -356,19 +358,21 @@ def item(kind, message="x is 1, but the boot sets 2 (/etc/sysctl.d/a.conf:1)"):
             [item("runtime")],
             "drift",
             "warning",
-            "The next boot will not leave one value as it is or was meant: x is 1, but the boot sets 2 (/etc/sysctl.d/a.conf:1).",
+            "One value differs from what the next boot sets, or will not be set as intended: x is 1, but the boot sets"
+            " 2 (/etc/sysctl.d/a.conf:1).",
         ),
         (
             [item("not_at_load", "first"), item("not_read", "second"), item("runtime", "third")],
             "drift",
             "warning",
-            "The next boot will not leave 3 values as they are or were meant; the first: first.",
+            "3 values differ from what the next boot sets, or will not be set as intended; the first: first.",
         ),
         (
             [item("writer", "ufw sets x to 1, but the boot sets 2")],
             "writers",
             "warning",
-            "Something else sets one value that the boot sets, too, or may do so: ufw sets x to 1, but the boot sets 2.",
+            "Something else also sets one value that the boot sets, or may do so: ufw sets x to 1, but the boot sets"
+            " 2.",
         ),
         (
             [item("former_name", "first"), item("unknown_key", "second")],
@@ -389,16 +393,16 @@ def test_drift_is_a_warning_where_the_next_boot_changes_something(drift, reason,
 
 
 def test_a_boot_that_is_not_known_is_told_with_the_reason_and_is_no_alarm():
-    problem = "/etc/sysctl.d/50-a.conf: permission denied; -b reads it"
+    problem = "/etc/sysctl.d/50-a.conf: permission denied; run with -b to read it"
     reason = only(judge(persistent=None, drift=None, persistent_problem=problem))
     assert (reason["reason"], reason["severity"]) == ("boot", "note")
     assert reason["message"] == f"What the next boot sets is not known: {problem}."
     assert (
         reason["remedy"]
-        == "Run this as root (-b, become: true), which reads every file, or see what is wrong with that one."
+        == "Run this as root (-b, become: true), which reads every file, or see what is wrong with that file."
     )
     reason = only(judge(persistent_problem="no program is known"))
-    assert reason["message"] == "No sysctl line is known to be set by the next boot: no program is known."
+    assert reason["message"] == "It is not known whether the next boot sets any sysctl lines: no program is known."
     assert "root" not in reason["remedy"]
 
 

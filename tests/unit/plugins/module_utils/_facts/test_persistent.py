@@ -106,8 +106,8 @@ def test_the_same_line_on_debian_12_is_read_and_lost_at_a_later_load():
 @pytest.mark.parametrize(
     ("line", "kind", "key", "words"),
     [
-        ("net.ipv4.netfilter.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
-        ("net.ipv4.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
+        ("net.ipv4.netfilter.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "its name is now " + MAX),
+        ("net.ipv4.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "its name is now " + MAX),
         (
             "net/ipv4/netfilter/ip_conntrack_tcp_timeout_established=5",
             "former_name",
@@ -118,12 +118,12 @@ def test_the_same_line_on_debian_12_is_read_and_lost_at_a_later_load():
             "net.ipv4.netfilter.ip_conntrack_nonsense = 5",
             "former_name",
             "nf_conntrack_nonsense",
-            "nothing took its place",
+            "nothing replaced it",
         ),
-        ("net.ipv4.netfilter.nf_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
-        ("net.ipv4.nf_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
-        ("net.netfilter.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
-        ("net.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "it is " + MAX + " today"),
+        ("net.ipv4.netfilter.nf_conntrack_max = 5", "former_name", "nf_conntrack_max", "its name is now " + MAX),
+        ("net.ipv4.nf_conntrack_max = 5", "former_name", "nf_conntrack_max", "its name is now " + MAX),
+        ("net.netfilter.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "its name is now " + MAX),
+        ("net.ip_conntrack_max = 5", "former_name", "nf_conntrack_max", "its name is now " + MAX),
         (
             MAX + " 5",
             "malformed",
@@ -133,7 +133,7 @@ def test_the_same_line_on_debian_12_is_read_and_lost_at_a_later_load():
         (MAX, "malformed", "nf_conntrack_max", MAX + " = VALUE was meant"),
         (MAX + ": 5", "malformed", "nf_conntrack_max", MAX + " = 5 was meant"),
         (MAX + " := 5", "malformed", "nf_conntrack_max", MAX + " = 5 was meant"),
-        ("sysctl -w " + MAX + "=5", "malformed", "nf_conntrack_max", "a command of a shell"),
+        ("sysctl -w " + MAX + "=5", "malformed", "nf_conntrack_max", "a shell command has no effect"),
         ("/sbin/sysctl -q -w " + MAX + "=5", "malformed", "nf_conntrack_max", MAX + " = 5 was meant"),
         ("export " + MAX + "=5", "malformed", "nf_conntrack_max", MAX + " = 5 was meant"),
         ('"' + MAX + '" = 5', "malformed", "nf_conntrack_max", "in quotes"),
@@ -141,8 +141,8 @@ def test_the_same_line_on_debian_12_is_read_and_lost_at_a_later_load():
         ("net.netfilter.nf_conntrack_maximum = 5", "unknown_key", "nf_conntrack_maximum", "no such key"),
         ("net.netfilter.nf_conntrack_helper = 1", "unknown_key", "nf_conntrack_helper", "this kernel (6.12"),
         ("net.netfilter.nf_conntrack_count = 1", "unknown_key", "nf_conntrack_count", "cannot be set"),
-        (MAX + " = lots", "invalid_value", "nf_conntrack_max", "takes no such value"),
-        ("net.nf_conntrack_max = 5", "not_at_load", "nf_conntrack_max", "knows " + MAX),
+        (MAX + " = lots", "invalid_value", "nf_conntrack_max", "does not accept this value"),
+        ("net.nf_conntrack_max = 5", "not_at_load", "nf_conntrack_max", "sets only " + MAX),
     ],
 )
 def test_a_line_that_can_never_apply_says_why(line, kind, key, words):
@@ -361,7 +361,7 @@ def test_where_nothing_is_known_to_apply_the_files_nothing_is_said_of_them():
         "persistent": {},
         "persistent_problem": (
             "this host's boot runs neither systemd-sysctl nor an init script of procps (/etc/init.d/procps or"
-            " /etc/init.d/procps.sh), so nothing here is known to apply it at boot"
+            " /etc/init.d/procps.sh), so it is not known here what applies sysctl files at boot"
         ),
         "load_problem": None,
         "drift": [],
@@ -426,14 +426,14 @@ EARLY_TEXT = {"/etc/modules-load.d/nf.conf": "nf_conntrack\n"}
         ("hashsize=262144", None),
         ("hashsize=0", None),
         ("hashsize=64K", "hashsize=64K"),
-        ("hashsize = 262144", "hashsize = 262144: the blanks beside the = part the name from the number"),
+        ("hashsize = 262144", "hashsize = 262144: no blanks are allowed beside the ="),
         ("hashsize", "hashsize="),
         ("hashsize=4294967295", "hashsize=4294967295"),
     ],
 )
 def test_a_hashsize_that_stops_every_load_is_told_with_file_and_line(option, problem):
     found = gather("trixie-6.12-absent", {"/etc/modprobe.d/a.conf": f"# a\noptions nf_conntrack {option}\n".encode()})
-    words = ", so every load of nf_conntrack fails: the kernel takes no such hashsize"
+    words = ", so every load of nf_conntrack fails: the kernel does not accept this hashsize"
     assert found["load_problem"] == (problem and f"/etc/modprobe.d/a.conf:2 ({problem}){words}")
     assert bool(found["drift"]) is bool(problem)
 

@@ -300,7 +300,7 @@ def test_what_pins_two_modules_is_said_once():
     rule = {"tool": "nft", "table": "ip t", "chain": "c", "rule": "masquerade", "namespace": "lab", "owner": "docker"}
     assert describe([Pin("a", 1, **rule), Pin("b", 3, **rule), Pin("d", 2, "unknown"), Pin("e", 1, "unknown")]) == (
         "a (1 reference) and b (3 references): nft, table ip t, chain c, network namespace lab: masquerade"
-        " (likely of docker); d (2 references) and e (1 reference): unknown"
+        " (probably made by docker); d (2 references) and e (1 reference): unknown"
     )
 
 

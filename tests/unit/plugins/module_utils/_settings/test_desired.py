@@ -261,7 +261,7 @@ IN_USE = observed(max=8192, buckets=8192, count=5000)
 def test_a_max_below_the_entries_in_use_would_lose_connections(new_max, params, is_refused):
     if is_refused:
         with pytest.raises(Refused, match=r"max 4999 is below the 5000 entries in use.*force: true"):
-            check_room(IN_USE, wish(**params), new_max)
+            check_room(IN_USE, wish(max=new_max, **params), new_max)
     else:
         check_room(IN_USE, wish(**params), new_max)
 
@@ -465,11 +465,11 @@ OLD_OPTION = {"/etc/modprobe.d/old.conf": b"# a\noptions nf_conntrack hashsize=4
     ("wanted", "words"),
     [
         # 8 times the old hashsize, which nobody named.
-        ({"hashsize": 65536}, ["33554432 entries", "max is 8 times", "old.conf:2 (4194304)", "Ask for a max, or take"]),
+        ({"hashsize": 65536}, ["33554432 entries", "max is 8 times", "old.conf:2 (4194304)", "Set a max, or remove"]),
         ({"hashsize": "auto"}, ["33554432 entries", "max is 8 times", "old.conf:2 (4194304)"]),
         (
             {"max": 4194304},
-            ["4194304 buckets", "the buckets are those that", "old.conf:2 (4194304)", "Ask for a hashsize"],
+            ["4194304 buckets", "the buckets are those that", "old.conf:2 (4194304)", "Set a hashsize"],
         ),
         ({"max": 8388608, "hashsize": 65536}, ["8388608 entries and 65536 buckets", "memory. Lower max or hashsize"]),
     ],

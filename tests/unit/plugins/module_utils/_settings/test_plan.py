@@ -278,7 +278,7 @@ def test_no_root_is_told_as_no_root():
     kernel = FakeKernel("trixie-6.12-nat")
     kernel.is_root = False
     kernel.read_only.add("/etc")
-    assert "read-only" not in refusal(kernel, "takes root", "become: true", max=100000)
+    assert "read-only" not in refusal(kernel, "needs root", "become: true", max=100000)
 
 
 def test_a_read_only_proc_sys_is_named():
@@ -306,7 +306,7 @@ def test_a_directory_in_the_place_of_a_file_is_refused():
     refusal(
         kernel,
         "/etc/sysctl.d/90-a.conf must be changed",
-        "as a directory",
+        "a directory, or a link",
         max=1,
         force=True,
         sysctl_file="/etc/sysctl.d/90-a.conf",

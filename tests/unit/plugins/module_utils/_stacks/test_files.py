@@ -90,7 +90,7 @@ def test_lines_below_etc_that_would_undo_it_are_removed_and_no_other_byte(path, 
         (
             "/usr/lib/modules-load.d/a.conf",
             b"# \nnf_nat_ftp\n",
-            "/usr/lib/modules-load.d/a.conf:2 has the boot load nf_nat_ftp",
+            "/usr/lib/modules-load.d/a.conf:2 makes the boot load nf_nat_ftp",
         ),
     ],
     ids=["vendor's install", "pattern", "vendor's load"],
@@ -213,7 +213,7 @@ def test_our_own_file_may_be_a_link(path, state):
 def test_a_block_that_nothing_would_read_is_refused():
     # No host is known on which this happens: /etc/modprobe.d hides all other directories.
     unread = Draft(drop_ins("modprobe.d", {}))
-    with pytest.raises(Refused, match="nf_nat would not be kept out: nothing reads " + BLOCK_FILE):
+    with pytest.raises(Refused, match="nf_nat would not be blocked: nothing reads " + BLOCK_FILE):
         files._keep_out(unread, "nf_nat")
 
 

@@ -165,7 +165,7 @@ def test_modules_that_need_the_stack_are_told_by_modules_dep():
 @pytest.mark.parametrize("modules", [None, b"", b"loop 1 0 - Live 0x0\n"], ids=["no modules", "none loaded", "some"])
 def test_nat_is_built_in_where_tracking_is_and_no_list_says_otherwise(modules):
     host = FakeModules("linux-6.18-built-in", {} if modules is None else {"/proc/modules": modules})
-    assert "nf_nat is a fixed part of this kernel" in refused(host, "nat").message
+    assert "nf_nat is built into this kernel" in refused(host, "nat").message
     host.put(host.modules_dep.replace("modules.dep", "modules.builtin"), b"kernel/net/netfilter/nf_conntrack.ko\n")
     host.put("/proc/modules", b"")
     assert ask(host, "nat", "absent")["changed"] is True

@@ -89,7 +89,7 @@ def test_what_is_built_in_is_present():
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_what_is_built_in_cannot_go(stack):
-    assert "fixed part of this kernel" in refused(FakeModules("linux-6.18-built-in"), stack).message
+    assert "built into this kernel" in refused(FakeModules("linux-6.18-built-in"), stack).message
 
 
 def test_a_container_is_told_to_go_to_the_host():
@@ -165,7 +165,7 @@ def test_a_kernel_whose_files_are_gone_is_left_alone(name, state, words):
     host = FakeModules(name)
     del host.tree[host.modules_dep]
     message = refused(host, "nat", state).message
-    assert "the files of the running kernel 6.12." in message and words in message and "reboot first" in message
+    assert "the module files of the running kernel 6.12." in message and words in message and "reboot first" in message
     assert ask(host, "nat", "unmanaged")["changed"] is False
 
 
@@ -180,14 +180,14 @@ def test_a_driver_of_the_network_card_is_never_unloaded():
     host._show()
     host.answers = {"nft -s list ruleset": "table inet t {\n\tchain c {\n\t\tct state new accept\n\t}\n}\n"}
     error = refused(host)
-    assert "What can be done instead" in error.message and "then run this again" not in error.message
+    assert "What you can do instead" in error.message and "then run this again" not in error.message
     assert "mlx5_core: it drives devices of this host (pci:mlx5_core)" in error.message
     assert error.details["pins"][0]["module"] == "mlx5_core"
 
 
 def test_services_that_are_known_to_hold_modules_are_named_beside_a_pin():
     host = FakeModules("trixie-6.12-nat", {"/proc/7/comm": b"dockerd\n"}, pins={"xt_conntrack": 3})
-    assert "Running here, and known to use them: docker." in refused(host).message
+    assert "Running here, and known to use it: docker." in refused(host).message
 
 
 def test_a_pin_that_cannot_be_found_is_unknown_with_its_references():

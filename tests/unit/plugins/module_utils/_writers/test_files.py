@@ -49,7 +49,7 @@ def test_binary_files_are_passed_over_and_bytes_that_are_no_utf_8_kept(files_of)
 def test_a_huge_file_is_read_from_its_beginning_and_that_is_said(files_of):
     files = files_of({"/a": "x" * 10 + SET * 10}, Limits(file_bytes=20))
     assert len(files.text("/a").text) == 20
-    assert files.left_out == {"/a": "only its first 0 KiB were searched for what sets connection tracking"}
+    assert files.left_out == {"/a": "only its first 0 KiB were searched for lines that set connection tracking"}
 
 
 def test_past_the_number_of_files_nothing_more_is_read_and_each_directory_is_named(files_of):
