@@ -95,8 +95,8 @@ def _named(files: Files, writer: str, when: str, path: str, text: str) -> t.Iter
             yield _Named(write.line, found)
     for applied in script_lines.find_applied(text, files.in_time(path, lines)):
         file = files.text(applied.path)
-        lines = sysctl_lines.in_force([(applied.path, file.text)]) if file is not None else {}
-        for key, line in lines.items():
+        in_force = sysctl_lines.in_force([(applied.path, file.text)]) if file is not None else {}
+        for key, line in in_force.items():
             then = f", by {path}:{applied.line}, which applies that file: {_shown(applied.text)}"
             # conntrack_settings takes lines for its keys out of that one, but writes a hashsize to modprobe.d.
             yields = line.path == script_lines.SYSCTL_CONF and key != BUCKETS
