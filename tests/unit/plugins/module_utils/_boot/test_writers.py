@@ -234,7 +234,7 @@ BAD = {
         "",
     ),
     "a number that is no digit": (
-        {"/etc/kubernetes/manifests/kube-proxy.yaml": "command:\n- kube-proxy\n- --conntrack-min=\u00b2\n"},
+        {**KUBE, "/etc/kubernetes/manifests/kube-proxy.yaml": "command:\n- kube-proxy\n- --conntrack-min=\u00b2\n"},
         "",
     ),
     "a max of 5000 digits": (
