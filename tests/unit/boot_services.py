@@ -12,6 +12,8 @@ from fake_kernel import FakeKernel
 if t.TYPE_CHECKING:
     from fake_kernel import Entry
 
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Look
+
 UNITS = "/usr/lib/systemd/system"
 ENABLED = "/etc/systemd/system"
 
@@ -92,4 +94,24 @@ def host_of(tree: t.Mapping[str, Entry], name: str = "trixie-6.12-absent") -> Fa
     host = FakeKernel(name, tree)
     release = host.read_value("/proc/sys/kernel/osrelease")
     host.put(host.resolve(f"/lib/modules/{release}/modules.dep"), MODULES_DEP)
+    return host
+
+
+class WithModes(FakeKernel):
+    """A host some of whose files are not executable, as after ``chmod -x``.
+
+    :ivar plain: their paths.
+    """
+
+    plain: frozenset[str] = frozenset()
+
+    def look(self, path: str, most: int) -> Look | None:
+        found = super().look(path, most)
+        return found._replace(is_executable=False) if found is not None and path in self.plain else found
+
+
+def host_with_modes(tree: t.Mapping[str, Entry], *plain: str) -> WithModes:
+    """A recorded host with these paths, of which some are not executable."""
+    host = WithModes("trixie-6.12-absent", tree)
+    host.plain = frozenset(plain)
     return host

@@ -78,6 +78,13 @@ def test_a_service_that_needs_nothing_or_does_not_come_back_is_no_obstacle(tree)
     assert ask(FakeModules("trixie-6.12-nat", tree))["needed_by"] == []
 
 
+@pytest.mark.parametrize("stack", ["nat", "conntrack"])
+def test_what_is_only_possible_is_refused_as_such(stack):
+    error = refused(FakeModules("trixie-6.12-absent", enabled("tailscaled")), stack)
+    assert "tailscaled.service, possibly (" in error.message and "systemctl disable --now tailscaled" in error.message
+    assert [need["certain"] for need in error.details["needed_by"]] == [False]
+
+
 @pytest.mark.parametrize(
     ("rules", "stack", "line"),
     [(NAT_RULES, "nat", 4), (NAT_RULES, "conntrack", 4), (STATE_RULES, "conntrack", 2)],

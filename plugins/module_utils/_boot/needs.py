@@ -129,6 +129,8 @@ _DISABLE = {units.OPENRC: "rc-update delete {0}", units.SYSV: "update-rc.d {0} d
 def _remedy(service: Service, evidences: t.Sequence[Evidence]) -> str:
     if service.base in services.KEPT and evidences:
         return f"remove the line from {evidences[0].file}"
+    if services.reader(service) is services.READERS["waagent"]:
+        return "set OS.EnableFirewall=n in /etc/waagent.conf"  # without its agent a host of Azure is not to be managed
     if service.manager in _DISABLE:
         return _DISABLE[service.manager].format(service.name)
     disable = f"systemctl disable --now {' '.join(service.enabled)}"
@@ -144,15 +146,14 @@ def _remedy(service: Service, evidences: t.Sequence[Evidence]) -> str:
 
 
 def _by_themselves(files: Files, started: t.Sequence[Service]) -> list[Service]:
-    """rc.local, which systemd runs where it is there; and conntrackd where somebody started it."""
+    """rc.local, which a boot runs where it is executable; and conntrackd where somebody started it."""
     names = {service.base for service in started}
     found = []
-    if names.isdisjoint(("rc-local", "rc.local")) and files.text(services.RC_LOCAL_FILE):
-        found.append(
-            units.Service(
-                services.RC_LOCAL, units.SYSTEMD, services.RC_LOCAL_FILE, services.RC_LOCAL_FILE, (services.RC_LOCAL,)
-            )
-        )
+    scripts = [] if "rc-local" in names or "rc.local" in names else services.rc_locals(files)
+    for path in scripts[:1]:
+        manager = units.manager_of(files.host)
+        name = "rc-local.service" if manager == units.SYSTEMD else "rc.local"
+        found.append(units.Service(name, manager, path, path, (name,)))
     if "conntrackd" not in names:
         pid = _pid_of(files.host, "conntrackd")
         if pid is not None:

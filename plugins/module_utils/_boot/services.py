@@ -25,6 +25,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._rules import sav
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.units import Service
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+    from ansible_collections.netops.conntrack.plugins.module_utils._host import Look as HostLook
     from ansible_collections.netops.conntrack.plugins.module_utils._rules.saved import Found
 
 
@@ -66,6 +67,20 @@ class Files:
         if path not in self._texts:
             self._texts[path] = self.attempt(units.read, self.host, path)
         return self._texts[path]
+
+    def look(self, path: str) -> HostLook | None:
+        """The first two bytes of a regular file, and whether it is executable; None where there is none to be read."""
+        return t.cast("HostLook | None", self.attempt(self.host.look, path, 2))
+
+    def is_executable(self, path: str) -> bool:
+        """Whether a path is a regular file that can be run."""
+        look = self.look(path)
+        return look is not None and look.is_executable
+
+    def is_script(self, path: str) -> bool:
+        """Whether a path is a regular file that begins as a script does; not more of a program is read than that."""
+        look = self.look(path)
+        return look is not None and look.content == b"#!"
 
     def names(self, path: str) -> list[str]:
         """The sorted names in a directory; none where there is none, or it cannot be listed."""
@@ -192,7 +207,7 @@ def _module(look: Look, name: str) -> Evidences:
 
 
 def _commands(look: Look) -> Evidences:
-    """Of any service that runs nft or iptables-restore on a file, or a script that is not of a package."""
+    """Of any service that runs nft or iptables-restore on a file, or a script where people put their own."""
     for command in look.service.commands:
         words = [word.strip("\"'") for word in command.lstrip("-@:+!|").split()]
         if not words:
@@ -204,16 +219,16 @@ def _commands(look: Look) -> Evidences:
             for path in words[1:]:
                 if path.startswith("/"):
                     yield from _rules(look, path)
-        elif program in _SHELLS or words[0].startswith(_OWN_SCRIPTS) or program.startswith(("iptables", "ip6tables")):
+        elif program in _SHELLS or words[0].startswith(_SCRIPTS) or program.startswith(("iptables", "ip6tables")):
             yield from _maybe(_lines(look.service.path, _of_command(look, command)))
             for path in words:
-                if path.startswith(_OWN_SCRIPTS) and (look.files.text(path) or "").startswith("#!"):
+                if path.startswith(_SCRIPTS) and look.files.is_script(path):
                     yield from _script(look, path)
 
 
 _SHELLS = ("sh", "bash", "dash", "ash", "ksh", "zsh", "env")
-#: Where people put scripts of their own; those of packages have readers of their own here, or none.
-_OWN_SCRIPTS = ("/etc/", "/usr/local/", "/opt/", "/root/", "/srv/", "/home/", "/var/lib/")
+#: Where people put scripts of their own. Packages have some in the last two, and those of firewalls readers here.
+_SCRIPTS = ("/etc/", "/usr/local/", "/opt/", "/root/", "/srv/", "/home/", "/var/lib/", "/usr/sbin/", "/sbin/")
 
 
 def _of_command(look: Look, command: str) -> Found:
@@ -322,7 +337,6 @@ _DOCKER = "/etc/docker/daemon.json"
 
 def _docker(look: Look) -> Evidences:
     text = look.files.text(_DOCKER)
-    yield from _denied(look, _DOCKER)
     given = list(look.service.commands)
     given += [
         raw
@@ -335,13 +349,18 @@ def _docker(look: Look) -> Evidences:
         settings = json.loads(text) if text and text.strip() else {}
     except ValueError:
         settings = {}
+    except RecursionError:
+        settings = {}
+        look.files.unreadable[_DOCKER] = "its JSON is nested too deeply"
+    yield from _denied(look, _DOCKER)
     if isinstance(settings, dict):
         is_off = [off or settings.get(name) is False for off, name in zip(is_off, ("iptables", "ip6tables"))]
     if all(is_off):
         return
     file = _DOCKER if text is not None else look.service.enabled_by
     # Its start fails without the table nat of IPv4; what it does without that of IPv6 depends on its version.
-    yield from _both(file, "it creates NAT chains when it starts, unless iptables is false", certain=not is_off[0])
+    is_certain = not is_off[0] and _DOCKER not in look.files.unreadable
+    yield from _both(file, "it creates NAT chains when it starts, unless iptables is false", certain=is_certain)
 
 
 _NETWORKS = "/etc/libvirt/qemu/networks/autostart"
@@ -518,6 +537,34 @@ def _kubernetes(look: Look) -> Evidences:
     )
 
 
+def _containers(look: Look) -> Evidences:
+    yield from _both(look.service.enabled_by, "the networks of its containers use NAT", certain=False)
+
+
+def _firewall(look: Look) -> Evidences:
+    yield from _both(look.service.enabled_by, "it is a firewall that creates rules by connection state", certain=False)
+
+
+def _tailscaled(look: Look) -> Evidences:
+    """It makes chains of NAT unless its state, which only it can tell, has netfilter off."""
+    yield from _both(
+        look.service.enabled_by, "it creates NAT chains when it starts, unless it is told not to", certain=False
+    )
+
+
+_WAAGENT = "/etc/waagent.conf"
+
+
+def _waagent(look: Look) -> Evidences:
+    """Its rules keep others than root from the host's own Azure server, by ``-m conntrack`` in the table security."""
+    firewall = look.files.setting(_WAAGENT, "OS.EnableFirewall")
+    yield from _denied(look, _WAAGENT)
+    if firewall is None or firewall[0].lower() != "n":
+        file, line = (_WAAGENT, firewall[1]) if firewall is not None else (look.service.enabled_by, None)
+        reason = "it creates rules with -m conntrack in the table security, unless OS.EnableFirewall is n"
+        yield Evidence(CONNTRACK, file, line, reason, certain=False)
+
+
 def _lxc_net(look: Look) -> Evidences:
     bridge = look.files.setting("/etc/default/lxc-net", "USE_LXC_BRIDGE")
     if bridge is None or bridge[0] == "true":
@@ -559,14 +606,46 @@ def _network_manager(look: Look) -> Evidences:
                 break
 
 
+_INTERFACES = "/etc/network/interfaces"
+#: Names that run-parts(8) runs, and that ``source-directory`` reads (interfaces(5)).
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
+#: More files than that are not followed.
+_MOST_SOURCED = 200
+
+
 def _ifupdown(look: Look) -> Evidences:
-    paths = ["/etc/network/interfaces", *look.files.matching("/etc/network/interfaces.d/*")]
+    """Of the files of interfaces that are sourced, and the hooks that run-parts runs."""
+    paths = _sourced(look)
     for hook in ("if-pre-up.d", "if-up.d"):
-        paths += look.files.matching(f"/etc/network/{hook}/*")
+        paths += [path for path in _plain(look, f"/etc/network/{hook}") if look.files.is_executable(path)]
     for path in paths:
         yield from _script(look, path)
-        restored = _restored(look, path)
-        yield from _maybe(restored)
+        yield from _maybe(_restored(look, path))
+
+
+def _plain(look: Look, directory: str) -> list[str]:
+    return [f"{directory}/{name}" for name in look.files.names(directory) if _PLAIN_NAME.fullmatch(name)]
+
+
+def _sourced(look: Look) -> list[str]:
+    """/etc/network/interfaces, and what it and others source, each once."""
+    waiting = [_INTERFACES]
+    found: list[str] = []
+    while waiting and len(found) < _MOST_SOURCED:
+        path = waiting.pop(0)
+        if path in found:
+            continue
+        found.append(path)
+        for line in (look.files.text(path) or "").replace("\\\n", " ").split("\n"):
+            words = line.split()
+            if words[:1] not in (["source"], ["source-directory"]):
+                continue
+            for word in words[1:]:
+                # A name without a slash at its start is looked up beside the file.
+                place = posixpath.normpath(posixpath.join(posixpath.dirname(path), word.strip("\"'")))
+                for match in look.files.matching(place):
+                    waiting += [match] if words[0] == "source" else _plain(look, match)
+    return found
 
 
 _RESTORE = re.compile(r"\bip6?tables(?:-legacy|-nft)?-restore\b[^\n|&;#]*?(/\S+)")
@@ -579,13 +658,17 @@ def _restored(look: Look, path: str) -> Evidences:
             yield from _rules(look, saved_rules.strip("\"'"))
 
 
-#: What systemd runs rc.local as, and the file.
-RC_LOCAL = "rc-local.service"
-RC_LOCAL_FILE = "/etc/rc.local"
+#: Of Debian and of RHEL, where the first is a link to the second.
+_RC_LOCALS = ("/etc/rc.local", "/etc/rc.d/rc.local")
+
+
+def rc_locals(files: Files) -> list[str]:
+    """The scripts of this name that a boot runs; one that is not executable is passed over (systemd-rc-local-generator(8))."""
+    return [path for path in _RC_LOCALS if files.is_executable(path)]
 
 
 def _rc_local(look: Look) -> Evidences:
-    for path in (RC_LOCAL_FILE, "/etc/rc.d/rc.local"):
+    for path in rc_locals(look.files):
         yield from _script(look, path)
         yield from _maybe(_restored(look, path))
 
@@ -598,11 +681,16 @@ KEPT = frozenset(["NetworkManager", "networking", "rc-local", "rc.local", "syste
 
 READERS: dict[str, t.Callable[[Look], Evidences]] = {
     "NetworkManager": _network_manager,
+    "apf": _firewall,
+    "apf-firewall": _firewall,
     "conntrackd": _conntrackd,
+    "csf": _firewall,
     "docker": _docker,
     "fail2ban": _fail2ban,
     "ferm": _ferm,
+    "firehol": _firewall,
     "firewalld": _firewalld,
+    "incus": _containers,
     "ip6tables": _iptables,
     "iptables": _iptables,
     "iptables-persistent": _netfilter_persistent,
@@ -610,21 +698,29 @@ READERS: dict[str, t.Callable[[Look], Evidences]] = {
     "keepalived": _keepalived,
     "kubernetes": _kubernetes,
     "ldirectord": _ldirectord,
+    "lfd": _firewall,
     "libvirtd": _libvirt,
     "lxc-net": _lxc_net,
+    "lxd": _containers,
     "netfilter-persistent": _netfilter_persistent,
     "networking": _ifupdown,
     "nftables": _nftables,
     "openvswitch": _openvswitch,
     "openvswitch-switch": _openvswitch,
     "ovs-vswitchd": _openvswitch,
+    "podman-restart": _containers,
     "pve-firewall": _pve_firewall,
     "rc-local": _rc_local,
     "rc.local": _rc_local,
     "shorewall": _shorewall,
+    "snap.docker.dockerd": _containers,
+    "snap.lxd.daemon": _containers,
     "systemd-networkd": _networkd,
+    "tailscaled": _tailscaled,
     "ufw": _ufw,
     "virtnetworkd": _libvirt,
+    "waagent": _waagent,
+    "walinuxagent": _waagent,
     "wg-quick": _wg_quick,
 }
 

@@ -44,6 +44,13 @@ _FALLBACK_TARGET = "multi-user.target"
 
 #: Lines by which a unit has others started (systemd.unit(5)).
 _STARTS = frozenset(["Wants", "Requires", "BindsTo", "Upholds"])
+
+#: What the names of lines begin with that keep a unit from being started, not what it wants (systemd.unit(5)).
+_CHECKS = ("Condition", "Assert")
+
+#: What is there may differ at the next boot.
+_PASSING = ("/dev", "/proc", "/run", "/sys", "/tmp", "/var/lock", "/var/run", "/var/tmp")  # noqa: S108  # not written to
+
 _LINKS = (".wants", ".requires", ".upholds")
 
 #: Units that start a service once something happens, and the line that names it where it has another name.
@@ -118,7 +125,7 @@ def find(host: Host, attempt: Attempt) -> list[Service]:
 
     :param attempt: calls a reader with what follows; None where that raises HostError, which it keeps.
     """
-    manager = _manager(host)
+    manager = manager_of(host)
     if manager == SYSTEMD:
         units = _Units(host, attempt)
         return [*units.services(), *_scripts(host, attempt, units)]
@@ -126,7 +133,8 @@ def find(host: Host, attempt: Attempt) -> list[Service]:
     return found + _runlevels(host, attempt) if manager == OPENRC else found
 
 
-def _manager(host: Host) -> str:
+def manager_of(host: Host) -> str:
+    """What boots a host: SYSTEMD, SYSV or OPENRC."""
     if host.is_directory("/run/openrc") or (
         host.is_directory("/etc/runlevels") and not host.exists("/run/systemd/system")
     ):
@@ -144,6 +152,7 @@ def _has_systemd(host: Host) -> bool:
 def parse(text: str) -> dict[str, list[str]]:
     """The lines of a unit's file, by name, whatever their section. An empty one takes those before away.
 
+    An empty condition takes all conditions before away, of any kind, and an empty assertion all assertions.
     A backslash at its end continues a line, past comments (systemd.syntax(7)).
     """
     found: dict[str, list[str]] = {}
@@ -162,9 +171,33 @@ def parse(text: str) -> dict[str, list[str]]:
         name, value = name.strip(), value.strip()
         if value:
             found.setdefault(name, []).append(value)
+        elif name.startswith(_CHECKS):
+            kind = next(check for check in _CHECKS if name.startswith(check))
+            found = {other: values for other, values in found.items() if not other.startswith(kind)}
         elif name not in _STARTS:
             found.pop(name, None)
     return found
+
+
+def _is_executable(host: Host, path: str) -> bool:
+    look = host.look(path, 0)
+    return look is not None and look.is_executable
+
+
+def _has_content(host: Host, path: str) -> bool:
+    look = host.look(path, 0)
+    return look is not None and look.size > 0
+
+
+#: Conditions about paths, by what follows ``Condition`` or ``Assert`` in their names. Those about other things are not
+#: known here.
+_PATH_CHECKS: dict[str, t.Callable[[Host, str], bool]] = {
+    "PathExists": lambda host, path: host.exists(path),
+    "PathIsDirectory": lambda host, path: host.is_directory(path),
+    "DirectoryNotEmpty": lambda host, path: host.is_directory(path) and bool(host.names(path)),
+    "FileNotEmpty": _has_content,
+    "FileIsExecutable": _is_executable,
+}
 
 
 class _Units:
@@ -223,15 +256,51 @@ class _Units:
             lines = self._lines(name, path)
             if lines is None:
                 continue
-            if name.endswith(".service"):
+            is_kept_out = self._is_kept_out(lines)
+            if name.endswith(".service") and not is_kept_out:
                 found.append(_service(name, path, why or path, starter or name, lines))
-            for other, link, is_link in self._started(name, path, lines):
+            for other, link, is_link in self._started(name, path, lines, is_kept_out):
                 is_trigger = posixpath.splitext(name)[1] in _TRIGGERS and not is_link
                 if is_trigger:
                     triggers.setdefault(other, []).append(name)
                 by_line = not is_link and not name.endswith(".target")
                 waiting.append((other, link, (starter or name) if by_line else ""))
         return [_with_triggers(service, triggers.get(service.name, [])) for service in found]
+
+    def _is_kept_out(self, lines: t.Mapping[str, t.Sequence[str]]) -> bool:
+        """Whether conditions or assertions of a unit fail at the next boot; not where that is not known.
+
+        Each has to hold, but of those that begin with ``|`` one is enough.
+        """
+        for check in _CHECKS:
+            any_of: list[bool | None] = []
+            for key, values in lines.items():
+                if not key.startswith(check):
+                    continue
+                for value in values:
+                    is_one_of_many = value.startswith("|")
+                    holds = self._holds(key[len(check) :], value.lstrip("|").strip())
+                    if is_one_of_many:
+                        any_of.append(holds)
+                    elif holds is False:
+                        return True
+            if any_of and all(holds is False for holds in any_of):
+                return True
+        return False
+
+    def _holds(self, kind: str, value: str) -> bool | None:
+        """Whether a condition holds; None where it is not known, as where it asks for what a boot makes anew."""
+        is_negated = value.startswith("!")
+        path = value.lstrip("!").strip()
+        look = _PATH_CHECKS.get(kind)
+        if look is None or not path.startswith("/") or "%" in path:
+            return None
+        real = self._attempt(self._host.resolve, path)
+        for place in (path, real or path):
+            if any(f"{posixpath.normpath(place)}/".startswith(f"{passing}/") for passing in _PASSING):
+                return None
+        holds = False if real is None else self._attempt(look, self._host, path)
+        return None if holds is None else holds != is_negated
 
     def _lines(self, name: str, path: str) -> dict[str, list[str]] | None:
         """What a unit says, with its drop-ins; None where its file is empty, which masks it, or cannot be read."""
@@ -267,15 +336,22 @@ class _Units:
         return links
 
     def _started(
-        self, name: str, path: str, lines: t.Mapping[str, t.Sequence[str]]
+        self, name: str, path: str, lines: t.Mapping[str, t.Sequence[str]], is_kept_out: bool
     ) -> t.Iterator[tuple[str, str, bool]]:
-        """The units that one has started, each with the link or the file that says so, and whether it is a link."""
+        """The units that one has started, each with the link or the file that says so, and whether it is a link.
+
+        What a unit wants is started also where its own conditions fail, since these are checked later. But then it
+        triggers nothing.
+        """
         for other, link in self._links(name).items():
             if self._attempt(self._host.resolve, link) not in (None, "/dev/null"):
                 yield other, link, True
         base, suffix = posixpath.splitext(name)
-        if suffix in _TRIGGERS:
-            yield ([*lines.get(_TRIGGERS[suffix], ()), base + ".service"][0], path, False)
+        if suffix in _TRIGGERS and not is_kept_out:
+            # A service for each connection is an instance, with a name that only the connection tells.
+            is_for_each = suffix == ".socket" and lines.get("Accept", ["no"])[-1].lower() in _YES
+            own = base + ("@.service" if is_for_each else ".service")
+            yield ([*lines.get(_TRIGGERS[suffix], ()), own][0], path, False)
         for key in sorted(_STARTS):
             for value in lines.get(key, ()):
                 for other in value.split():
@@ -284,6 +360,7 @@ class _Units:
             yield from ((other, path, True) for other in ("sysinit.target", "basic.target"))
 
 
+_YES = ("yes", "1", "true", "on", "y", "t")
 _NO = ("no", "0", "false", "off", "n", "f")
 
 

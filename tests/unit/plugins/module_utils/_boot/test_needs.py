@@ -6,7 +6,18 @@
 from __future__ import annotations
 
 import pytest
-from boot_services import ENABLED, NAT_RULES, PERSISTENT, SYSTEMD, UFW, UNITS, enabled, host_of, installed
+from boot_services import (
+    ENABLED,
+    NAT_RULES,
+    PERSISTENT,
+    SYSTEMD,
+    UFW,
+    UNITS,
+    enabled,
+    host_of,
+    host_with_modes,
+    installed,
+)
 
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import needs
 
@@ -36,11 +47,30 @@ def find(tree):
          "remove the line from /etc/systemd/network/a.network"),
         ({"/run/openrc": None, "/etc/runlevels/boot/networking": "/etc/init.d/networking", "/etc/init.d/networking": b"",
           "/etc/network/interfaces": b" up iptables -t nat -F\n"}, "remove the line from /etc/network/interfaces"),
+        (enabled("walinuxagent"), "set OS.EnableFirewall=n in /etc/waagent.conf"),
         ({**SYSTEMD, "/etc/rc.local": b"iptables -t nat -F\n"}, "remove the line from /etc/rc.local"),
     ],
 )  # fmt: skip
 def test_what_keeps_it_from_coming_back_is_said(tree, remedy):
     assert {need.remedy for need in find(tree)} == {remedy}
+
+
+RC_LOCAL = b"#!/bin/sh\niptables -t nat -A POSTROUTING -j MASQUERADE\n"
+
+
+@pytest.mark.parametrize("path", ["/etc/rc.local", "/etc/rc.d/rc.local"])
+@pytest.mark.parametrize("unit", [{}, enabled("rc-local")], ids=["by the generator", "enabled"])
+def test_an_rc_local_counts_only_while_it_is_executable(path, unit):
+    tree = {**SYSTEMD, **unit, path: RC_LOCAL}
+    assert {(need.unit, need.file) for need in find(tree)} == {("rc-local.service", path)}
+    assert needs.find(host_with_modes(tree, path), {}) == []
+
+
+def test_rc_local_has_the_name_of_what_boots_the_host():
+    host = host_of({"/run/openrc": None, "/etc/rc.local": RC_LOCAL})
+    assert {(need.unit, need.remedy) for need in needs.find(host, {})} == {
+        ("rc.local", "remove the line from /etc/rc.local")
+    }
 
 
 def test_a_service_that_two_units_are_parts_of_is_told_once():
@@ -67,3 +97,66 @@ def test_many_services_are_counted_in_words_and_listed_in_full(count):
     text = needs.describe(found)
     assert text.count("possibly (/etc/x: why)") == min(count, 12) and ("see needed_by" in text) == (count > 12)
     assert needs.describe([need]) == "x (/etc/x:3: why)" and needs.remedies(found) == "stop it"
+
+
+# --- hosts as they are installed
+
+#: What stock hosts have enabled, with the commands of their units.
+STOCK = {
+    "NetworkManager": "/usr/sbin/NetworkManager --no-daemon",
+    "apparmor": "/lib/apparmor/apparmor.systemd reload",
+    "auditd": "/usr/sbin/auditd",
+    "chrony": "/usr/sbin/chronyd -F 1 $DAEMON_OPTS",
+    "chronyd": "/usr/sbin/chronyd -F 2 $OPTIONS",
+    "cloud-config": "/usr/bin/cloud-init modules --mode=config",
+    "cloud-final": "/usr/bin/cloud-init modules --mode=final",
+    "cloud-init": "/usr/bin/cloud-init init",
+    "cloud-init-local": "/usr/bin/cloud-init init --local",
+    "cron": "/usr/sbin/cron -f $EXTRA_OPTS",
+    "crond": "/usr/sbin/crond -n $CRONDARGS",
+    "dbus": "/usr/bin/dbus-daemon --system --address=systemd: --nofork --nopidfile",
+    "getty@tty1": "-/sbin/agetty --noclear - $TERM",
+    "networking": "/sbin/ifup -a --read-environment",
+    "rsyslog": "/usr/sbin/rsyslogd -n -iNONE",
+    "snapd": "/usr/lib/snapd/snapd",
+    "ssh": "/usr/sbin/sshd -D $SSHD_OPTS",
+    "sshd": "/usr/sbin/sshd -D $OPTIONS",
+    "systemd-networkd": "!!/usr/lib/systemd/systemd-networkd",
+    "systemd-resolved": "!!/usr/lib/systemd/systemd-resolved",
+    "systemd-timesyncd": "!!/usr/lib/systemd/systemd-timesyncd",
+    "tuned": "/usr/sbin/tuned -l -P",
+    "ufw": "/usr/lib/ufw/ufw-init start quiet",
+    "unattended-upgrades": "/usr/share/unattended-upgrades/unattended-upgrade-shutdown --wait-for-signal",
+}
+
+#: And what they have besides, none of which is used.
+_STOCK_FILES = {
+    "/etc/ufw/ufw.conf": b"ENABLED=no\nLOGLEVEL=low\n",
+    "/etc/ufw/before.rules": UFW["/etc/ufw/before.rules"],
+    "/etc/firewalld/firewalld.conf": b"FirewallBackend=nftables\n",
+    "/etc/nftables.conf": b"flush ruleset\ntable inet f {\n chain i {\n  ct state new drop\n }\n}\n",
+    "/etc/network/interfaces": b"source /etc/network/interfaces.d/*\n\nauto lo\niface lo inet loopback\n",
+    "/etc/network/if-up.d/ethtool": b"#!/bin/sh\nethtool -G eth0\n",
+    "/etc/NetworkManager/system-connections/eth0.nmconnection": b"[ipv4]\nmethod=auto\n",
+    "/etc/systemd/network/10-eth0.network": b"[Network]\nDHCP=yes\n",
+    "/usr/sbin/tuned": b"#!/usr/bin/python3 -Es\nimport tuned\n",
+    f"{UNITS}/ssh.socket": b"[Socket]\nListenStream=22\nAccept=no\n",
+    f"{ENABLED}/sockets.target.wants/ssh.socket": f"{UNITS}/ssh.socket",
+}
+
+
+def stock_host():
+    tree = {**installed("firewalld"), **installed("nftables"), **_STOCK_FILES}
+    for name, command in STOCK.items():
+        tree.update(enabled(name, command=command))
+    return tree
+
+
+def test_stock_hosts_need_nothing_and_so_are_not_refused():
+    unreadable = {}
+    assert needs.find(host_of(stock_host()), unreadable) == [] and unreadable == {}
+
+
+@pytest.mark.parametrize("name", ["firewalld", "nftables"])
+def test_a_stock_host_with_a_firewall_that_is_enabled_needs_it(name):
+    assert {need.unit for need in find({**stock_host(), **enabled(name)})} == {f"{name}.service"}

@@ -19,6 +19,7 @@ from boot_services import (
     UNITS,
     enabled,
     host_of,
+    host_with_modes,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,6 +130,22 @@ def test_what_a_service_certainly_needs(tree, expected):
     assert stacks(tree, certain=True) == expected
 
 
+#: What is told by no more than its name.
+BY_NAME = (
+    "snap.docker.dockerd", "snap.lxd.daemon", "incus", "lxd", "tailscaled", "csf", "lfd", "firehol", "apf", "apf-firewall",
+    "podman-restart",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*BY_NAME, "walinuxagent"])
+def test_what_only_its_name_tells_is_no_more_than_possible(name):
+    found = find(enabled(name))
+    assert found and not any(need.certain for need in found)
+    assert all(f"{name}.service possibly needs" in need.message for need in found)
+    assert f"{name}.service, possibly (" in needs.describe(found)
+    assert find({**enabled(name), f"{ENABLED}/{name}.service": "/dev/null"}) == []
+
+
 @pytest.mark.parametrize(
     ("tree", "expected"),
     [
@@ -156,7 +173,14 @@ def test_what_a_service_certainly_needs(tree, expected):
         ({**enabled("networking"), "/etc/network/if-pre-up.d/fw": b"#!/bin/sh\niptables-restore < /etc/fw.rules\n", "/etc/fw.rules": NAT_RULES}, BOTH),
         ({**SYSTEMD, "/etc/rc.local": b"#!/bin/sh\niptables -t nat -A POSTROUTING -j MASQUERADE\n"}, BOTH),
         ({**enabled("fw", command="/usr/local/sbin/fw start"), "/usr/local/sbin/fw": b"#!/bin/sh\niptables -t nat -F\n"}, BOTH),
+        ({**enabled("fw", command="/usr/sbin/fw start"), "/usr/sbin/fw": b"#!/bin/sh\niptables -t nat -F\n"}, BOTH),
+        ({**enabled("fw", command="-/bin/bash /sbin/fw"), "/sbin": "/usr/sbin", "/usr/sbin/fw": b"#!/bin/sh\niptables -t nat -F\n"}, BOTH),
+        ({**enabled("fw", command="/usr/sbin/fw start"), "/usr/sbin/fw": b"\x7fELF iptables -t nat -F\n"}, NONE),
         ({**enabled("fw", command="/usr/local/sbin/fw start"), "/usr/local/sbin/fw": b"\x7fELF iptables -t nat -F\n"}, NONE),
+        *[(enabled(name), BOTH) for name in BY_NAME],
+        (enabled("walinuxagent"), TRACKING),
+        ({**enabled("waagent"), "/etc/waagent.conf": b"OS.EnableFirewall=y\n"}, TRACKING),
+        ({**enabled("waagent"), "/etc/waagent.conf": b"OS.EnableFirewall=n\n"}, NONE),
         (enabled("fw", command="/bin/sh -c 'iptables -t nat -A POSTROUTING -j MASQUERADE'"), BOTH),
     ],
 )  # fmt: skip
@@ -179,6 +203,41 @@ def test_what_it_possibly_needs_is_told_as_such(tree, expected):
 )  # fmt: skip
 def test_it_is_told_where_that_stands(tree, stack, expected):
     assert place(tree, stack) == [expected]
+
+
+HOOK = b"#!/bin/sh\niptables -t nat -F\n"
+UP = b"iface eth0 inet dhcp\n up iptables -t nat -F\n"
+INTERFACES = "/etc/network/interfaces"
+
+
+@pytest.mark.parametrize("path", ["if-pre-up.d/iptables.bak", "if-up.d/fw~", "if-up.d/.fw", "interfaces.d/old"])
+def test_ifupdown_neither_runs_nor_sources_it(path):
+    assert find({**enabled("networking"), INTERFACES: b"auto lo\n", f"/etc/network/{path}": HOOK}) == []
+
+
+def test_a_hook_of_ifupdown_counts_only_while_it_is_executable():
+    path = "/etc/network/if-up.d/fw"
+    tree = {**enabled("networking"), path: HOOK}
+    assert stacks(tree) == BOTH and needs.find(host_with_modes(tree, path), {}) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "expected"),
+    [
+        (b"source /etc/network/interfaces.d/*\n", "interfaces.d/a.cfg", BOTH),
+        (b"source interfaces.d/*\n", "interfaces.d/a.cfg", BOTH),
+        (b"  source \\\n /etc/network/interfaces.d/*.cfg\n", "interfaces.d/a.cfg", BOTH),
+        (b"source /etc/network/interfaces.d/*.cfg\n", "interfaces.d/a.old", NONE),
+        (b"source /etc/network/interfaces.d/*\n", "interfaces.d/.a", NONE),
+        (b"source-directory /etc/network/interfaces.d\n", "interfaces.d/a", BOTH),
+        (b"source-directory interfaces.d/\n", "interfaces.d/a", BOTH),
+        (b"source-directory /etc/network/interfaces.d\n", "interfaces.d/a.bak", NONE),
+        (b"#source /etc/network/interfaces.d/*\n", "interfaces.d/a", NONE),
+        (b"source /etc/network/interfaces\nsource b\nsource-directory c\n", "c/a", BOTH),
+    ],
+)
+def test_what_interfaces_sources_is_read_and_nothing_else(line, path, expected):
+    assert stacks({**enabled("networking"), INTERFACES: line, f"/etc/network/{path}": UP}) == expected
 
 
 def test_a_kernel_module_is_told_by_modules_dep_and_its_line():
@@ -213,6 +272,16 @@ def test_a_file_that_cannot_be_read_is_told_and_possibly_needs_both(recorded_hos
     assert "Permission denied" in found[0].reason
 
 
+def test_settings_of_docker_that_are_nested_too_deeply_count_as_unreadable():
+    unreadable = {}
+    host = host_of({**DOCKER, "/etc/docker/daemon.json": b'{"a": ' + b"[" * 200_000})
+    found = needs.find(host, unreadable)
+    assert unreadable == {"/etc/docker/daemon.json": "its JSON is nested too deeply"}
+    assert {(need.stack, need.file, need.certain) for need in found} == {
+        (stack, "/etc/docker/daemon.json", False) for stack in BOTH
+    }
+
+
 @pytest.mark.parametrize(
     "included",
     [b'include "/etc/nftables.conf"\n', b'include "/etc/*.conf"\n', b'include "/etc/nftables.d/b.nft"\n'],
@@ -234,6 +303,13 @@ def test_includes_that_lead_round_in_a_ring_end(included):
 def test_a_rules_file_that_is_none_needs_nothing(entry):
     unreadable = {}
     assert needs.find(host_of({**NFT, "/etc/nftables.conf": entry}), unreadable) == [] and unreadable == {}
+
+
+@pytest.mark.parametrize("path", ["/usr/sbin/fw", "/opt/fw"])
+def test_no_more_of_a_program_is_read_than_tells_that_it_is_no_script(path):
+    host = host_of({**enabled("fw", command=path), path: b"\x7fELF"})
+    needs.find(host, {})
+    assert path not in host.read_unlocked
 
 
 def test_a_huge_file_of_rules_is_read_in_bounded_time():

@@ -21,8 +21,10 @@ SERVICE = b"[Service]\nExecStart=/bin/it\n"
 
 
 def find(tree, name="trixie-6.12-absent"):
-    host = tree if isinstance(tree, FakeKernel) else FakeKernel(name, tree)
+    return find_on(tree if isinstance(tree, FakeKernel) else FakeKernel(name, tree))
 
+
+def find_on(host):
     def attempt(read, *arguments):
         try:
             return read(*arguments)
@@ -143,6 +145,107 @@ def test_a_drop_in_changes_what_a_service_runs():
     assert service.commands == ("/bin/new",)
 
 
+def with_lines(*lines):
+    """The service with lines about when it is started, on a host with some files."""
+    text = "[Unit]\n" + "".join(f"{line}\n" for line in lines) + "[Service]\nExecStart=/bin/it\n"
+    return {
+        **enabled("it"),
+        f"{UNITS}/it.service": text.encode(),
+        "/etc/there": b"x",
+        "/etc/empty": b"",
+        "/etc/d/f": b"",
+        "/etc/bare": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["ConditionPathExists=/etc/gone"],
+        ["ConditionPathExists=!/etc/there"],
+        ["ConditionPathExists=! /etc/there"],
+        ["AssertPathExists=/etc/gone"],
+        ["ConditionPathExists=/etc/there", "ConditionPathExists=/etc/gone"],
+        ["ConditionPathExists=|/etc/gone", "ConditionPathExists=|!/etc/there"],
+        ["ConditionPathExists=|/etc/there", "ConditionPathExists=/etc/gone"],
+        ["ConditionPathExists=|/etc/gone", "ConditionFileNotEmpty=|/etc/empty"],
+        ["ConditionPathExists=|/etc/there", "AssertPathExists=|/etc/gone"],
+        ["ConditionPathExists=", "ConditionPathExists=/etc/gone"],
+        ["ConditionFileNotEmpty=/etc/empty"],
+        ["ConditionDirectoryNotEmpty=/etc/bare"],
+        ["ConditionDirectoryNotEmpty=/etc/there"],
+        ["ConditionPathIsDirectory=/etc/there"],
+        ["ConditionFileIsExecutable=/etc/gone"],
+    ],
+)
+def test_a_service_whose_conditions_fail_is_not_started(lines):
+    assert "it.service" not in names(with_lines(*lines))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["ConditionPathExists=/etc/there"],
+        ["ConditionPathExists=!/etc/gone"],
+        ["ConditionPathExists=|/etc/gone", "ConditionPathExists=|/etc/there"],
+        ["ConditionPathExists=|!/etc/there", "ConditionPathExists=|!/etc/gone"],
+        ["ConditionPathExists=|/etc/gone", "ConditionVirtualization=|container"],
+        ["ConditionPathExists=/etc/gone", "ConditionPathExists="],
+        ["ConditionPathExists=/etc/gone", "ConditionVirtualization="],
+        ["AssertPathExists=/etc/gone", "AssertPathExists="],
+        ["ConditionFileNotEmpty=/etc/there", "ConditionDirectoryNotEmpty=/etc/d", "ConditionPathIsDirectory=/etc/d"],
+        ["ConditionFileIsExecutable=/etc/there"],
+        ["ConditionVirtualization=!container", "ConditionKernelCommandLine=quiet"],
+        ["ConditionPathExists=/run/made-by-the-boot"],
+        ["ConditionPathExists=!/var/run"],
+        ["ConditionPathExists=/proc/net/what"],
+        ["ConditionPathExists=/etc/%p"],
+        ["ConditionPathExists=relative"],
+    ],
+)
+def test_one_whose_conditions_hold_or_are_not_known_is(lines):
+    assert "it.service" in names(with_lines(*lines))
+
+
+def test_a_drop_in_has_a_service_left_out():
+    drop_in = b"[Unit]\nConditionPathExists=!/etc/there\n"
+    assert names({**with_lines(), f"{ENABLED}/it.service.d/x.conf": drop_in}) == []
+
+
+def test_what_a_left_out_service_wants_is_started_all_the_same():
+    tree = with_lines("ConditionPathExists=/etc/gone", "Wants=other.service")
+    assert names({**tree, f"{UNITS}/other.service": SERVICE}) == ["other.service"]
+
+
+@pytest.mark.parametrize(("path", "expected"), [("/etc/gone", []), ("/etc", ["it.service"])])
+def test_a_socket_whose_conditions_fail_starts_no_service(path, expected):
+    tree = {**installed("it"),
+            f"{UNITS}/it.socket": f"[Unit]\nConditionPathExists={path}\n[Socket]\nListenStream=/x\n".encode(),
+            f"{ENABLED}/sockets.target.wants/it.socket": f"{UNITS}/it.socket"}  # fmt: skip
+    assert names(tree) == expected
+
+
+def test_whoever_may_not_read_what_a_condition_asks_for_is_told_of_the_service(recorded_host):
+    tree = with_lines("ConditionFileNotEmpty=/etc/there")
+    changes = {path: {"link": entry} if isinstance(entry, str) else {"directory": True} if entry is None else entry.decode()
+               for path, entry in tree.items()}  # fmt: skip
+    host = recorded_host("trixie-6.12-absent", changes)
+    host.denied.add("/etc/there")
+    assert "it.service" in [service.name for service in find_on(host)]
+
+
+@pytest.mark.parametrize(
+    ("accept", "name"),
+    [("yes", "it@.service"), ("true", "it@.service"), ("no", "it.service"), ("", "it.service")],
+)
+def test_a_socket_that_accepts_starts_an_instance_for_each_connection(accept, name):
+    tree = {**installed("it"), f"{UNITS}/it@.service": SERVICE,
+            f"{UNITS}/it.socket": f"[Socket]\nListenStream=1\nAccept={accept}\n".encode(),
+            f"{ENABLED}/sockets.target.wants/it.socket": f"{UNITS}/it.socket"}  # fmt: skip
+    (service,) = find(tree)
+    assert (service.name, service.base, service.enabled) == (name, "it", ("it.socket",))
+
+
 RC = {"/etc/rc2.d/S01it": "../init.d/it", "/etc/init.d/it": b"#!/bin/sh\n"}
 
 
@@ -206,6 +309,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_found(recorded_host):
         ("[Unit]\nWants=a b\n", {"Wants": ["a b"]}),
         ("Wants=a\nWants=\nWants=b\n", {"Wants": ["a", "b"]}),
         ("ExecStart=a\nExecStart=\nExecStart=b\n", {"ExecStart": ["b"]}),
+        ("ConditionA=x\nAssertA=y\nConditionB=\n", {"AssertA": ["y"]}),
         ("ExecStart=a \\\n# why\n; not\n  b\n", {"ExecStart": ["a  b"]}),
         ("# Wants=a\n;Wants=b\nnothing\n=x\n", {"": ["x"]}),
     ],
