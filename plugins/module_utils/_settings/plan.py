@@ -22,6 +22,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._change import (
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, MAX
+from ansible_collections.netops.conntrack.plugins.module_utils._own_files import SYSCTL_FILE
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.desired import (
     Desired,
     after_boot,
@@ -44,7 +45,12 @@ def run(host: Host, request: Request, check_mode: bool, diff: bool = False) -> d
     :raises ConntrackError: refused, or failed and reverted.
     """
     result = carry_out(host, lambda: plan(observe(host, request), request, check_mode), check_mode, diff)
-    return {**result, **boot_writers.against(host, _wanted(request, result["settings"]))}
+    return {**result, **boot_writers.against(host, _wanted(request, result["settings"]), _sysctl_file(request))}
+
+
+def _sysctl_file(request: Request) -> str | None:
+    """Where the sysctl lines are; None where none are written."""
+    return (request.sysctl_file or SYSCTL_FILE) if request.boot else None
 
 
 def _wanted(request: Request, settings: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, int]:
