@@ -168,7 +168,7 @@ def test_a_namespace_that_is_gone_is_told():
         told(name)
     Path(f"/run/netns/{name}").touch()
     try:
-        with pytest.raises(InvalidInput, match="is no network namespace, or is one no more"):
+        with pytest.raises(InvalidInput, match="is not a network namespace, or no longer exists"):
             told(name)
     finally:
         Path(f"/run/netns/{name}").unlink()

@@ -8,11 +8,13 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Interrupted
 from ansible_collections.netops.conntrack.plugins.module_utils._host import decode
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
+
+_T = t.TypeVar("_T")
 
 #: What is looked at for a byte that no text has.
 _START = 1 << 12
@@ -64,6 +66,7 @@ class Files:
         self._seen: dict[str, Text | None] = {}
         self._left: dict[str, int] = {}
         self._cut: list[str] = []
+        self._noted: dict[str, str] = {}
 
     def text(self, path: str) -> Text | None:
         """A regular file that is text, from its beginning; None where there is none, and past the limits.
@@ -98,6 +101,37 @@ class Files:
         if look.size > most:
             self._cut.append(path)
         return Text(path, decode(look.content), look.is_executable)
+
+    def in_time(self, path: str, lines: t.Iterable[_T]) -> t.Iterator[_T]:
+        """Lines of a file, as long as there is time."""
+        for line in lines:
+            if self._clock() > self._end:
+                self.note(path, f"searched only in part, past the limit of {self._limits.seconds:g} s")
+                return
+            yield line
+
+    def note(self, path: str, what: str) -> None:
+        """Say of a file what was not searched of it."""
+        self._noted[path] = what
+
+    def attempt(self, path: str, find: t.Callable[..., t.Iterable[_T]], *arguments: t.Any) -> list[_T]:
+        """All that a reader finds, or what it found until something ended it, of which the reason is kept.
+
+        :param path: what the reader reads, for the reason.
+        """
+        found: list[_T] = []
+        try:
+            # One by one, to keep those before an error.
+            for one in find(*arguments):
+                found.append(one)  # noqa: PERF402
+        except Interrupted:
+            raise
+        except HostError as error:
+            self.unreadable[error.path] = error.reason
+        except Exception as error:  # noqa: BLE001 - a run must not fail because of a file that it does not need
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            self.note(path, f"not searched for lines that set connection tracking: {reason}")
+        return found
 
     def command_line(self, process: str) -> str:
         """The words of a process's command line, each with a zero byte behind it; empty where it has gone.
@@ -135,10 +169,13 @@ class Files:
             f"not searched for lines that set connection tracking: {{0}}, past the limit of {limits.files} files,"
             f" {limits.bytes >> 20} MiB and {limits.seconds:g} s"
         )
-        found = {
-            directory: reason.format("1 file" if number == 1 else f"{number} files")
-            for directory, number in self._left.items()
-        }
+        found = dict(self._noted)
+        found.update(
+            {
+                directory: reason.format("1 file" if number == 1 else f"{number} files")
+                for directory, number in self._left.items()
+            }
+        )
         for path in self._cut:
             found[path] = (
                 f"only its first {limits.file_bytes >> 10} KiB were searched for lines that set connection tracking"

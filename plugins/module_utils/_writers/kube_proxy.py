@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
 
 _NAME = "kube-proxy"
 _WHEN = "when kube-proxy starts"
+_MOST_SHOWN = 100
 _THEN = "; some of its versions lower a larger value too"
 
 _MANIFESTS = "/etc/kubernetes/manifests"
@@ -31,9 +32,19 @@ _PROCESSORS = "/sys/devices/system/cpu/online"
 #: From 1.36 on what is computed from the processors is at most this.
 _LARGEST_SCALED = 1048576
 
+#: What has kube-proxy in its own process: the name, files, and directories of files, that end in a slash.
+_EMBEDDING = (
+    ("k3s", ("/etc/rancher/k3s/config.yaml", "/etc/rancher/k3s/config.yaml.d/")),
+    ("k3s", ("/etc/systemd/system/k3s.service", "/etc/systemd/system/k3s-agent.service")),
+    ("rke2", ("/etc/rancher/rke2/config.yaml", "/etc/rancher/rke2/config.yaml.d/")),
+    ("kubelite", ("/var/snap/microk8s/current/args/kube-proxy",)),
+)
+
 _FLAG = re.compile(r"--(?P<name>conntrack-[a-z-]+|config)(?:[=\0 \t]+|[\"'], *[\"'])(?P<value>[^\s\0\"',\]]+)")
+_EMBEDDED = re.compile(r"(?<![\w-])(?:--)?(?P<name>conntrack-[a-z-]+)[= ]")
 _CONFIG = re.compile(r"(?P<indent> *)(?P<name>\w+):(?: +(?P<value>[^#]*?))? *(?: #.*)?\r?")
-_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|h|m|s)")
+_DURATION = re.compile(r"(?P<number>[0-9]{1,19}(?:\.[0-9]{1,19})?)(?P<unit>ms|h|m|s)")
+_NUMBER = re.compile(r"[0-9]{1,19}")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 #: Options of the configuration file by those of the command line.
@@ -84,12 +95,29 @@ def find(files: Files) -> t.Iterator[Writer]:
             given = parse_config(found.path, found.text)
         yield from _writers(path if config is None else config.value, given, _processors(files))
         return
+    yield from _embedded(files)
+
+
+def _embedded(files: Files) -> t.Iterator[Writer]:
+    """Options for a kube-proxy in another program, which may have defaults of its own: they are named, and no more."""
+    for program, places in _EMBEDDING:
+        for place in places:
+            names = files.names(place[:-1]) if place.endswith("/") else [""]
+            for path in [place + name for name in names if not name or name.endswith((".yaml", ".yml"))]:
+                file = files.text(path)
+                for number, raw in enumerate(file.text.split("\n") if file is not None else (), 1):
+                    line = raw.strip()
+                    matches = [] if line[:1] == "#" else list(_EMBEDDED.finditer(line))
+                    options = [_OPTIONS[match.group("name")] for match in matches if match.group("name") in _OPTIONS]
+                    for key in dict.fromkeys(_TIMEOUTS.get(option, MAX) for option in options):
+                        when = f"when {program} starts kube-proxy"
+                        yield Writer(program, path, number, key, None, when, text=line[:_MOST_SHOWN])
 
 
 def _commands(files: Files) -> t.Iterator[tuple[str, str, str]]:
     """Command lines of kube-proxy: the file, its text, and the directory that is its root."""
     for name in files.names(_PROCESSES):
-        if name.isdigit():
+        if _NUMBER.fullmatch(name):
             process = files.command_line(name)
             program = process.partition("\0")[0].rpartition("/")[2]
             if program == _NAME:
@@ -139,7 +167,7 @@ def _processors(files: Files) -> int | None:
     total = 0
     for part in online.text.strip().split(","):
         first, _dash, last = part.partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
+        if not _NUMBER.fullmatch(first) or (last and not _NUMBER.fullmatch(last)):
             return None
         total += int(last or first) - int(first) + 1
     return total
@@ -167,7 +195,7 @@ def _writers(path: str, given: t.Mapping[str, Given], processors: int | None) ->
 
 def _sizes(options: t.Mapping[str, Given], processors: int | None) -> t.Iterator[Writer]:
     per_core, floor = options["maxPerCore"], options["min"]
-    if not per_core.value.isdigit() or not floor.value.isdigit():
+    if not _NUMBER.fullmatch(per_core.value) or not _NUMBER.fullmatch(floor.value):
         return
     if int(per_core.value) == 0:
         return  # it leaves max as it is, whatever min says

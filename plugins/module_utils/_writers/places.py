@@ -35,11 +35,13 @@ class Place(t.NamedTuple):
 
     :ivar writer: who runs it; empty for units, which are named by their own name.
     :ivar paths: files, and directories whose files are meant, where they end in a slash.
-    :ivar when: when it does; empty for units.
+    :ivar when: when it does; empty for units and init scripts, which a boot may start or not.
     :ivar executables: whether it runs nothing that is not executable.
     :ivar lines: how a line begins that counts, as a regular expression; empty where all do.
     :ivar suffixes: how the names of files in the directories end; empty for any.
     :ivar calls: whether the scripts that are called there are searched too.
+    :ivar first_wins: whether a file hides those of its name in later directories.
+    :ivar may_be_resolved: whether what is said there about nf_conntrack may be among what a boot is known to set.
     """
 
     writer: str
@@ -49,6 +51,8 @@ class Place(t.NamedTuple):
     lines: str = ""
     suffixes: tuple[str, ...] = ()
     calls: bool = False
+    first_wins: bool = False
+    may_be_resolved: bool = False
 
 
 class Candidate(t.NamedTuple):
@@ -70,6 +74,8 @@ def _below(bases: t.Sequence[str], names: t.Sequence[str]) -> tuple[str, ...]:
 
 _ALL = ("/etc", "/run", "/usr/local/lib", "/usr/lib")
 _LINKS = ("routable", "configured", "configuring", "degraded", "carrier", "dormant", "no-carrier", "off")
+
+INIT_SCRIPTS = Place("init script", ("/etc/init.d/",), "", executables=True)
 
 #: Sources: systemd-rc-local-generator(8), crontab(5), run-parts(8), NetworkManager-dispatcher(8), interfaces(5),
 #: networkd-dispatcher(8), modprobe.d(5), udev(7).
@@ -110,21 +116,24 @@ PLACES = (
         "when a link changes its state",
         executables=True,
     ),
-    Place("init script", ("/etc/init.d/",), "when it is started", executables=True),
-    # What comes with the load of nf_conntrack itself is among what a boot sets.
+    INIT_SCRIPTS,
     Place(
         "modprobe.d",
         _below(_ALL, ("modprobe.d/",)),
-        "at the load of another module",
-        lines=r"\s*install\s+(?!nf[-_]conntrack\s)",
+        "at the load of a module",
+        lines=r"\s*install\s",
         suffixes=(".conf",),
+        first_wins=True,
+        may_be_resolved=True,
     ),
     Place(
         "udev",
         _below(_ALL, ("udev/rules.d/",)),
         "by its rule",
-        lines=r'(?!.*KERNEL=="(?:[^"]*\|)?nf_(?:conntrack|\*)[|"]).*\bRUN\b',
+        lines=r".*\bRUN\b",
         suffixes=(".rules",),
+        first_wins=True,
+        may_be_resolved=True,
     ),
 )
 
@@ -186,6 +195,7 @@ def _calls(line: str, place: Place, words: t.Sequence[str]) -> bool:
 
 def _paths(files: Files, place: Place, seen: set[str]) -> t.Iterator[str]:
     """The files of a place, no place twice, and none of the collection's own."""
+    hidden: set[str] = set()
     for path in place.paths:
         real = files.real(path)
         if real in seen:
@@ -194,7 +204,10 @@ def _paths(files: Files, place: Place, seen: set[str]) -> t.Iterator[str]:
         names = [path]
         if path.endswith("/"):
             listed = files.names(path[:-1])
-            names = [path + name for name in listed if name.endswith(place.suffixes or "") and name[0] != "."]
+            fitting = [name for name in listed if name.endswith(place.suffixes or "") and name[0] != "."]
+            names = [path + name for name in fitting if name not in hidden]
+            if place.first_wins:
+                hidden.update(fitting)
         for name in names:
             if name not in _OWN and name not in _OF_THE_BOOT:
                 yield name
@@ -203,6 +216,7 @@ def _paths(files: Files, place: Place, seen: set[str]) -> t.Iterator[str]:
 def _units(files: Files) -> t.Iterator[tuple[str, str]]:
     """Units and their drop-ins, as (name of the unit, file), the administrator's first."""
     seen: set[str] = set()
+    drop_ins: set[tuple[str, str]] = set()
     directories: set[str] = set()
     for directory in UNITS.paths:
         real = files.real(directory)
@@ -216,5 +230,7 @@ def _units(files: Files) -> t.Iterator[tuple[str, str]]:
                     yield entry, directory + entry
             elif entry.endswith(".d") and entry[:-2].endswith(UNITS.suffixes):
                 for name in files.names(directory + entry):
-                    if name.endswith(".conf"):
+                    # systemd.unit(5): the first directory wins here as well.
+                    if name.endswith(".conf") and (entry, name) not in drop_ins:
+                        drop_ins.add((entry, name))
                         yield entry[:-2], f"{directory}{entry}/{name}"

@@ -31,7 +31,7 @@ ESTABLISHED = "nf_conntrack_tcp_timeout_established"
 SYN_RECV = "nf_conntrack_tcp_timeout_syn_recv"
 _DEFAULTS = {ESTABLISHED: 432000, SYN_RECV: 60}
 
-_OPTION = re.compile(r"[ \t]*(?P<name>\w+):\s*(?P<value>\d+)\s*")
+_OPTION = re.compile(r"[ \t]*(?P<name>\w+):\s*(?P<value>[0-9]{1,19})\s*")
 
 
 class Option(t.NamedTuple):

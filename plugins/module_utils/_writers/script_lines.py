@@ -24,11 +24,24 @@ _WRITTEN = re.compile(rf"(?:>[>|]?|\btee(?:[ \t]+-\w+)*)[ \t]*[\"']?{_FILE}")
 _OPENED = re.compile(rf"\([ \t]*[\"']{_FILE}[\"'][ \t]*(?:,[ \t]*(?:mode=)?[\"'][wa+]|\)\.write)")
 #: ``F=/proc/sys/...``, which counts where something is written to $F.
 _VARIABLE = re.compile(rf"\b(?P<variable>[A-Za-z_]\w*)=[\"']?{_FILE}")
-_LOADED = re.compile(r"\b(?:modprobe|insmod)\b[^;&|]*\bnf_conntrack(?:\.ko\S*)?\b[^;&|]*\bhashsize=(?P<value>\w*)")
-_PRINTED = re.compile(r"\b(?:echo|printf)(?:[ \t]+-\w+)*[ \t]+[\"']?(?P<value>\w+)[^;&|]*\|?[^;&|]*\Z")
+#: ``modprobe nf_conntrack hashsize=N``: these, one after the other in one command.
+_LOADS_MODULE = (
+    re.compile(r"\b(?:modprobe|insmod)\b"),
+    re.compile(r"\bnf_conntrack(?:\.ko[^\s;&|]*)?\b"),
+    re.compile(r"\bhashsize=(?P<value>\w*)"),
+)
+_COMMANDS = re.compile(r"[;&|]")
+_PRINTED = re.compile(r"\b(?:echo|printf)(?:[ \t]+-\w+)*[ \t]+[\"']?(?P<value>\w+)")
+#: Something is written to the file that a variable names.
+_USED = re.compile(r"(?:>[>|]?|\btee)[ \t]*[\"']?\$(?:(?P<bare>\w+)|\{(?P<braced>\w+)\})")
 #: ``sysctl -p FILE``, ``sysctl --load=FILE``, ``sysctl --system``.
 _APPLIED = re.compile(r"(?<![\w-])sysctl\b(?P<arguments>[^;&|\n#]*)")
 _LOADS = re.compile(r"(?:\A|\s)(?:(?:-\w*[pf]|--load)(?=[\s=/]|\Z)[\s=]*(?P<file>[^\s]*)|--system\b)")
+
+#: What is searched of a line, with those that continue it. Much longer ones are data.
+MOST = 1 << 14
+#: How far before what is written to a file the word is looked for that is printed to it.
+_MOST_BACK = 1 << 10
 
 #: What sysctl loads where no file is named, and last of all with --system.
 SYSCTL_CONF = "/etc/sysctl.conf"
@@ -63,7 +76,10 @@ class Applied(t.NamedTuple):
 
 
 def logical_lines(text: str) -> t.Iterator[tuple[int, str]]:
-    """The lines that are no comment, with their numbers; what a backslash continues is one line."""
+    """The lines that are no comment, with their numbers; what a backslash continues is one line.
+
+    Of each there are :data:`MOST` characters, and one more where there were more.
+    """
     begun, first = "", 0
     for number, raw in enumerate(text.split("\n"), 1):
         line = raw.rstrip("\r")
@@ -71,22 +87,35 @@ def logical_lines(text: str) -> t.Iterator[tuple[int, str]]:
             continue
         first = first if begun else number
         if line.endswith("\\"):
-            begun += line[:-1] + " "
+            begun = (begun + line[: MOST + 1][:-1] + " ")[: MOST + 1] if len(begun) <= MOST else begun
             continue
         if begun or line:
-            yield first, begun + line
+            yield first, (begun + line[: MOST + 1])[: MOST + 1]
         begun = ""
     if begun:
         yield first, begun
 
 
-def find_writes(text: str) -> list[Write]:
-    """The lines of a script that set a key, each key once a line."""
+def is_cut(lines: t.Iterable[tuple[int, str]]) -> bool:
+    """Whether any of these lines was longer than what is searched of it."""
+    return any(len(line) > MOST for _number, line in lines)
+
+
+def is_of_interest(text: str) -> bool:
+    """Whether a line of a script may set a key, or have sysctl apply a file."""
+    return "nf_conntrack" in text or "nf_flowtable" in text or "sysctl" in text
+
+
+def find_writes(text: str, lines: t.Iterable[tuple[int, str]] | None = None) -> list[Write]:
+    """The lines of a script that set a key, each key once a line.
+
+    :param lines: its logical lines, where not all of them count.
+    """
     if "nf_conntrack" not in text and "nf_flowtable" not in text:
         return []
     found: dict[tuple[int, str], Write] = {}
     variables: dict[str, str] = {}
-    for number, line in logical_lines(text):
+    for number, line in logical_lines(text) if lines is None else lines:
         for key, value in _writes(line, variables):
             found.setdefault((number, key), Write(number, key, value, line.strip()))
     return list(found.values())
@@ -99,15 +128,25 @@ def _writes(line: str, variables: dict[str, str]) -> t.Iterator[tuple[str, int |
         for match in _ASSIGNED.finditer(line):
             yield from _checked(_key(match), match.group("value"))
         for match in _WRITTEN.finditer(line):
-            yield from _checked(_key(match), _printed(line[: match.start()]))
+            yield from _checked(_key(match), _printed(line, match.start()))
         for match in _OPENED.finditer(line):
             yield from _checked(_key(match), "")
-        for match in _LOADED.finditer(line):
-            yield BUCKETS, _kernel.parse_parameter(match.group("value"))
-    for variable, key in variables.items():
-        used = re.search(rf"(?:>[>|]?|\btee)[ \t]*[\"']?\$(?:{variable}\b|\{{{variable}\}})", line)
-        if used is not None:
-            yield from _checked(key, _printed(line[: used.start()]))
+        if "hashsize=" in line:
+            yield from _loaded(line)
+    for match in _USED.finditer(line) if variables else ():
+        key = variables.get(match.group("bare") or match.group("braced"))
+        if key is not None:
+            yield from _checked(key, _printed(line, match.start()))
+
+
+def _loaded(line: str) -> t.Iterator[tuple[str, int | None]]:
+    """The hashsize that a command of a line loads nf_conntrack with."""
+    for command in _COMMANDS.split(line):
+        loads = _LOADS_MODULE[0].search(command)
+        module = None if loads is None else _LOADS_MODULE[1].search(command, loads.end())
+        sizes = [] if module is None else list(_LOADS_MODULE[2].finditer(command, module.end()))
+        if sizes:
+            yield BUCKETS, _kernel.parse_parameter(sizes[-1].group("value"))
 
 
 def _key(match: re.Match[str]) -> str:
@@ -120,16 +159,23 @@ def _checked(key: str, value: str) -> t.Iterator[tuple[str, int | None]]:
         yield key, _kernel.parse_number(value)
 
 
-def _printed(before: str) -> str:
-    """The word that is printed to a file, from what stands before it in the line."""
-    match = _PRINTED.search(before)
+def _printed(line: str, end: int) -> str:
+    """The word that is printed to a file, from what stands before it in its command, and in that whose output it gets."""
+    before = line[max(0, end - _MOST_BACK) : end]
+    command = before[max(before.rfind(";"), before.rfind("&")) + 1 :]
+    match = _PRINTED.search("|".join(command.split("|")[-2:]))
     return "" if match is None else match.group("value")
 
 
-def find_applied(text: str) -> list[Applied]:
-    """The files that lines of a script have sysctl apply; /etc/sysctl.conf where they name none."""
+def find_applied(text: str, lines: t.Iterable[tuple[int, str]] | None = None) -> list[Applied]:
+    """The files that lines of a script have sysctl apply; /etc/sysctl.conf where they name none.
+
+    :param lines: its logical lines, where not all of them count.
+    """
     found = []
-    for number, line in logical_lines(text) if "sysctl" in text else ():
+    if "sysctl" not in text:
+        return []
+    for number, line in logical_lines(text) if lines is None else lines:
         for match in _APPLIED.finditer(line):
             for loads in _LOADS.finditer(match.group("arguments")):
                 file = (loads.group("file") or "").strip("\"'")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS
 from ansible_collections.netops.conntrack.plugins.module_utils._writers import places, script_lines, sysctl_lines
 from ansible_collections.netops.conntrack.plugins.module_utils._writers.writer import Writer, is_taken
 
@@ -25,27 +26,45 @@ _MOST_SHOWN = 100
 
 
 def find(
-    files: Files, candidates: t.Sequence[Candidate], is_started: t.Callable[[str], bool | None]
+    files: Files,
+    candidates: t.Sequence[Candidate],
+    is_started: t.Callable[[str], bool | None],
+    is_resolved: t.Callable[[str, str], bool] = lambda _place, _key: False,
 ) -> t.Iterator[Writer]:
     """What scripts and units set.
 
     :param candidates: the files in question.
     :param is_started: whether the boot starts a unit, by itself or by a timer; None where that is not known.
+    :param is_resolved: whether it is known what a line, as ``path:line``, sets a key to at each load of nf_conntrack.
     """
     searched = {candidate.file.path for candidate in candidates}
     for candidate in candidates:
-        lines = candidate.place.lines
-        text = _kept(candidate.file.text, re.compile(lines)) if lines else candidate.file.text
-        writers = list(_named(files, candidate.writer, candidate.place.when, candidate.file.path, text))
-        if candidate.place.calls:
-            writers += _called(files, candidate.writer, candidate.place.when, text, searched)
-        if writers and candidate.place is places.UNITS:
-            # To know this, many units are read.
-            starts = is_started(candidate.writer)
-            when = "when the boot or a timer starts it" if starts else "when it is started"
-            when += ", which the boot does not do" if starts is False else ""
-            writers = [writer._replace(when=when, by_itself=starts is not False) for writer in writers]
-        yield from writers
+        yield from files.attempt(candidate.file.path, _of, files, candidate, searched, is_started, is_resolved)
+
+
+def _of(
+    files: Files,
+    candidate: Candidate,
+    searched: set[str],
+    is_started: t.Callable[[str], bool | None],
+    is_resolved: t.Callable[[str, str], bool],
+) -> t.Iterator[Writer]:
+    """What one file and all that it calls set."""
+    place, path = candidate.place, candidate.file.path
+    text = _kept(candidate.file.text, re.compile(place.lines)) if place.lines else candidate.file.text
+    named = list(_named(files, candidate.writer, place.when, path, text))
+    if place.may_be_resolved:
+        named = [found for found in named if not is_resolved(f"{path}:{found.number}", found.writer.key or "")]
+    writers = [found.writer for found in named]
+    if place.calls:
+        writers += _called(files, candidate, text, searched)
+    if writers and place in (places.UNITS, places.INIT_SCRIPTS):
+        # To know this, many units are read.
+        starts = is_started(path.rpartition("/")[2] if place is places.INIT_SCRIPTS else candidate.writer)
+        when = "when the boot or a timer starts it" if starts else "when it is started"
+        when += ", which the boot does not do" if starts is False else ""
+        writers = [writer._replace(when=when, by_itself=starts is not False) for writer in writers]
+    yield from writers
 
 
 def _kept(text: str, lines: re.Pattern[str]) -> str:
@@ -58,38 +77,51 @@ def _kept(text: str, lines: re.Pattern[str]) -> str:
     return "\n".join(kept)
 
 
-def _named(files: Files, writer: str, when: str, path: str, text: str) -> t.Iterator[Writer]:
+class _Named(t.NamedTuple):
+    """A writer, and the number of the script's line that has it so."""
+
+    number: int
+    writer: Writer
+
+
+def _named(files: Files, writer: str, when: str, path: str, text: str) -> t.Iterator[_Named]:
     """What the lines of a script set, and those of the sysctl files that it has applied."""
-    for write in script_lines.find_writes(text):
+    lines = list(files.in_time(path, script_lines.logical_lines(text))) if script_lines.is_of_interest(text) else []
+    if script_lines.is_cut(lines):
+        files.note(path, f"of its lines only the first {script_lines.MOST} characters were searched")
+    for write in script_lines.find_writes(text, files.in_time(path, lines)):
         if write.value is None or is_taken(write.key, write.value):
-            yield Writer(writer, path, write.line, write.key, write.value, when, text=_shown(write.text))
-    for applied in script_lines.find_applied(text):
+            found = Writer(writer, path, write.line, write.key, write.value, when, text=_shown(write.text))
+            yield _Named(write.line, found)
+    for applied in script_lines.find_applied(text, files.in_time(path, lines)):
         file = files.text(applied.path)
-        lines = sysctl_lines.in_force([(applied.path, file.text)]) if file is not None else {}
-        for key, line in lines.items():
+        in_force = sysctl_lines.in_force([(applied.path, file.text)]) if file is not None else {}
+        for key, line in in_force.items():
             then = f", by {path}:{applied.line}, which applies that file: {_shown(applied.text)}"
-            # conntrack_settings takes lines for its keys out of that one.
-            yields = line.path == script_lines.SYSCTL_CONF
-            yield Writer(writer, line.path, line.number, key, line.value, when, then=then, yields=yields)
+            # conntrack_settings takes lines for its keys out of that one, but writes a hashsize to modprobe.d.
+            yields = line.path == script_lines.SYSCTL_CONF and key != BUCKETS
+            found = Writer(writer, line.path, line.number, key, line.value, when, then=then, yields=yields)
+            yield _Named(applied.line, found)
 
 
 def _shown(text: str) -> str:
     return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 3] + "..."
 
 
-def _called(files: Files, writer: str, when: str, text: str, searched: set[str]) -> t.Iterator[Writer]:
+def _called(files: Files, candidate: Candidate, text: str, searched: set[str]) -> t.Iterator[Writer]:
     """What the scripts set that lines call by a path of the administrator's.
 
     :param searched: the files that were searched already; grows.
     """
-    for _number, line in script_lines.logical_lines(text):
+    for _number, line in files.in_time(candidate.file.path, script_lines.logical_lines(text)):
         for path in _CALLED.findall(line):
             if path in searched:
                 continue
             searched.add(path)
             script = files.text(path)
             if script is not None and _is_script(script):
-                yield from _named(files, writer, when, path, script.text)
+                named = _named(files, candidate.writer, candidate.place.when, path, script.text)
+                yield from (found.writer for found in named)
 
 
 def _is_script(script: Text) -> bool:

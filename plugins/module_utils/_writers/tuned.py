@@ -186,12 +186,15 @@ def _profile_writers(
                 continue
             named.add(key)
             is_sure = not any(condition in section for condition in _CONDITIONS)
-            yield from _option(writer, key, option, when, again.get(key), yields=reapplies, is_sure=is_sure)
+            # Lines that tuned leaves out do not win, and a hashsize stands in modprobe.d.
+            yields = reapplies and key != BUCKETS and not _is_excluded(f"net.netfilter.{key}", settings)
+            yield from _option(writer, key, option, when, again.get(key), yields=yields, is_sure=is_sure)
     for key, line in again.items():
         # What is below /etc/sysctl.d the boot applies itself.
         if key not in named and line.path == _SYSCTL_CONF:
             then = ", because reapply_sysctl makes it apply that file again"
-            yield Writer(writer, line.path, line.number, key, line.value, when, certain=True, then=then, yields=True)
+            found = Writer(writer, line.path, line.number, key, line.value, when, certain=True, then=then)
+            yield found._replace(yields=key != BUCKETS)
     for section in _of_type(merged, "net"):
         if "nf_conntrack_hashsize" in section:
             is_sure = not any(condition in section for condition in _CONDITIONS)
@@ -219,10 +222,14 @@ def _hashsize(text: str) -> int | None:
     return value if value is not None and is_taken(BUCKETS, value) else None
 
 
-def _reapplied(files: Files, settings: t.Mapping[str, Option]) -> dict[str, Line]:
-    """The lines that tuned applies again after those of its profile, by key; the last one for each is in force."""
+def _is_excluded(name: str, settings: t.Mapping[str, Option]) -> bool:
     excluding = settings.get("reapply_sysctl_exclude")
     excluded = _LIST.split(excluding.value) if excluding is not None else []
+    return any(wildcards.matches(pattern, name) for pattern in excluded)
+
+
+def _reapplied(files: Files, settings: t.Mapping[str, Option]) -> dict[str, Line]:
+    """The lines that tuned applies again after those of its profile, by key; the last one for each is in force."""
     paths: dict[str, str] = {}
     for directory in reversed(_SYSCTL_DIRECTORIES):
         for name in files.names(directory):
@@ -238,7 +245,7 @@ def _reapplied(files: Files, settings: t.Mapping[str, Option]) -> dict[str, Line
             if not equals or line[:1] in ("#", ";") or key is None:
                 continue
             taken = number_for(key, value)
-            if taken is not None and not any(wildcards.matches(pattern, option) for pattern in excluded):
+            if taken is not None and not _is_excluded(option, settings):
                 found.pop(key, None)
                 found[key] = Line(path, number, taken)
     return found

@@ -24,7 +24,7 @@ class Writer(t.NamedTuple):
     :ivar text: the line as it stands, where that helps; else empty.
     :ivar then: what is to be said of it beside that, to end the sentence with.
     :ivar by_itself: whether it happens at a boot, or at some other time without somebody asking for it.
-    :ivar yields: whether lines of /etc/sysctl.d are applied after it, so that they win.
+    :ivar yields: whether a line of /etc/sysctl.d for its key is applied after it, so that it wins.
     :ivar only_raises: whether it may leave a larger value as it is.
     """
 

@@ -9,6 +9,8 @@ import pytest
 from conftest import HOST_NAMES
 
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import units, writers
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import Interrupted
+from ansible_collections.netops.conntrack.plugins.module_utils._writers import ufw
 from ansible_collections.netops.conntrack.plugins.module_utils._writers.files import Limits
 
 MAX, BUCKETS = "nf_conntrack_max", "nf_conntrack_buckets"
@@ -134,7 +136,6 @@ def test_who_sets_another_value_than_was_asked_for_is_told_with_both(recorded_ho
     [
         (UFW, {MAX: 50000}),
         (UFW, {"nf_conntrack_acct": 1}),
-        (UFW, {}),
         ({**UFW, **OTHER, **OTHER_UNIT}, {MAX: 131072}),
         (IPTABLES, {MAX: 131072}),
         (
@@ -161,6 +162,110 @@ def test_what_could_not_be_searched_is_told_to_root_alone(recorded_host):
     host = recorded_host("trixie-6.12-nat")
     host.denied = {"/var/spool/cron"}
     host.is_root = True
-    assert against(host)["unsearched"] == ["/var/spool/cron: Permission denied"]
+    assert against(host, nf_conntrack_max=5)["unsearched"] == ["/var/spool/cron: Permission denied"]
     host.is_root = False
-    assert against(host)["unsearched"] == []
+    assert against(host, nf_conntrack_max=5)["unsearched"] == []
+
+
+def test_nothing_is_searched_where_nothing_is_wanted(recorded_host, monkeypatch):
+    monkeypatch.setattr(writers, "find", lambda *_: 1 / 0)
+    assert against(recorded_host("trixie-6.12-nat", UFW)) == {"writers": [], "unsearched": []}
+
+
+@pytest.mark.parametrize(
+    ("sysctl_file", "keys"),
+    [
+        ("/etc/sysctl.d/90-mine.conf", [BUCKETS]),
+        ("/usr/local/lib/sysctl.d/90-mine.conf", [MAX, BUCKETS]),
+        (None, [MAX, BUCKETS]),
+    ],
+)
+def test_tuned_yields_to_lines_of_etc_sysctl_d_alone(recorded_host, sysctl_file, keys):
+    profile = f"[sysctl]\nnet.netfilter.{MAX}=50000\nnet.netfilter.{BUCKETS}=50000\n"
+    host = recorded_host("trixie-6.12-nat", {**TUNED, "/etc/tuned/gw/tuned.conf": profile})
+    told = writers.against(host, {MAX: 131072, BUCKETS: 131072}, sysctl_file)
+    assert [one["key"] for one in told["writers"]] == keys
+
+
+INSTALL = "/etc/modprobe.d/mine.conf"
+RULES = "/etc/udev/rules.d/50-mine.rules"
+_W = f"sysctl -w net.netfilter.{MAX}=5"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (INSTALL, f"install nf_conntrack modprobe -i nf_conntrack; if true; then {_W}; fi\n"),
+        (RULES, f'KERNEL=="nf_conntrack", RUN+="/bin/sh -c \'if true; then {_W}; fi\'"\n'),
+        (RULES, f'KERNEL=="nf_conntrack", ATTR{{refcnt}}=="?*", RUN+="/sbin/{_W}"\n'),
+    ],
+)
+def test_what_is_said_about_a_load_and_cannot_be_resolved_is_told(recorded_host, path, text):
+    (one,) = against(recorded_host("trixie-6.12-nat", {path: text}), nf_conntrack_max=131072)["writers"]
+    assert (one["file"], one["line"], one["value"]) == (path, 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (INSTALL, f"install nf_conntrack modprobe -i nf_conntrack; {_W}\n"),
+        (INSTALL, "install nf_conntrack modprobe -i nf_conntrack && sysctl -p /etc/mine.conf\n"),
+        (RULES, f'ACTION=="add", SUBSYSTEM=="module", KERNEL=="nf_conntrack", RUN+="/sbin/{_W}"\n'),
+    ],
+)
+def test_what_is_resolved_of_a_load_is_no_other_writer(recorded_host, path, text):
+    tree = {path: text, "/etc/mine.conf": SET, "/sbin/sysctl": {"content": "", "mode": "0755"}}
+    assert list(writers.find(recorded_host("trixie-6.12-nat", tree)).writers) == []
+
+
+def test_of_a_line_that_is_resolved_in_part_the_rest_is_told(recorded_host):
+    line = f"install nf_conntrack modprobe -i nf_conntrack; sysctl -w net.netfilter.nf_conntrack_acct=1; {_W}\n"
+    ends = line.replace(_W, f"if true; then {_W}; fi")
+    for text, keys in ((line, []), (ends, [MAX])):
+        found = writers.find(recorded_host("trixie-6.12-nat", {INSTALL: text})).writers
+        assert [one.key for one in found if one.key == MAX] == keys
+
+
+BAD = {
+    "a duration of 400 digits": (
+        {
+            "/etc/kubernetes/manifests/kube-proxy.yaml": f"command:\n- kube-proxy\n- --conntrack-udp-timeout={'9' * 400}h\n"
+        },
+        "",
+    ),
+    "a number that is no digit": (
+        {**KUBE, "/etc/kubernetes/manifests/kube-proxy.yaml": "command:\n- kube-proxy\n- --conntrack-min=\u00b2\n"},
+        "",
+    ),
+    "a max of 5000 digits": (
+        {**PVE, "/etc/pve/local/host.fw": f"[OPTIONS]\nnf_conntrack_max: {'9' * 5000}\n"},
+        "",
+    ),
+    "a link to itself": ({"/etc/pve": {"link": "/etc/pve"}}, "/etc/pve"),
+}
+
+
+@pytest.mark.parametrize(("tree", "unreadable"), BAD.values(), ids=BAD)
+def test_no_reader_ends_the_search(recorded_host, tree, unreadable):
+    found = writers.find(recorded_host("trixie-6.12-nat", {**tree, **LOCAL}))
+    assert "rc.local" in {one.writer for one in found.writers}
+    assert list(found.unreadable) == ([unreadable] if unreadable else []) and not found.left_out
+
+
+def test_an_error_that_nobody_thought_of_is_told_and_ends_one_reader_alone(recorded_host, monkeypatch):
+    def fail(_files, _is_started):
+        raise ValueError("what\nis this")
+
+    monkeypatch.setattr(ufw, "find", fail)
+    told = against(recorded_host("trixie-6.12-nat", {**UFW, **LOCAL}), nf_conntrack_max=131072)
+    assert [one["writer"] for one in told["writers"]] == ["rc.local"]
+    assert told["unsearched"] == ["ufw: not searched for lines that set connection tracking: ValueError: what is this"]
+
+
+def test_a_signal_ends_the_search(recorded_host, monkeypatch):
+    def fail(_files, _is_started):
+        raise Interrupted("SIGTERM")
+
+    monkeypatch.setattr(ufw, "find", fail)
+    with pytest.raises(Interrupted):
+        writers.find(recorded_host("trixie-6.12-nat", UFW))

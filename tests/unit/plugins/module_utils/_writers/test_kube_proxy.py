@@ -117,7 +117,18 @@ def test_max_follows_the_processors_that_are_online(files_of, online, entries):
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("24h0m0s", 86400), ("1h", 3600), ("90s", 90), ("1m30s", 90), ("1500ms", 1), ("0", 0), ("5", None), ("", 0)],
+    [
+        ("24h0m0s", 86400),
+        ("1h", 3600),
+        ("90s", 90),
+        ("1m30s", 90),
+        ("1500ms", 1),
+        ("0", 0),
+        ("5", None),
+        ("", 0),
+        ("9" * 400 + "h", None),
+        ("\u0662s", None),
+    ],
 )
 def test_durations_are_read_as_go_writes_them(text, expected):
     assert kube_proxy.seconds(text) == expected
@@ -127,3 +138,35 @@ def test_max_is_raised_only(files_of):
     found = next(kube_proxy.find(files_of({**CPUS, **BY_CONFIG, CONFIG: KUBEADM})))
     assert found.sets_another(131072, 512)
     assert not found.sets_another(1048576, 512) and not found.sets_another(262144, 512)
+
+
+@pytest.mark.parametrize("number", ["\u00b2", "9" * 5000])
+def test_what_is_no_number_of_go_is_passed_over(files_of, number):
+    tree = {PROCESS: f"kube-proxy\0--conntrack-min={number}\0"}
+    assert MAX not in values(files_of({**CPUS, **tree}))
+    online = {"/sys/devices/system/cpu/online": number + "\n"}
+    assert values(files_of({**tree, PROCESS: "kube-proxy\0", **online}))[MAX] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "line", "program"),
+    [
+        ("/etc/rancher/k3s/config.yaml", "kube-proxy-arg:\n  - conntrack-max-per-core=65536\n", 2, "k3s"),
+        ("/etc/rancher/k3s/config.yaml.d/x.yaml", 'kube-proxy-arg: "conntrack-min=65536"\n', 1, "k3s"),
+        ("/etc/systemd/system/k3s.service", "ExecStart=k3s \\\n  '--kube-proxy-arg=conntrack-min=5' \\\n", 2, "k3s"),
+        ("/etc/rancher/rke2/config.yaml", "# x\nkube-proxy-arg: [conntrack-min=5]\n", 2, "rke2"),
+        ("/var/snap/microk8s/current/args/kube-proxy", "--x=1\n--conntrack-min=5\n", 2, "kubelite"),
+    ],
+)
+def test_options_for_a_kube_proxy_in_another_program_are_named(files_of, told, path, text, line, program):
+    (found,) = kube_proxy.find(files_of({path: text}))
+    assert told([found]) == [(MAX, None, path, line, False)]
+    assert found.message.startswith(f"{program} may set {MAX} when {program} starts kube-proxy ({path}:{line}: ")
+    # What runs says more than that.
+    assert path not in {one.path for one in kube_proxy.find(files_of({path: text, PROCESS: "kube-proxy\0", **CPUS}))}
+
+
+def test_a_timeout_for_a_kube_proxy_in_another_program_is_named_by_its_key(files_of):
+    text = "kube-proxy-arg:\n#  - conntrack-min=5\n  - conntrack-udp-timeout=5s\n  - proxy-mode=ipvs\n"
+    (found,) = kube_proxy.find(files_of({"/etc/rancher/k3s/config.yaml": text}))
+    assert (found.key, found.line) == ("nf_conntrack_udp_timeout", 3)

@@ -21,6 +21,17 @@ def test_every_place_is_looked_at(files_of, path):
     assert [(candidate.place, candidate.file.path) for candidate in found] == [(place, name)]
 
 
+@pytest.mark.parametrize(
+    "directory", ["systemd/system/tune.service.d/x.conf", "modprobe.d/x.conf", "udev/rules.d/x.rules"]
+)
+def test_a_file_hides_those_of_its_name_in_later_directories(files_of, directory):
+    line = f"ExecStart={LINE}" if "service" in directory else f"install a RUN {LINE}"
+    files = files_of({f"/usr/lib/{directory}": line, f"/etc/{directory}": "# nothing\n"})
+    assert places.candidates(files) == []
+    both = files_of({f"/usr/lib/{directory}": line, f"/etc/{directory}": line})
+    assert [candidate.file.path for candidate in places.candidates(both)] == [f"/etc/{directory}"]
+
+
 def test_hidden_files_and_links_to_what_was_searched_are_passed_over(files_of, tmp_path):
     files = files_of({"/etc/rc.d/rc.local": (LINE, True), "/etc/cron.d/.placeholder": LINE})
     (tmp_path / "etc/rc.local").symlink_to("rc.d/rc.local")

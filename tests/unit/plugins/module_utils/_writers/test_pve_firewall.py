@@ -71,3 +71,8 @@ def test_the_nftables_firewall_is_named_and_not_told_as_certain(files_of, told):
 def test_a_max_that_no_kernel_takes_is_not_told(files_of):
     tree = {**ON, HOST: "[OPTIONS]\nnf_conntrack_max: 99999999999\n"}
     assert MAX not in {one.key for one in pve_firewall.find(files_of(tree))}
+
+
+def test_a_number_that_is_far_too_long_does_not_end_the_search(files_of):
+    tree = {**ON, HOST: f"[OPTIONS]\nnf_conntrack_max: {'9' * 5000}\n"}
+    assert ESTABLISHED in {one.key for one in pve_firewall.find(files_of(tree))}

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,3 +128,44 @@ def test_any_number_is_found_on_its_line(number, key, before):
     text = "true\n" * before + f"sysctl -w net.netfilter.{key}={number}\n"
     (write,) = script_lines.find_writes(text)
     assert (write.line, write.key, write.value) == (before + 1, key, number)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        f"> {PROC} ",
+        f"echo > {PROC} ",
+        f"echo 5 | tee {PROC} ",
+        "modprobe nf_conntrack ",
+        "modprobe nf_conntrack; ",
+        "net.netfilter.nf_conntrack_max ",
+        "sysctl -p ",
+        "tee -a ",
+        "echo ",
+        f"F={PROC} > $F ",
+        "\\\n",
+    ],
+)
+@pytest.mark.parametrize("end", ["", f"> {PROC}", "\n"])
+def test_no_file_takes_long(part, end):
+    text = f"nf_conntrack sysctl {part}" + (part + end) * ((1 << 18) // len(part + end))
+    before = time.process_time()
+    script_lines.find_writes(text)
+    script_lines.find_applied(text)
+    assert time.process_time() - before < 4
+
+
+def test_many_variables_do_not_take_long():
+    text = "".join(f"F{number}={PROC}\necho {number} > $F{number}\n" for number in range(1, 3000))
+    before = time.process_time()
+    found = script_lines.find_writes(text)
+    assert time.process_time() - before < 2
+    assert [write.value for write in found] == list(range(1, 3000))
+
+
+def test_of_a_long_line_there_is_one_character_more_than_is_searched():
+    most = script_lines.MOST
+    for text in ("x" * most, "x" * (most + 1), "x" * 5 * most, ("x" * 99 + "\\\n") * 999):
+        lines = list(script_lines.logical_lines(text))
+        assert [len(line) for _number, line in lines] == [min(len(text), most + 1)]
+        assert script_lines.is_cut(lines) is (len(text) > most)

@@ -67,10 +67,6 @@ def test_a_line_is_named_wherever_something_runs_it(files_of, told, path, text, 
         ("/etc/network/interfaces", f"    description {SET}\n", False),
         ("/etc/udev/rules.d/50.txt", f'RUN+="/sbin/{SET}"\n', False),
         ("/etc/modprobe.d/x.conf", "options nf_conntrack hashsize=5\n", False),
-        # These are among what a load sets.
-        ("/etc/modprobe.d/x.conf", f"install nf-conntrack modprobe -i nf_conntrack; {SET}\n", False),
-        ("/etc/udev/rules.d/50.rules", f'KERNEL=="nf_conntrack", RUN+="/sbin/{SET}"\n', False),
-        ("/etc/udev/rules.d/50.rules", f'ACTION=="add", KERNEL=="x|nf_*", RUN+="/sbin/{SET}"\n', False),
         ("/etc/modprobe.d/00-netops-conntrack-modules.conf", f"install x {SET}\n", False),
         ("/etc/udev/rules.d/99-netops-conntrack.rules", f'RUN+="/sbin/{SET}"\n', False),
         (UNIT, f"[Unit]\nDescription={SET}\n", False),
@@ -120,6 +116,72 @@ def test_a_sysctl_file_that_a_script_applies_is_read(files_of, told):
     # conntrack_settings takes lines for its keys out of /etc/sysctl.conf.
     assert [one.yields for one in found] == [False, True]
     assert "/etc/rc.local:2" in found[0].message
+
+
+def test_a_hashsize_of_sysctl_conf_does_not_yield_to_one_in_modprobe_d(files_of):
+    tree = {
+        "/etc/rc.local": ("#!/bin/sh\nsysctl -p\n", True),
+        "/etc/sysctl.conf": "net.netfilter.nf_conntrack_buckets = 5\nnet.netfilter.nf_conntrack_max = 5\n",
+    }
+    assert {one.key: one.yields for one in find(files_of(tree))} == {
+        "nf_conntrack_buckets": False,
+        "nf_conntrack_max": True,
+    }
+
+
+def test_what_is_known_of_a_load_is_left_out_by_line_and_key(files_of):
+    rules = f'KERNEL=="nf_conntrack", RUN+="/sbin/{SET}"\n'
+    files = files_of({"/etc/udev/rules.d/50.rules": rules * 2, "/etc/rc.local": (SET + "\n", True)})
+    asked = []
+
+    def is_resolved(place, key):
+        asked.append((place, key))
+        return place.endswith(":1")
+
+    found = list(scripts.find(files, places.candidates(files), lambda _unit: None, is_resolved))
+    assert [(one.path, one.line) for one in found] == [("/etc/rc.local", 1), ("/etc/udev/rules.d/50.rules", 2)]
+    assert asked == [(f"/etc/udev/rules.d/50.rules:{line}", "nf_conntrack_max") for line in (1, 2)]
+
+
+@pytest.mark.parametrize("starts", [True, None, False])
+def test_whether_a_boot_starts_an_init_script_is_told(files_of, starts):
+    files = files_of({"/etc/init.d/tune": (f"#!/bin/sh\n{SET}\n", True)})
+    asked = []
+    (found,) = scripts.find(files, places.candidates(files), lambda name: asked.append(name) or starts)
+    assert found.by_itself is (starts is not False) and ("which the boot does not do" in found.message) is (
+        starts is False
+    )
+    assert asked == ["tune"]
+
+
+def test_an_error_in_one_file_ends_the_search_of_that_file_alone(files_of):
+    def is_started(unit):
+        return 1 // (unit != "a.service")
+
+    units = "/etc/systemd/system/"
+    files = files_of({f"{units}{name}.service": f"[Service]\nExecStart={SET}\n" for name in "ab"})
+    found = list(scripts.find(files, places.candidates(files), is_started))
+    assert [one.path for one in found] == [f"{units}b.service"]
+    ((path, reason),) = files.left_out.items()
+    assert path == f"{units}a.service" and "ZeroDivisionError: " in reason
+
+
+def test_of_a_very_long_line_only_the_beginning_is_searched_and_that_is_said(files_of):
+    files = files_of({"/etc/rc.local": (f"echo {'x' * 20000}; {SET}\n{SET}\n", True)})
+    assert [one.line for one in find(files)] == [2]
+    assert files.left_out == {"/etc/rc.local": "of its lines only the first 16384 characters were searched"}
+
+
+def test_the_time_also_ends_inside_a_file_and_that_is_said(files_of):
+    now = [0.0]
+
+    def clock():
+        now[0] += 0.01
+        return now[0]
+
+    files = files_of({"/etc/rc.local": (f"{SET}\n" + "true\n" * 500 + f"{SET}\n", True)}, clock=clock)
+    find(files)
+    assert files.left_out == {"/etc/rc.local": "searched only in part, past the limit of 2 s"}
 
 
 @pytest.mark.parametrize(

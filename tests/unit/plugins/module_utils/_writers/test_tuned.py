@@ -157,3 +157,29 @@ def test_a_tuned_that_no_boot_starts_does_nothing_by_itself(files_of):
 @pytest.mark.parametrize("active", ["", "\n", "no-such", "../../etc/x"])
 def test_no_profile_is_no_writer(files_of, active):
     assert find(files_of({"/etc/tuned/active_profile": active, ETC: f"[sysctl]\n{MAX}=5\n"})) == []
+
+
+@pytest.mark.parametrize(
+    ("excluded", "key", "yields"),
+    [
+        ("vm.*", "nf_conntrack_max", True),
+        ("net.netfilter.*", "nf_conntrack_max", False),
+        ("vm.*", "nf_conntrack_buckets", False),
+    ],
+)
+def test_a_profile_yields_to_what_tuned_applies_again_and_not_to_modprobe_d(files_of, excluded, key, yields):
+    tree = {
+        "/etc/tuned/active_profile": "a",
+        ETC: f"[sysctl]\nnet.netfilter.{key}=5\n",
+        "/etc/tuned/tuned-main.conf": f"reapply_sysctl_exclude={excluded}\n",
+    }
+    assert [one.yields for one in find(files_of(tree))] == [yields]
+
+
+def test_a_hashsize_of_sysctl_conf_that_tuned_applies_does_not_yield(files_of):
+    tree = {
+        "/etc/tuned/active_profile": "a",
+        ETC: "[sysctl]\nvm.swappiness=10\n",
+        "/etc/sysctl.conf": f"{MAX}=8\nnet.netfilter.nf_conntrack_buckets=8\n",
+    }
+    assert [one.yields for one in find(files_of(tree))] == [True, False]
