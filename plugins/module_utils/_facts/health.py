@@ -220,8 +220,10 @@ def _none_now(facts: Facts, rate: float | None) -> str:
 def _look_at_early_drops(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
     total, rate = _counter(facts, "early_drop"), _rate(facts, "early_drops_per_second")
     if rate:
-        evicted = _counted(rate, "entry", "entries")
-        message = f"The kernel evicts {evicted} a second before their time, because the table is full."
+        message = (
+            f"The kernel evicts {_counted(rate, 'entry', 'entries')} a second before their time, because the table is"
+            " full."
+        )
         yield _reason("early_drops", WARNING, message, _free_or_enlarge(facts) + ".")
     elif total:
         message = (
