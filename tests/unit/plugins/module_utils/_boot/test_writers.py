@@ -229,7 +229,9 @@ def test_of_a_line_that_is_resolved_in_part_the_rest_is_told(recorded_host):
 BAD = {
     "a duration of 400 digits": (
         {
-            "/etc/kubernetes/manifests/kube-proxy.yaml": f"command:\n- kube-proxy\n- --conntrack-udp-timeout={'9' * 400}h\n"
+            "/etc/kubernetes/manifests/kube-proxy.yaml": (
+                f"command:\n- kube-proxy\n- --conntrack-udp-timeout={'9' * 400}h\n"
+            )
         },
         "",
     ),
