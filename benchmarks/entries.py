@@ -5,9 +5,10 @@
 
     benchmarks/entries.py [--entries 1000000] [--rounds 5]
 
-Runs as root on this machine's own kernel, in a network namespace: `make bench-entries`. In each round all ways take turns, so that
-what slows the machine down slows all of them. The unit is reading the dump and throwing it away, which is the kernel's part
-of the work and copying. Printed are medians: of elapsed time, and of processor time of both sides of the system call.
+Runs as root on this machine's own kernel, in a network namespace: `make bench-entries`. In each round all ways take
+turns, so that what slows the machine down slows all of them. The unit is reading the dump and throwing it away, which
+is the kernel's part of the work and copying. Printed are medians: of elapsed time, and of processor time of both sides
+of the system call.
 """
 
 from __future__ import annotations

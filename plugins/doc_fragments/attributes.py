@@ -10,8 +10,8 @@ from __future__ import annotations
 class ModuleDocFragment:
     """``netops.conntrack.attributes`` for every module, with one of the others.
 
-    ``netops.conntrack.attributes.changing`` is for a module that changes the host, ``netops.conntrack.attributes.facts``
-    for one that returns facts and says itself why the three do not apply.
+    ``netops.conntrack.attributes.changing`` is for a module that changes the host,
+    ``netops.conntrack.attributes.facts`` for one that returns facts and says itself why the three do not apply.
     """
 
     DOCUMENTATION = r"""

@@ -44,21 +44,21 @@ _RECORD_BYTES = 1 << 14
 _RECORDS = 1 << 20
 
 #: Name, in the directory of the file to be replaced, of its new content until that is whole. One is enough, because one
-#: run at a time changes files, one by one; and what a stopped run left can be found by it. Neither sysctl.d, modprobe.d,
-#: modules-load.d nor udev reads a name that starts with a dot and ends in .tmp.
+#: run at a time changes files, one by one; and what a stopped run left can be found by it. Neither sysctl.d,
+#: modprobe.d, modules-load.d nor udev reads a name that starts with a dot and ends in .tmp.
 TEMPORARY = ".netops-conntrack.tmp"
 
 _CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
 
 _T = t.TypeVar("_T")
 
-#: What asks a run to end: Ctrl-C where the controller changes its own host; kill, `systemctl stop` and a shutdown; and the
-#: end of the terminal, which Ansible has ssh make unless it pipelines, so also a connection that broke. Others either
-#: cannot be caught, or are sent by nobody who means to end a program in an orderly way.
+#: What asks a run to end: Ctrl-C where the controller changes its own host; kill, `systemctl stop` and a shutdown; and
+#: the end of the terminal, which Ansible has ssh make unless it pipelines, so also a connection that broke. Others
+#: either cannot be caught, or are sent by nobody who means to end a program in an orderly way.
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-#: Seconds that a program may take. Listing 100,000 rules took nft 2.7 s, and a load or an unloading takes well below one;
-#: so one that takes longer hangs, on any host that is of use.
+#: Seconds that a program may take. Listing 100,000 rules took nft 2.7 s, and a load or an unloading takes well below
+#: one; so one that takes longer hangs, on any host that is of use.
 PROGRAM_SECONDS = 60
 
 #: Seconds to wait for one that was killed: what the kernel is doing for it may have to come to an end first.
@@ -95,7 +95,10 @@ def encode(text: str) -> bytes:
 
 
 def printable(value: t.Any) -> t.Any:
-    """A result as JSON can carry it: bytes that are no UTF-8, also in names of files, become the replacement character."""
+    """A result as JSON can carry it.
+
+    Bytes that are no UTF-8, also in names of files, become the replacement character.
+    """
     if isinstance(value, str):
         return encode(value).decode("utf-8", "replace")
     if isinstance(value, dict):
@@ -275,7 +278,9 @@ class Host:
             raise HostError("read", path, error.strerror, error.errno) from error
 
     def kernel_log(self, wanted: bytes) -> list[bytes] | None:
-        """The records of the kernel's ring buffer that hold some bytes, oldest first; None where there is no such device.
+        """The records of the kernel's ring buffer that hold some bytes, oldest first.
+
+        None where there is no such device.
 
         Reading takes nothing away: each reader has a place of its own, and begins at the oldest record.
 
@@ -368,7 +373,10 @@ class Host:
         try:
             descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            reason = "{0}. This lock keeps two runs from changing this host at once: make {1} a directory that root can write"
+            reason = (
+                "{0}. This lock keeps two runs from changing this host at once: make {1} a directory that root can"
+                " write"
+            )
             raise HostError("lock", LOCK_FILE, reason.format(error.strerror, directory), error.errno) from error
         with _closing(descriptor):
             self._lock(descriptor)
@@ -397,8 +405,8 @@ class Host:
             time.sleep(0.1)
         holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
         raise Refused(
-            f"another run is changing this host: process {holder} holds {LOCK_FILE}, and did not end in {_LOCK_SECONDS} s. Nothing was changed. Run"
-            " this again when that process has ended; end it if it hangs"
+            f"another run is changing this host: process {holder} holds {LOCK_FILE}, and did not end in {_LOCK_SECONDS}"
+            " s. Nothing was changed. Run this again when that process has ended; end it if it hangs"
         )
 
     @contextlib.contextmanager
@@ -603,8 +611,8 @@ class Host:
         """Run a program, without a shell, in the C locale; its standard output.
 
         :param seconds: how long it may take; by default PROGRAM_SECONDS.
-        :raises HostError: the program is missing, ended with an error, or took too long and was ended; the reason is what
-            it said.
+        :raises HostError: the program is missing, ended with an error, or took too long and was ended; the reason is
+            what it said.
         :raises Interrupted: a signal came, and the program was ended.
         """
         import subprocess
@@ -613,8 +621,8 @@ class Host:
         end = time.monotonic() + limit
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
         try:
-            # stdin is closed so that nothing can ask. A session of its own makes it and what it starts one group, and keeps
-            # Ctrl-C in a terminal from it, which is for this process to act on.
+            # stdin is closed so that nothing can ask. A session of its own makes it and what it starts one group, and
+            # keeps Ctrl-C in a terminal from it, which is for this process to act on.
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-#: Names that modules of connection tracking and NAT have or had, for what this kernel's modules.dep does not list: there
-#: is none, or the name is an alias.
+#: Names that modules of connection tracking and NAT have or had, for what this kernel's modules.dep does not list:
+#: there is none, or the name is an alias.
 _CONNTRACK = re.compile(
     r"(ip|nf)_conntrack(_.*)?"
     r"|(xt|ipt|ip6t)_(conntrack|state|conn(mark|label|bytes|limit)|CONN(SEC)?MARK|cluster|helper|CT|NOTRACK|SYNPROXY)"

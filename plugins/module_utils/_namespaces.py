@@ -32,7 +32,8 @@ class Namespace:
     :ivar name: how people know it; None for the one this process is in.
     :ivar path: what nsenter enters; None for the one this process is in.
     :ivar inode: its number, as in ``net:[4026531840]``; None where that cannot be told.
-    :ivar pid: a process that lives in it, the one with the lowest number; None where none does, or none may be looked at.
+    :ivar pid: a process that lives in it, the one with the lowest number; None where none does, or none may be looked
+        at.
     :ivar command: the name of that process.
     """
 
@@ -113,7 +114,10 @@ def _pids(host: Host) -> tuple[dict[str, int], int]:
 
 
 def own_identity(host: Host) -> str | None:
-    """What the network namespace of this process is called by the kernel, ``net:[...]``; None where it does not tell."""
+    """What the network namespace of this process is called by the kernel, ``net:[...]``.
+
+    None where it does not tell.
+    """
     try:
         return _identity(host, _OWN)
     except HostError:

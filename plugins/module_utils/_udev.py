@@ -15,8 +15,8 @@ if t.TYPE_CHECKING:
 #: Sockets of a running udevd: of systemd up to 257, and since.
 _SOCKETS = ("/run/udev/control", "/run/udev/io.systemd.Udev")
 
-#: Seconds that udevd has to come to an end. It takes milliseconds for a module; but the events of all devices are waited
-#: for, and those of a disk that does not answer take minutes.
+#: Seconds that udevd has to come to an end. It takes milliseconds for a module; but the events of all devices are
+#: waited for, and those of a disk that does not answer take minutes.
 _SECONDS = 30
 
 #: More than that for the program, which ends by itself.

@@ -94,7 +94,8 @@ EXAMPLES = r"""
 
 - name: Show the result
   ansible.builtin.debug:
-    msg: "{{ freed.deleted }} of {{ freed.matched }} were deleted. Kept: {{ freed.kept }}. {{ freed.advice | join(' ') }}"
+    msg: >-
+      {{ freed.deleted }} of {{ freed.matched }} were deleted. Kept: {{ freed.kept }}. {{ freed.advice | join(' ') }}
 
 - name: Delete at most 1000 closing connections of a network, in the namespace of a container
   netops.conntrack.conntrack_entries:

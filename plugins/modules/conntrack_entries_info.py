@@ -243,7 +243,12 @@ pairs:
   type: list
   elements: dict
   sample:
-    - {source: 10.0.0.7, destination: 192.168.0.3, entries: 31, share_percent: 0.06, margin_percent: 0.05, estimate: 620}
+    - source: 10.0.0.7
+      destination: 192.168.0.3
+      entries: 31
+      share_percent: 0.06
+      margin_percent: 0.05
+      estimate: 620
 timeouts:
   description:
     - For each timeout that holds entries, and each that O(what_if) names, by short name, how many entries it holds and
@@ -426,8 +431,9 @@ advice:
   elements: str
   sample:
     - >-
-      tcp_established is 432000 s. With 86400 s, 26.08 % of the entries (± 0.38) would be gone: they have been idle for that
-      long. Set it with conntrack_settings, timeouts: {tcp_established: 86400}. It applies to an entry from its next packet on.
+      tcp_established is 432000 s. With 86400 s, 26.08 % of the entries (± 0.38) would be gone: they have been idle for
+      that long. Set it with conntrack_settings, timeouts: {tcp_established: 86400}. It applies to an entry from its
+      next packet on.
 """
 
 from ansible.module_utils.basic import AnsibleModule

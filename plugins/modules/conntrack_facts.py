@@ -94,7 +94,8 @@ EXAMPLES = r"""
   ansible.builtin.assert:
     that: ansible_facts.conntrack.health.status == 'ok'
     fail_msg: >-
-      Problems: {% for item in ansible_facts.conntrack.health.reasons %}{{ item.message }} {{ item.remedy }} {% endfor %}
+      Problems: {% for item in ansible_facts.conntrack.health.reasons %}{{ item.message }}
+      {{ item.remedy }} {% endfor %}
 
 - name: Fail if something differs from what the next boot will set, or if that is not known
   ansible.builtin.assert:
@@ -447,8 +448,8 @@ ansible_facts:
               certain: true
               remedy: ufw disable, then systemctl disable --now ufw.service
               message: >-
-                ufw.service needs connection tracking when it starts: /etc/ufw/before.rules:25 (-A ufw-before-input -m conntrack
-                --ctstate RELATED,ESTABLISHED -j ACCEPT)
+                ufw.service needs connection tracking when it starts: /etc/ufw/before.rules:25 (-A ufw-before-input -m
+                conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT)
         persistent:
           description:
             - The value that this host's boot, or a load of C(nf_conntrack), sets for each key, by the key's full name.
@@ -498,7 +499,9 @@ ansible_facts:
               RV(ansible_facts.conntrack.blocked).
           returned: if O(gather_subset) has V(persistent)
           type: str
-          sample: "/etc/modprobe.d/a.conf:1 (hashsize=64K), so every load of nf_conntrack fails: the kernel does not accept this hashsize"
+          sample: >-
+            /etc/modprobe.d/a.conf:1 (hashsize=64K), so every load of nf_conntrack fails: the kernel does not accept
+            this hashsize
         drift:
           description:
             - What differs from the next boot, and lines of configuration files that have no effect. Empty if there are
@@ -614,8 +617,8 @@ ansible_facts:
               when: when ufw starts or reloads
               certain: true
               message: >-
-                ufw sets nf_conntrack_max to 50000 when ufw starts or reloads (/etc/ufw/sysctl.conf:3), in a race with what
-                applies sysctl.d
+                ufw sets nf_conntrack_max to 50000 when ufw starts or reloads (/etc/ufw/sysctl.conf:3), in a race with
+                what applies sysctl.d
         memory:
           description:
             - The memory that the table takes. V(null) if connection tracking is absent.
@@ -861,10 +864,11 @@ ansible_facts:
                 - reason: usage
                   severity: warning
                   message: >-
-                    The table is 84 % full (220,201 of 262,144 entries) and grows by 49 entries a second: full in 14 minutes.
+                    The table is 84 % full (220,201 of 262,144 entries) and grows by 49 entries a second: full in 14
+                    minutes.
                   remedy: >-
-                    Find out with conntrack_entries_info who fills it, and set max: 524288 with conntrack_settings (a full table then
-                    takes at most 194 MiB, 1.2 % of the memory).
+                    Find out with conntrack_entries_info who fills it, and set max: 524288 with conntrack_settings (a
+                    full table then takes at most 194 MiB, 1.2 % of the memory).
 """
 
 from ansible.module_utils.basic import AnsibleModule

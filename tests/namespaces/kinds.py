@@ -25,7 +25,10 @@ _ATTRIBUTE = re.compile(r"\b([a-z]+)=(\S+)")
 
 
 def of_all_kinds(count: int, seed: int) -> t.Iterator[dump.Entry]:
-    """Entries of every protocol, family, state, zone and mark, of skewed sources and destinations; all are different."""
+    """Entries of every protocol, family, state, zone and mark.
+
+    They are of skewed sources and destinations; all are different.
+    """
     chance = random.Random(seed)
     for number in range(count):
         family = chance.choice((socket.AF_INET, socket.AF_INET, socket.AF_INET6))

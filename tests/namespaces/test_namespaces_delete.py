@@ -59,7 +59,8 @@ def all_kinds(seed, count=1500):
 
 FILTERS = [
     {"family": "ipv6"}, {"protocol": "tcp"}, {"protocol": "udp"}, {"protocol": "icmp"}, {"protocol": "icmpv6"},
-    {"protocol": "sctp"}, {"protocol": "gre"}, {"protocol": "89"}, {"protocol": "udp", "port": 53}, {"source": "10.0.0.0"},
+    {"protocol": "sctp"}, {"protocol": "gre"}, {"protocol": "89"}, {"protocol": "udp", "port": 53},
+    {"source": "10.0.0.0"},
     {"source": "10.0.0.0/24"}, {"destination": "2001:db8::/32"}, {"state": "established"}, {"status": ["unreplied"]},
     {"status": ["src_nat"]}, {"status": ["expected"]}, {"zone": 7}, {"zone": 0}, {"mark": "0x10/0x30"},
 ]  # fmt: skip
@@ -102,7 +103,8 @@ def test_the_same_addresses_in_another_zone_stay():
 
 def test_zones_of_one_direction_and_translation_by_rules_are_deleted():
     rules = (
-        "add chain ip t raw { type filter hook output priority -300; }", "add rule ip t raw udp dport 53 ct original zone set 7",
+        "add chain ip t raw { type filter hook output priority -300; }",
+        "add rule ip t raw udp dport 53 ct original zone set 7",
         "add chain ip t nat { type nat hook postrouting priority 100; }",
         "add rule ip t nat udp dport 600 snat to 127.0.0.9",
     )  # fmt: skip
@@ -229,12 +231,14 @@ def goes_on(peers):
     return peers.stdout.readline() == "y\n"
 
 
-#: As a firewall that lets in new connections by their first packet, and of others only those that are known. On loopback a
-#: packet is dropped before the kernel makes an entry only where it goes out.
+#: As a firewall that lets in new connections by their first packet, and of others only those that are known. On
+#: loopback a packet is dropped before the kernel makes an entry only where it goes out.
 STRICT = ("add rule ip t out tcp flags & (syn|ack) == ack ct state new drop",)
 NAT = (
-    "add chain ip t to { type nat hook output priority -100; }", "add rule ip t to tcp dport 2222 dnat to 127.0.0.1:2022",
-    "add chain ip t from { type nat hook postrouting priority 100; }", "add rule ip t from tcp dport 2022 snat to 127.0.0.9",
+    "add chain ip t to { type nat hook output priority -100; }",
+    "add rule ip t to tcp dport 2222 dnat to 127.0.0.1:2022",
+    "add chain ip t from { type nat hook postrouting priority 100; }",
+    "add rule ip t from tcp dport 2022 snat to 127.0.0.9",
 )  # fmt: skip
 
 
@@ -297,7 +301,8 @@ def module(name, environment, **params):
     outside = {key: value for key, value in os.environ.items() if key != "SSH_CONNECTION"}
     done = subprocess.run(
         # The shell waits for it, and what it starts does not have the variable.
-        ["sh", "-c", 'env -u SSH_CONNECTION "$@"; exit $?', "sh", sys.executable, str(HERE / "resident.py"), "conntrack_entries"],
+        ["sh", "-c", 'env -u SSH_CONNECTION "$@"; exit $?', "sh", sys.executable, str(HERE / "resident.py"),
+         "conntrack_entries"],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), check=True, stdout=subprocess.PIPE, text=True,
         env={**outside, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
     )  # fmt: skip

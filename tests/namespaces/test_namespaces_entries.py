@@ -34,7 +34,8 @@ HERE = Path(__file__).resolve().parent
 def told(name, **params):
     """What the module returns of a namespace, read whole unless said otherwise."""
     defaults = {
-        "sample": "all", "top": 1000, "prefix": {"ipv4": 32, "ipv6": 128}, "filter": None, "entries": 0, "what_if": None,
+        "sample": "all", "top": 1000, "prefix": {"ipv4": 32, "ipv6": 128}, "filter": None, "entries": 0,
+        "what_if": None,
         "namespace": name,
     }  # fmt: skip
     return gather(Host(), parse({**defaults, **params}))
@@ -114,8 +115,10 @@ FILTERS = [
     {"source": "10.0.0.0"}, {"source": "10.0.0.0", "protocol": "tcp", "port": 443}, {"destination": "2001:db8:0:f::a0"},
     {"source": "10.0.0.0/28"}, {"source": "2001:db8::/60"}, {"state": "established"}, {"state": "cookie_wait"},
     {"protocol": "sctp", "state": "established"}, {"status": ["assured"]}, {"status": ["unreplied", "!assured"]},
-    {"status": ["src_nat"]}, {"status": ["expected"]}, {"zone": 7}, {"zone": 0}, {"mark": "0x10"}, {"mark": "0x10/0x30"},
-    {"mark": "0"}, {"protocol": "icmp"}, {"protocol": "icmpv6"}, {"protocol": "gre"}, {"protocol": "89", "family": "ipv6"},
+    {"status": ["src_nat"]}, {"status": ["expected"]}, {"zone": 7}, {"zone": 0}, {"mark": "0x10"},
+    {"mark": "0x10/0x30"},
+    {"mark": "0"}, {"protocol": "icmp"}, {"protocol": "icmpv6"}, {"protocol": "gre"},
+    {"protocol": "89", "family": "ipv6"},
     {"protocol": "icmpv6", "mark": "1", "zone": 65535, "status": ["assured"]},
 ]  # fmt: skip
 
@@ -238,7 +241,8 @@ def test_shares_of_samples_are_within_their_margins_as_often_as_they_claim():
     print(
         f"\nsingle shares within their margin: {held:.1%} of {len(single)}; whole lists: {lists:.1%} of {len(together)}"
     )
-    # Both claim 95 of 100. The shares of one table hang together, so there is room for chance of some 800 and 100 draws.
+    # Both claim 95 of 100. The shares of one table hang together, so there is room for chance of some 800 and 100
+    # draws.
     assert held > 0.93 and lists > 0.89
 
 
@@ -362,7 +366,8 @@ def test_it_takes_less_than_64_mib_whatever_the_table_holds():
         add(name, entries())
         arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {"namespace": name, "sample": "all"}})
         done = subprocess.run(
-            [sys.executable, str(HERE / "resident.py"), "conntrack_entries_info"], input=arguments, check=True, stdout=subprocess.PIPE, text=True,
+            [sys.executable, str(HERE / "resident.py"), "conntrack_entries_info"], input=arguments, check=True,
+            stdout=subprocess.PIPE, text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )  # fmt: skip
     result, resident = filter(None, done.stdout.splitlines())

@@ -83,9 +83,11 @@ PERSISTENT = {
 #: modules.dep of Linux 6.12, as far as it goes here.
 MODULES_DEP = (
     b"kernel/net/ipv4/tcp_diag.ko.xz: kernel/net/ipv4/inet_diag.ko.xz\n"
-    b"kernel/net/openvswitch/openvswitch.ko.xz: kernel/net/netfilter/nf_nat.ko.xz kernel/net/netfilter/nf_conntrack.ko.xz\n"
+    b"kernel/net/openvswitch/openvswitch.ko.xz: kernel/net/netfilter/nf_nat.ko.xz "
+    b"kernel/net/netfilter/nf_conntrack.ko.xz\n"
     b"kernel/net/netfilter/ipvs/ip_vs.ko.xz: kernel/net/netfilter/nf_conntrack.ko.xz\n"
-    b"kernel/net/netfilter/ipvs/ip_vs_ftp.ko.xz: kernel/net/netfilter/ipvs/ip_vs.ko.xz kernel/net/netfilter/nf_nat.ko.xz\n"
+    b"kernel/net/netfilter/ipvs/ip_vs_ftp.ko.xz: kernel/net/netfilter/ipvs/ip_vs.ko.xz "
+    b"kernel/net/netfilter/nf_nat.ko.xz\n"
 )
 
 

@@ -122,7 +122,10 @@ class RecordedHost(Host):
             place.chmod(int(entry["mode"], 8))
 
     def snapshot(self) -> dict[str, tuple[int, bytes]]:
-        """Every path with its mode and content (or link target), to compare; not the lock, which is of no lasting use."""
+        """Every path with its mode and content (or link target), to compare.
+
+        Not the lock, which is of no lasting use.
+        """
         found = {}
         for directory, folders, files in os.walk(str(self.root)):
             for name in folders + files:
@@ -212,7 +215,8 @@ def run_module(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.A
         given = dict(arguments or {}, _ansible_check_mode=check, _ansible_diff=diff, _ansible_remote_tmp="/nonexistent")
         # A run is a process of its own, which starts without those of the run before.
         warnings._global_warnings.clear()
-        # Nor is it the controller, whose code the test of a playbook has in this process. ansible-core has it from 2.19 on.
+        # Nor is it the controller, whose code the test of a playbook has in this process. ansible-core has it from 2.19
+        # on.
         if hasattr(warnings, "_internal"):
             monkeypatch.setattr(warnings._internal, "is_controller", False)
         printed = io.StringIO()

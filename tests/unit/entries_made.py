@@ -40,7 +40,8 @@ def reply_of(original: Tuple, **changes: t.Any) -> Tuple:
     return dataclasses.replace(reply, **changes)
 
 
-def message_of(entry: Entry, sequence: int = SEQUENCE, extra: bytes = b"") -> bytes:  # noqa: C901  # one line for each attribute
+# One line for each attribute.
+def message_of(entry: Entry, sequence: int = SEQUENCE, extra: bytes = b"") -> bytes:  # noqa: C901
     """The message of a dump: as ``ctnetlink_fill_info()`` puts the attributes, which is not as it takes them."""
     parts = [dump.encode_tuple(dump.TUPLE_ORIG, entry.original), dump.encode_tuple(dump.TUPLE_REPLY, entry.reply)]
     if entry.zone:

@@ -87,8 +87,8 @@ class FakeKernel(Host):
     :ivar clamps: by name, the value that the kernel silently makes of any other.
     :ivar locked: whether a run has the host to itself, without which nothing may be changed.
     :ivar read_unlocked: every path that was read while no run had.
-    :ivar late_udev: whether a udevd applies its rules only when it is waited for, or when the run has ended; else they are
-        applied before a load ends, and there is no udevd to wait for unless the tree has its socket.
+    :ivar late_udev: whether a udevd applies its rules only when it is waited for, or when the run has ended; else they
+        are applied before a load ends, and there is no udevd to wait for unless the tree has its socket.
     """
 
     def __init__(self, name: str, changes: t.Mapping[str, Entry] | None = None, late_udev: bool = False) -> None:
@@ -405,7 +405,10 @@ class FakeKernel(Host):
 
     @property
     def _is_sysvinit(self) -> bool:
-        """Whether Debian's init scripts boot the host. None was recorded with an init; one that a test put there is that."""
+        """Whether Debian's init scripts boot the host.
+
+        None was recorded with an init; one that a test put there is that.
+        """
         has_systemd = any(self.exists(base + "/systemd/systemd-sysctl") for base in ("/usr/lib", "/lib"))
         return self.exists("/etc/init.d/procps") and (not has_systemd or self.exists("/sbin/init"))
 

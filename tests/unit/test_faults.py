@@ -149,7 +149,10 @@ class Bench:
         return t.cast("t.Dict[str, t.Any]", result)
 
     def killed(self, host: KernelHost, case: Case, at: int) -> str | None:
-        """Run the case in a process of its own, killed at this stop; what it was doing, or None where it came through."""
+        """Run the case in a process of its own, killed at this stop.
+
+        What it was doing, or None where it came through.
+        """
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:

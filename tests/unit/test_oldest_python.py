@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Managed hosts have Python 3.7 or newer: every file that Ansible sends there is imported by the oldest that is here."""
+"""Managed hosts have Python 3.7 or newer.
+
+Every file that Ansible sends there is imported by the oldest that is here.
+"""
 
 from __future__ import annotations
 

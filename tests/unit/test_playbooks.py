@@ -1,6 +1,9 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible reads an expression when its task runs: a slip in a scenario would show after minutes, in a role at a user's."""
+"""Ansible reads an expression when its task runs.
+
+A slip in a scenario would show after minutes, in a role at a user's.
+"""
 
 from __future__ import annotations
 

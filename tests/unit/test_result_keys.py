@@ -3,7 +3,8 @@
 
 """No key of a module's result is one by which Ansible itself tells what became of a task.
 
-A task whose result has ``skipped`` counts as skipped: it is shown so though it changed the host, and its handlers do not run.
+A task whose result has ``skipped`` counts as skipped: it is shown so though it changed the host, and its handlers do
+not run.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ RESERVED = {
     ),
 }
 
-#: Where it looks at results. Read as text: imported, the controller's code has the modules of other tests warn elsewhere.
+#: Where it looks at results. Read as text: imported, the controller's code has the modules of other tests warn
+#: elsewhere.
 _READERS = (
     "executor/task_executor.py",
     "executor/task_result.py",

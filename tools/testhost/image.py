@@ -80,8 +80,8 @@ def ensure(suites: Sequence[str]) -> dict[str, Image]:
         if release not in SUITES or (flavour and flavour not in FLAVOURS):
             flavours = ", ".join(f"-{name}" for name in FLAVOURS)
             raise TestHostError(
-                f"no such suite: {suite}; there are {', '.join(SUITES)}, behind one may stand {flavours}, and at the end"
-                f" {UML}"
+                f"no such suite: {suite}; there are {', '.join(SUITES)}, behind one may stand {flavours}, and at the"
+                f" end {UML}"
             )
     ssh_key()
     releases = list(dict.fromkeys(suite.removesuffix(UML) for suite in suites))

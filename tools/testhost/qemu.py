@@ -15,8 +15,9 @@ PROGRAM = "qemu-system-x86_64"
 
 # cmpxchg16b without a lock leaves garbage in the flags under QEMU 7.2, and a kernel from 6.2 on that is told there is
 # such an instruction then dies of a double fault within minutes. Every kernel can do without.
-# With a thread for each processor, one of them now and then runs code that another has just patched, and the kernel dies of
-# a breakpoint that it no longer knows (Oops: int3). In turns they cannot, and two machines on two cores lose nothing by it.
+# With a thread for each processor, one of them now and then runs code that another has just patched, and the kernel
+# dies of a breakpoint that it no longer knows (Oops: int3). In turns they cannot, and two machines on two cores lose
+# nothing by it.
 EMULATED = ("-accel", "tcg,thread=single", "-cpu", "Nehalem,-cx16")
 HARDWARE = ("-accel", "kvm", "-cpu", "host")
 

@@ -2,8 +2,8 @@
 """User Mode Linux: how a machine's kernel runs as an ordinary process, several times as fast as an emulated one.
 
 The kernel is the release's own, as Debian builds it for this: without nf_tables, and with one processor. Its network is
-that of slirp4netns, which ends with the connection it serves. So a third process, this module as a program, starts both,
-and starts both again when the guest reboots.
+that of slirp4netns, which ends with the connection it serves. So a third process, this module as a program, starts
+both, and starts both again when the guest reboots.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def prepare(system: Path, directory: Path) -> None:
 def launch(directory: Path, disk: Path, port: int, command_line: str, pidfile: Path) -> None:
     """Start a machine in the background.
 
-    :param directory: the machine's own, where :func:`prepare` was, and where its changes to the disk and its console are.
+    :param directory: the machine's own, where :func:`prepare` was, and where its changes to the disk and its console
+        are.
     :param disk: the image, which is not written to.
     :param port: of 127.0.0.1, to lead to its sshd.
     :param command_line: what else to tell the kernel.

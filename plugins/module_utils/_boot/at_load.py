@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What sets sysctl values whenever nf_conntrack is loaded: a command that is run in place of the load, and udev rules."""
+"""What sets sysctl values whenever nf_conntrack is loaded.
+
+A command that is run in place of the load, and udev rules.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +42,8 @@ if t.TYPE_CHECKING:
 MODPROBE = "modprobe"
 UDEV = "udev"
 
-#: Waits, for 30 seconds at most, until the kernel has run the init of the module: before 5.11 it may send the event first,
-#: and then there are no keys to set yet. udev runs the commands of an event one after the other.
+#: Waits, for 30 seconds at most, until the kernel has run the init of the module: before 5.11 it may send the event
+#: first, and then there are no keys to set yet. udev runs the commands of an event one after the other.
 _WAIT = (
     f"/bin/sh -c 'n=0; while [ $$n -lt 300 ] && read s </sys/module/{MODULE}/initstate && [ $$s = coming ];"
     " do sleep 0.1; n=$$((n+1)); done'"
@@ -121,7 +124,8 @@ def udev_rule(command: str) -> str:
     """The rules that apply the sysctl lines by a command whenever nf_conntrack is loaded."""
     event = f'ACTION=="add", SUBSYSTEM=="module", KERNEL=="{MODULE}", '
     return (
-        f"{SETTINGS_HEADER}# sysctl.d lines for net.netfilter are lost when nf_conntrack is loaded later: apply them at every load.\n"
+        f"{SETTINGS_HEADER}# sysctl.d lines for net.netfilter are lost when nf_conntrack is loaded later: "
+        "apply them at every load.\n"
         "# Kernels before 5.11 may say that the module is there before its keys are: wait for them.\n"
         f'{event}ATTR{{initstate}}=="coming", RUN+="{_WAIT}"\n'
         f'{event}RUN+="{command}"\n'
@@ -142,7 +146,10 @@ def find(host: Host, modprobe_files: DropIns, command: str) -> AtLoad:
 
 
 def _udev_rules(host: Host) -> DropIns:
-    """The rules that have anything to do with sysctl. Of the others, some fifty files, no more is looked at than the text."""
+    """The rules that have anything to do with sysctl.
+
+    Of the others, some fifty files, no more is looked at than the text.
+    """
     paths: dict[str, str] = {}
     for directory in drop_ins.directories(udev_rules.KIND):
         for name in host.names(directory):
@@ -170,7 +177,10 @@ _Read = t.Callable[[str, t.Optional[t.Tuple[str, ...]]], t.Optional[DropIns]]
 
 
 def _installed(modprobe_files: DropIns, read: _Read) -> t.Iterator[Applier]:
-    """Firewalld has ``install nf_conntrack modprobe --ignore-install nf_conntrack $CMDLINE_OPTS && sysctl ... --system``."""
+    """Firewalld has an ``install`` line with sysctl.
+
+    It is ``install nf_conntrack modprobe --ignore-install nf_conntrack $CMDLINE_OPTS && sysctl ... --system``.
+    """
     origin = modprobe_d.install_origin(modprobe_files, MODULE)
     if origin is None or modprobe_d.is_block(origin.value):
         return

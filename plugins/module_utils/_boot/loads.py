@@ -56,8 +56,8 @@ class BootLoads:
     """What a boot is told to load.
 
     :ivar lines: in the order in which they are loaded.
-    :ivar is_by_systemd: whether systemd-modules-load loads them, which takes a line for one name; else an init script does,
-        which takes what follows the name for parameters.
+    :ivar is_by_systemd: whether systemd-modules-load loads them, which takes a line for one name; else an init script
+        does, which takes what follows the name for parameters.
     :ivar aliases: what kernels know nf_conntrack by besides its name, among the names of the lines.
     """
 
@@ -147,7 +147,10 @@ def resolve(host: Host, release: str, modprobe_files: DropIns, names: t.Collecti
 
 
 def _by_alias(text: bytes, name: str) -> frozenset[str]:
-    """The modules that modules.alias has for a name. Of ten thousands of lines those are looked at that begin like it."""
+    """The modules that modules.alias has for a name.
+
+    Of ten thousands of lines those are looked at that begin like it.
+    """
     begins = re.escape(name[:1].encode("utf-8", "surrogateescape"))
     lines = re.findall(rb"^alias ((?:" + begins + rb"|[*?\[])\S*) (\S+)$", text, re.MULTILINE)
     pairs = [(pattern.decode("utf-8", "replace"), module.decode("utf-8", "replace")) for pattern, module in lines]

@@ -124,7 +124,10 @@ def plan(files: BootFiles, wanted: BootSettings) -> BootPlan:
 
 
 def _without_own_keys(files: BootFiles, draft: Draft) -> tuple[BootFiles, Draft]:
-    """Take every key out of the collection's own sysctl files, so that they then get those that are wanted, and no other."""
+    """Take every key out of the collection's own sysctl files.
+
+    So they then get those that are wanted, and no other.
+    """
     for conf in own_sysctl_files(files):
         draft = draft.put(conf.path, conf.text, _without_keys(conf.text, KEYS))
     unread = [

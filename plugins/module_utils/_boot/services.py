@@ -3,8 +3,8 @@
 
 """What each known service loads when it starts, told from its files.
 
-A reader for each service yields what tells of a need. It is certain where the service's own rules for its files are, and
-only possible where a script or a language decides.
+A reader for each service yields what tells of a need. It is certain where the service's own rules for its files are,
+and only possible where a script or a language decides.
 """
 
 from __future__ import annotations
@@ -262,7 +262,10 @@ def _nftables(look: Look) -> Evidences:
 
 
 def _iptables(look: Look) -> Evidences:
-    """Of iptables.service and ip6tables.service: of Arch by their command, else by the files of RHEL, Alpine, Gentoo."""
+    """Of iptables.service and ip6tables.service.
+
+    Of Arch by their command, else by the files of RHEL, Alpine, Gentoo.
+    """
     yield from _commands(look)
     name = look.service.base
     paths = [f"/etc/sysconfig/{name}"]
@@ -301,7 +304,10 @@ _UFW = "/etc/ufw/ufw.conf"
 
 
 def _ufw(look: Look) -> Evidences:
-    """Its chains of the kind ufw-track-* match on new connections whatever the rules are (ufw-init-functions of 0.36)."""
+    """Its chains of the kind ufw-track-* match on new connections whatever the rules are.
+
+    Source: ufw-init-functions of 0.36.
+    """
     enabled = look.files.setting(_UFW, "ENABLED")
     yield from _denied(look, _UFW)
     if enabled is None or enabled[0].lower() != "yes":
@@ -663,7 +669,10 @@ _RC_LOCALS = ("/etc/rc.local", "/etc/rc.d/rc.local")
 
 
 def rc_locals(files: Files) -> list[str]:
-    """The scripts of this name that a boot runs; one that is not executable is passed over (systemd-rc-local-generator(8))."""
+    """The scripts of this name that a boot runs.
+
+    One that is not executable is passed over (systemd-rc-local-generator(8)).
+    """
     return [path for path in _RC_LOCALS if files.is_executable(path)]
 
 

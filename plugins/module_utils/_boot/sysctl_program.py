@@ -62,7 +62,8 @@ class SysctlProgram:
     :ivar values: what it writes, given the files.
     :ivar at_load: the command that sets the keys below net.netfilter and no other, as a udev rule says it.
     :ivar problem: why nothing can be said about the boot; empty where something can.
-    :ivar masked: what keeps the program from being run at boot, though udev may run it at loads; empty where nothing does.
+    :ivar masked: what keeps the program from being run at boot, though udev may run it at loads; empty where nothing
+        does.
     """
 
     reading: Reading

@@ -48,8 +48,8 @@ _STARTS = frozenset(["Wants", "Requires", "BindsTo", "Upholds"])
 #: What the names of lines begin with that keep a unit from being started, not what it wants (systemd.unit(5)).
 _CHECKS = ("Condition", "Assert")
 
-#: What is there may differ at the next boot.
-_PASSING = ("/dev", "/proc", "/run", "/sys", "/tmp", "/var/lock", "/var/run", "/var/tmp")  # noqa: S108  # not written to
+#: What is there may differ at the next boot. Nothing is written to it.
+_PASSING = ("/dev", "/proc", "/run", "/sys", "/tmp", "/var/lock", "/var/run", "/var/tmp")  # noqa: S108
 
 _LINKS = (".wants", ".requires", ".upholds")
 

@@ -144,7 +144,10 @@ def _scripts(files: Files, is_started: _IsStarted) -> t.Iterator[Writer]:
 
 
 class _AtLoad:
-    """What a boot is known to set at each load of nf_conntrack, looked up once a line of modprobe.d or udev sets a key."""
+    """What a boot is known to set at each load of nf_conntrack.
+
+    It is looked up once a line of modprobe.d or udev sets a key.
+    """
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -168,7 +171,10 @@ class _AtLoad:
 
 
 class _Starts:
-    """Which units a boot starts, looked up once something depends on it, because many files have to be read for that."""
+    """Which units a boot starts.
+
+    They are looked up once something depends on it, because many files have to be read for that.
+    """
 
     def __init__(self, host: Host) -> None:
         self._host = host

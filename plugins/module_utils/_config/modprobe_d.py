@@ -25,8 +25,8 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins 
 
 KIND = "modprobe.d"
 
-#: What is no file is passed over before names are compared: conf_files_filter_out(). kmod before 34 did not look whether
-#: there is anything behind a link, so there a link to nowhere hides files, mostly.
+#: What is no file is passed over before names are compared: conf_files_filter_out(). kmod before 34 did not look
+#: whether there is anything behind a link, so there a link to nowhere hides files, mostly.
 READING = Reading(unreadable_hides=False, suffixes=(".conf", ".alias"))
 
 # A line and those it continues on, also in a comment. A backslash takes the character after it as it is, and a newline
@@ -87,9 +87,9 @@ class Command:
         return [(index, value) for index, value in values if value is not None]
 
     def blanks_after(self, index: int) -> int:
-        """How many words behind this one were meant to belong to it: 2 for ``hashsize`` of ``hashsize = 5``, else 0 or 1.
+        """How many words behind this one were meant to belong to it.
 
-        To the kernel each is a parameter of its own.
+        2 for ``hashsize`` of ``hashsize = 5``, else 0 or 1. To the kernel each is a parameter of its own.
         """
         here, *after = [word.text for word in self.words[index:]]
         if "=" not in here and after[:1] == ["="]:
@@ -205,7 +205,10 @@ def is_any(_value: str) -> bool:
 
 
 def lines_giving(conf: ConfFile, module: str, parameter: str, is_meant: t.Callable[[str], bool] = is_any) -> list[str]:
-    """The lines of a file that give a module a parameter, or such a value of it, as ``file:line (text)`` for messages."""
+    """The lines of a file that give a module a parameter, or such a value of it.
+
+    Each is ``file:line (text)``, for messages.
+    """
     return [
         "{0}:{1} ({2})".format(conf.place, command.number, " ".join(word.text for word in command.words))
         for command in _commands(conf.text)
@@ -214,7 +217,10 @@ def lines_giving(conf: ConfFile, module: str, parameter: str, is_meant: t.Callab
 
 
 def drop_parameter(text: str, module: str, parameter: str, is_meant: t.Callable[[str], bool] = is_any) -> str:
-    """A file without a module's parameter, or such values of it. A line that gave only that goes; all other bytes stay."""
+    """A file without a module's parameter, or such values of it.
+
+    A line that gave only that goes; all other bytes stay.
+    """
     kept = []
     for command in _commands(text):
         indices = [index for index, value in command.values_of(module, parameter) if is_meant(value)]
@@ -282,7 +288,10 @@ def command_origins(drop_ins: DropIns, module: str, parameter: str) -> tuple[lis
 
 
 def is_alias_of(pattern: str, name: str) -> bool:
-    """Whether an alias stands for a name, in which kmod takes ``-`` for ``_`` but between brackets: alias_normalize()."""
+    """Whether an alias stands for a name.
+
+    In it kmod takes ``-`` for ``_`` but between brackets: alias_normalize().
+    """
     return wildcards.matches(_underscores(pattern), _underscores(name))
 
 
@@ -344,7 +353,10 @@ def drop_blacklist(text: str, module: str) -> str:
 
 
 def blacklist_origin(drop_ins: DropIns, module: str) -> Origin | None:
-    """The first ``blacklist`` of a module. It stops no load by name or dependency, but systemd-modules-load obeys it."""
+    """The first ``blacklist`` of a module.
+
+    It stops no load by name or dependency, but systemd-modules-load obeys it.
+    """
     for conf in drop_ins.files:
         for command in _commands(conf.text):
             if _is_about(command, "blacklist", module):

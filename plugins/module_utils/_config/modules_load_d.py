@@ -43,8 +43,8 @@ class Line:
 def read(host: Host) -> DropIns:
     """Read all files that name modules for a boot to load.
 
-    /etc/modules is among them under its own name, which a boot by systemd does not read; and under that of the link, which
-    it does, where modules-load.d has one.
+    /etc/modules is among them under its own name, which a boot by systemd does not read; and under that of the link,
+    which it does, where modules-load.d has one.
 
     :raises HostError: one of them cannot be read.
     """

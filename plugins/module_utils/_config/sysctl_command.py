@@ -3,8 +3,8 @@
 
 """What a command that a udev rule or modprobe runs makes a sysctl program do. Pure.
 
-Sources: src/sysctl/sysctl.c of systemd, src/sysctl.c of procps-ng 4.0; what a shell and getopt_long(3) make of a command.
-A command whose effect is not certain, such as one in an ``if`` or with a variable, is passed over.
+Sources: src/sysctl/sysctl.c of systemd, src/sysctl.c of procps-ng 4.0; what a shell and getopt_long(3) make of a
+command. A command whose effect is not certain, such as one in an ``if`` or with a variable, is passed over.
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ def give(result: t.Mapping[str, t.Any], keys: Keys, resized: bool, filtered: boo
         )
     if resized:
         told.append(
-            "The hash table was resized while it was read: entries may have been counted twice or not at all. Read it again."
+            "The hash table was resized while it was read: entries may have been counted twice or not at all. Read it "
+            "again."
         )
     return told
 
@@ -67,9 +68,10 @@ def _nat(result: t.Mapping[str, t.Any]) -> t.Iterator[str]:
             continue
         port = "" if item["port"] is None else f" port {item['port']}"
         yield (
-            f"NAT address {item['address']} has used {item['used_percent']} % of the {item['last_port'] - item['first_port'] + 1}"
-            f" {item['protocol']} ports it has towards {item['destination']}{port}. When all are used, new connections there are"
-            " dropped, however large the table is: translate to more addresses, or shorten the timeouts of these entries."
+            f"NAT address {item['address']} has used {item['used_percent']} % of the"
+            f" {item['last_port'] - item['first_port'] + 1} {item['protocol']} ports it has towards"
+            f" {item['destination']}{port}. When all are used, new connections there are dropped, however large the"
+            " table is: translate to more addresses, or shorten the timeouts of these entries."
         )
 
 

@@ -3,9 +3,9 @@
 
 """Counting how often each of any number of things comes, in bounded memory, with the error stated. Pure.
 
-Misra and Gries, "Finding repeated elements", 1982, in batches: when there are too many things, one number is taken from the
-count of each, and those that have nothing left are forgotten. So no count is too high, and none is too low by more than
-the sum of these numbers, which is less than four times what was counted divided by the capacity.
+Misra and Gries, "Finding repeated elements", 1982, in batches: when there are too many things, one number is taken from
+the count of each, and those that have nothing left are forgotten. So no count is too high, and none is too low by more
+than the sum of these numbers, which is less than four times what was counted divided by the capacity.
 """
 
 from __future__ import annotations

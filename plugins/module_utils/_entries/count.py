@@ -3,8 +3,8 @@
 
 """Counts the entries of a dump by all that is asked, in constant memory. Pure.
 
-Messages are sorted by their length, and those of one shape are counted a thousand at a time, by columns (``layout.py``).
-What has no shape, or one that hardly comes, goes to the careful parser, and into the same counters.
+Messages are sorted by their length, and those of one shape are counted a thousand at a time, by columns
+(``layout.py``). What has no shape, or one that hardly comes, goes to the careful parser, and into the same counters.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import Filter
     from ansible_collections.netops.conntrack.plugins.module_utils._entries.what_if import Judge
 
-#: So many messages of one length are counted at a time: enough that what a batch costs is nothing, few enough for memory.
+#: So many messages of one length are counted at a time: enough that what a batch costs is nothing, few enough for
+#: memory.
 _BATCH = 1024
 #: With more lengths than this in a datagram, one loop sorts faster than a pass for each.
 _SIZES_BY_COLUMN = 4

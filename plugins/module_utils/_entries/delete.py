@@ -3,8 +3,8 @@
 
 """Deletes entries: which ones of a dump go, and the requests that delete just those.
 
-The dump is a stream, and its entries are deleted while it goes on, so memory is of a fixed size whatever the table holds.
-A dump survives that its entries are deleted (``ctnetlink_dump_table()`` holds the one that it goes on with).
+The dump is a stream, and its entries are deleted while it goes on, so memory is of a fixed size whatever the table
+holds. A dump survives that its entries are deleted (``ctnetlink_dump_table()`` holds the one that it goes on with).
 
 What is deleted cannot be brought back. So this is not a list of changes for the one flow, see docs/design.md.
 """
@@ -46,7 +46,8 @@ Result = t.Dict[str, t.Any]
 _MOST_DELETED = 2**31 - 1
 _MOST_RETURNED = 1000
 
-#: The ssh sessions are looked up again after this many seconds, or ten times what the look took: one may have begun since.
+#: The ssh sessions are looked up again after this many seconds, or ten times what the look took: one may have begun
+#: since.
 _SECONDS, _TIMES = 1.0, 10
 
 #: Why an entry that was meant is still there, or not there to be deleted.
@@ -82,8 +83,8 @@ def parse(params: t.Mapping[str, t.Any]) -> Request:
     fields = "family, protocol, source, destination, port, state, status, zone or mark"
     if params["all"] and params["filter"] is not None:
         raise InvalidInput(
-            "all is true and filter is given, which cannot be used together. Leave out all to delete what matches the filter, or leave"
-            " out filter to delete every entry"
+            "all is true and filter is given, which cannot be used together. Leave out all to delete what matches the"
+            " filter, or leave out filter to delete every entry"
         )
     if not params["all"] and meant.is_empty:
         given = "filter is not given" if params["filter"] is None else "filter is empty"
@@ -143,7 +144,10 @@ class Plan:
         return chosen
 
     def within_limit(self, chosen: list[dump.Entry]) -> tuple[list[dump.Entry], list[dump.Entry]]:
-        """Of entries that were chosen those that may go now, and those to ask for again when it is known what became of the first."""
+        """Of entries that were chosen those that may go now, and those to ask for again.
+
+        The latter when it is known what became of the first.
+        """
         if self._request.limit is None:
             return chosen, []
         room = self._request.limit - self.deleted
@@ -248,8 +252,8 @@ def _carry_out(
                 raise Interrupted(error.message + ". Nothing was deleted") from error
             raise
         raise ApplyError(
-            f"{error.message.rstrip('.')}. {plan.deleted} entries had been deleted, which cannot be undone; the others are as"
-            " they were. Run this again when the reason is gone",
+            f"{error.message.rstrip('.')}. {plan.deleted} entries had been deleted, which cannot be undone; the others"
+            " are as they were. Run this again when the reason is gone",
             **dict(error.details, **plan.result()),
         ) from error
 

@@ -60,7 +60,8 @@ FIXED_TIMEOUT, OFFLOAD, HW_OFFLOAD = 1 << 10, 1 << 14, 1 << 15
 
 #: States of a TCP entry by number (enum tcp_conntrack). The last one is that of two SYNs that cross.
 TCP_STATES = (
-    "none", "syn_sent", "syn_recv", "established", "fin_wait", "close_wait", "last_ack", "time_wait", "close", "syn_sent2",
+    "none", "syn_sent", "syn_recv", "established", "fin_wait", "close_wait", "last_ack", "time_wait", "close",
+    "syn_sent2",
 )  # fmt: skip
 SCTP_STATES = (
     "none", "closed", "cookie_wait", "cookie_echoed", "established", "shutdown_sent", "shutdown_recd",
@@ -123,8 +124,8 @@ class Entry:
     :ivar reply: the direction of the answers, after address translation.
     :ivar status: bits as in ``STATUS_BITS``.
     :ivar mark: 0 where there is none.
-    :ivar id: the kernel's number of this entry; a later entry of the same tuples has another one, unless it lies in the very same
-        place of memory. None where the kernel gave none.
+    :ivar id: the kernel's number of this entry; a later entry of the same tuples has another one, unless it lies in the
+        very same place of memory. None where the kernel gave none.
     :ivar zone: the zone of both directions, else 0.
     :ivar timeout: seconds until it is removed; None where it is offloaded, and for a kernel that tells none.
     :ivar state: number of the state of TCP, SCTP or DCCP, else None.
@@ -414,7 +415,8 @@ def encode(entry: Entry) -> bytes:
 def encode_deletion(entry: Entry) -> bytes:
     """The attributes of a request to delete this very entry: its tuple, zone and id.
 
-    With the id a connection that came later with the same addresses and ports is not hit (``ctnetlink_del_conntrack()``).
+    With the id a connection that came later with the same addresses and ports is not hit
+    (``ctnetlink_del_conntrack()``).
     """
     parts = [encode_tuple(TUPLE_ORIG, entry.original)]
     if entry.zone:

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which entries are meant: a filter that a user gave, checked, as the kernel takes it, and as it is checked again. Pure.
+"""Which entries are meant.
+
+A filter that a user gave, checked, as the kernel takes it, and as it is checked again. Pure.
 
 Kernels differ in what they take and pass over the rest without a word, so an entry that came counts only when
 :meth:`Filter.matches` says so. Source: ``ctnetlink_alloc_filter()`` of Linux 5.10 to 7.2.
@@ -193,7 +195,8 @@ class Filter:
 def parse(given: t.Mapping[str, t.Any] | None) -> Filter:
     """A filter from the module's option ``filter``, whose fields are those of :class:`Filter`; None is not given.
 
-    :raises InvalidInput: a value cannot be meant, or no entry can be all of it; the message says which, and what is allowed.
+    :raises InvalidInput: a value cannot be meant, or no entry can be all of it; the message says which, and what is
+        allowed.
     """
     fields = {name: value for name, value in (given or {}).items() if value is not None}
     source, destination = (_network(name, fields.get(name)) for name in ("source", "destination"))
@@ -252,8 +255,8 @@ def _network(name: str, value: t.Any) -> Network | None:
             whole = Network(family, network.number & network.mask, length)
             text = socket.inet_ntop(family, whole.packed)
             raise InvalidInput(
-                f"filter.{name} is {value!r}, which has bits set beyond its prefix: give {text}/{length} for the network, or"
-                f" {address} for the one address"
+                f"filter.{name} is {value!r}, which has bits set beyond its prefix: give {text}/{length} for the"
+                f" network, or {address} for the one address"
             )
         return network
     raise _wrong(name, value, "an IPv4 or IPv6 address, or a network such as 10.0.0.0/8 or 2001:db8::/32")
@@ -274,8 +277,8 @@ def _family(value: str | None, protocol: int | None, source: Network | None, des
     for name, family in found[1:]:
         if family != found[0][1]:
             raise InvalidInput(
-                f"filter.{found[0][0]} is of {dump.FAMILIES[found[0][1]]} and filter.{name} is of {dump.FAMILIES[family]}:"
-                " no entry is both. Give both of one family, or leave one out"
+                f"filter.{found[0][0]} is of {dump.FAMILIES[found[0][1]]} and filter.{name} is of"
+                f" {dump.FAMILIES[family]}: no entry is both. Give both of one family, or leave one out"
             )
     return found[0][1] if found else None
 
@@ -289,8 +292,8 @@ def _port(value: int | None, protocol: int | None) -> int | None:
     if protocol not in dump.WITH_PORTS:
         name = dump.protocol_name(protocol)
         raise InvalidInput(
-            f"filter.port is {value}, but entries of protocol {name} have no ports: leave filter.port out, or give one of"
-            f" {with_ports} as filter.protocol"
+            f"filter.port is {value}, but entries of protocol {name} have no ports: leave filter.port out, or give one"
+            f" of {with_ports} as filter.protocol"
         )
     return _whole("port", value, 1, 65535)
 

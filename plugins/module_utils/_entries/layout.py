@@ -3,12 +3,12 @@
 
 """Many messages of one shape at once: where the values lie, and the proof that all messages have that shape. Pure.
 
-A table of a million entries has about ten shapes: family, protocol, and which attributes are there. What parts one message
-of a shape from another are values at fixed offsets. So the values of a thousand messages are a column, which Python takes
-out in one call, where a loop over attributes would take a thousand times as many.
+A table of a million entries has about ten shapes: family, protocol, and which attributes are there. What parts one
+message of a shape from another are values at fixed offsets. So the values of a thousand messages are a column, which
+Python takes out in one call, where a loop over attributes would take a thousand times as many.
 
-The proof: the messages, put end to end, have in the place of every header exactly the header of the first one, which was
-walked with care and left no byte over. A message that differs anywhere but in a value is of another shape.
+The proof: the messages, put end to end, have in the place of every header exactly the header of the first one, which
+was walked with care and left no byte over. A message that differs anywhere but in a value is of another shape.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Layout:
     :ivar size: bytes of the message.
     :ivar family: ``AF_INET`` or ``AF_INET6``.
     :ivar state_of: the protocol that the state belongs to, or None where the message has none.
-    :ivar source: offset of the packed address in the original direction; and so on for the others. None where it has none.
+    :ivar source: offset of the packed address in the original direction; and so on for the others. None where it has
+        none.
     """
 
     def __init__(self, message: bytes) -> None:
@@ -166,7 +167,10 @@ class Layout:
         return data[offset :: self.size]
 
     def words(self, data: bytes, offset: int, count: int) -> tuple[int, ...]:
-        """The numbers of four bytes at an offset. One of two bytes is its upper half; the lower half was shown to be 0."""
+        """The numbers of four bytes at an offset.
+
+        One of two bytes is its upper half; the lower half was shown to be 0.
+        """
         column = memoryview(data).cast("I")[offset // 4 :: self._words].tobytes()
         return struct.unpack(f">{count}I", column)
 

@@ -3,12 +3,12 @@
 
 """How full the ports are that source address translation has to give. Pure.
 
-A translated connection needs a port that no other one of the same address, protocol, destination and destination's port has.
-When all are taken, new connections there are dropped, while the table may be nowhere near full.
+A translated connection needs a port that no other one of the same address, protocol, destination and destination's port
+has. When all are taken, new connections there are dropped, while the table may be nowhere near full.
 
 Source: ``nf_nat_l4proto_unique_tuple()`` in net/netfilter/nf_nat_core.c: a source port below 512 stays below 512, one
-below 1024 gets one of 600 to 1023, all others get one of 1024 to 65535. Where a rule names a range of its own, that counts,
-and ctnetlink does not tell it.
+below 1024 gets one of 600 to 1023, all others get one of 1024 to 65535. Where a rule names a range of its own, that
+counts, and ctnetlink does not tell it.
 """
 
 from __future__ import annotations

@@ -171,9 +171,10 @@ class Socket:
                     return
 
     def requests(self, kind: int, bodies: t.Iterable[tuple[int, bytes]], flags: int = 0) -> list[int]:
-        """Many requests, several of them at a time in one datagram; the errno of each, 0 for those that the kernel took.
+        """Many requests, several of them at a time in one datagram.
 
         :param bodies: family and attributes of each.
+        :returns: the errno of each, 0 for those that the kernel took.
         :raises HostError: no answer came.
         """
         codes: list[int] = []

@@ -3,9 +3,9 @@
 
 """What a sample says of the whole table: shares, and how far off they may be. Pure.
 
-The table is hashed with a random key and a dump walks it bucket by bucket, so the entries that come first are drawn without
-replacement and without regard to what they are. The margin is that of Wilson's interval, which holds for small shares
-and small samples too, times what a sample that is a large part of the whole is better by.
+The table is hashed with a random key and a dump walks it bucket by bucket, so the entries that come first are drawn
+without replacement and without regard to what they are. The margin is that of Wilson's interval, which holds for small
+shares and small samples too, times what a sample that is a large part of the whole is better by.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class Sample:
     def margin(self, count: int, of_many: int = 1, error: int = 0) -> float:
         """How far the share in the whole table may be from this one, in points of percent, in 95 of 100 readings.
 
-        :param of_many: how many shares are told together, as a list of the busiest: in 95 of 100 readings the margins of
-            all of them hold.
+        :param of_many: how many shares are told together, as a list of the busiest: in 95 of 100 readings the margins
+            of all of them hold.
         :param error: by how much the count may be too low.
         """
         lost = self.share(error)

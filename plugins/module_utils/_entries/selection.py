@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A filter applied to columns of messages, as :meth:`Filter.matches` applies it to one entry; and to whole datagrams. Pure."""
+"""A filter applied to columns of messages, and to whole datagrams.
+
+To columns as :meth:`Filter.matches` applies it to one entry. Pure.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,10 @@ class Columns:
 
 
 class Chooser:
-    """Finds the entries of datagrams that a filter means: many at a time where they have a shape, the others one by one."""
+    """Finds the entries of datagrams that a filter means.
+
+    Many at a time where they have a shape, the others one by one.
+    """
 
     def __init__(self, meant: Filter) -> None:
         """Start without a known shape."""

@@ -3,11 +3,12 @@
 
 """The ssh sessions of the host itself, by the sockets that they are on, so that their entries can be left alone.
 
-A session is known by the sockets of the processes of ssh, servers and clients, in whatever network namespace they are; by
-``SSH_CONNECTION`` in the environment of this run's own process and of those that it comes from; and by the port of ssh, for a
-container that shares the host's network but does not see its processes.
+A session is known by the sockets of the processes of ssh, servers and clients, in whatever network namespace they are;
+by ``SSH_CONNECTION`` in the environment of this run's own process and of those that it comes from; and by the port of
+ssh, for a container that shares the host's network but does not see its processes.
 
-Sources: proc(5); ``get_tcp4_sock()`` and ``get_tcp6_sock()`` of the kernel for /proc/net/tcp and tcp6; ssh(1), section ENVIRONMENT.
+Sources: proc(5); ``get_tcp4_sock()`` and ``get_tcp6_sock()`` of the kernel for /proc/net/tcp and tcp6; ssh(1), section
+ENVIRONMENT.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ def find(host: Host) -> list[tuple[End, End]]:
         return _find(host)
     except HostError as error:
         raise Refused(
-            f"the ssh sessions of this host could not be found, so their entries cannot be kept: {error.message}. Run this as root"
-            " of the host itself"
+            f"the ssh sessions of this host could not be found, so their entries cannot be kept: {error.message}. Run"
+            " this as root of the host itself"
         ) from error
 
 
@@ -136,7 +137,10 @@ def _chosen(lines: t.Iterable[bytes], inodes: t.Container[bytes]) -> t.Iterator[
 
 
 def _end(text: bytes) -> End:
-    """An end as /proc/net/tcp has it: words of four bytes, each a number of the machine's own byte order; and the port."""
+    """An end as /proc/net/tcp has it.
+
+    Words of four bytes, each a number of the machine's own byte order; and the port.
+    """
     address, _colon, port = text.partition(b":")
     words = (int(address[start : start + 8], 16) for start in range(0, len(address), 8))
     return _unmapped(b"".join(struct.pack("=I", word) for word in words)), int(port, 16)
@@ -167,7 +171,10 @@ def _of_this_run(host: Host) -> list[tuple[End, End]]:
 
 
 def _connection(value: bytes) -> tuple[End, End] | None:
-    """Server's and client's end of ``SSH_CONNECTION``: client address and port, server address and port; None for any other text."""
+    """Server's and client's end of ``SSH_CONNECTION``; None for any other text.
+
+    The text is client address and port, server address and port.
+    """
     words = value.decode("ascii", "replace").split()
     if len(words) != 4 or not all(word.isdigit() and len(word) < 6 for word in words[1::2]):
         return None

@@ -3,8 +3,9 @@
 
 """Which timeout holds an entry, how long the entry has been idle, and what another value would free. Pure.
 
-The kernel sets an entry's timer anew with each packet, to the timeout of the state that the packet leads to. So an entry has been
-idle for that timeout less what remains. With another value it would be gone if it has been idle for at least as long.
+The kernel sets an entry's timer anew with each packet, to the timeout of the state that the packet leads to. So an
+entry has been idle for that timeout less what remains. With another value it would be gone if it has been idle for at
+least as long.
 
 Sources: ``nf_conntrack_tcp_packet()``, ``nf_conntrack_udp_packet()``, ``nf_conntrack_gre_packet()`` and those of the
 other protocols, in net/netfilter/nf_conntrack_proto_*.c of Linux 5.10 to 7.2.
@@ -56,11 +57,13 @@ class Kind:
 
 
 def names(kind: Kind, timeouts: t.Mapping[str, int]) -> tuple[str, ...]:
-    """The timeouts that a kind of entry is under: the shortest of them counts, and comes first. None where it is not known.
+    """The timeouts that a kind of entry is under; none where it is not known.
 
-    Retransmissions, which may put ``tcp_max_retrans`` in force, are not told by ctnetlink. Before Linux 5.17 and the stable
-    trees of its time, UDP is assured with its first answer, when it still is under ``udp``: its idle time is then told
-    too long by the difference.
+    The shortest of them counts, and comes first.
+
+    Retransmissions, which may put ``tcp_max_retrans`` in force, are not told by ctnetlink. Before Linux 5.17 and the
+    stable trees of its time, UDP is assured with its first answer, when it still is under ``udp``: its idle time is
+    then told too long by the difference.
     """
     if kind.status & (dump.FIXED_TIMEOUT | dump.OFFLOAD | dump.HW_OFFLOAD):
         return ()
@@ -129,8 +132,8 @@ class _Held:
 class Judge:
     """Sorts remaining times into intervals, so that counts of intervals tell all that is asked.
 
-    The remaining time is told in whole seconds, rounded down, so idle time is rounded down by a second: what is said to be
-    freed is freed.
+    The remaining time is told in whole seconds, rounded down, so idle time is rounded down by a second: what is said to
+    be freed is freed.
     """
 
     def __init__(self, timeouts: t.Mapping[str, int], asked: t.Mapping[str, t.Sequence[int]]) -> None:
@@ -193,10 +196,13 @@ class Judge:
         }
 
     def held(self) -> dict[str, dict[str, t.Any]]:
-        """For each timeout that holds entries, and each that is judged by request: how many, and how long they have been idle.
+        """How many entries each timeout holds, and how long they have been idle.
 
-        ``idle`` is the seconds that half, a tenth and a hundredth of them have been idle for or longer, and the longest, to a
-        tenth; None where it is not known for any. ``unknown`` are entries with more time left than the timeout gives.
+        For each timeout that holds entries, and each that is judged by request.
+
+        ``idle`` is the seconds that half, a tenth and a hundredth of them have been idle for or longer, and the
+        longest, to a tenth; None where it is not known for any. ``unknown`` are entries with more time left than the
+        timeout gives.
         """
         return {
             name: {

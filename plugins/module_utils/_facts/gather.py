@@ -315,7 +315,8 @@ def select(gather_subset: t.Iterable[str]) -> set[str]:
         if name != _ALL and name not in SUBSETS:
             allowed = ", ".join((_ALL, *SUBSETS))
             raise InvalidInput(
-                f"gather_subset: there is no '{item}'; allowed are {allowed}, and each with '!' in front to leave it out"
+                f"gather_subset: there is no '{item}'; allowed are {allowed}, and each with '!' in front to leave it "
+                "out"
             )
         (left_out if item.startswith("!") else named).add(name)
     if _ALL in named or not (named or _ALL in left_out):

@@ -46,8 +46,8 @@ _ASK_AGAIN = "Gather the facts with interval: 5 to see whether it continues"
 #: Timeouts below a second, which show as 0: 300 ms by themselves on Linux 4.18 and 4.19 (nf_conntrack_proto_sctp.c).
 _BELOW_A_SECOND = ("sctp_shutdown_sent", "sctp_shutdown_recd")
 
-#: The reason by kinds of drift, by which a boot changes what is, fails to set what somebody wanted, or is not the only one
-#: that sets it. The others have no effect at all.
+#: The reason by kinds of drift, by which a boot changes what is, fails to set what somebody wanted, or is not the only
+#: one that sets it. The others have no effect at all.
 _REASONS = {
     "runtime": "drift",
     "not_at_load": "drift",
@@ -132,7 +132,10 @@ def _more_room(facts: Facts) -> str:
         full = larger * memory["entry_bytes"] + (memory.get("buckets_bytes") or 0)
         share = 100 * full / memory["host_bytes"]
         if share > _MEMORY_PERCENT:
-            return f"lower timeouts with conntrack_settings, because a table twice as large could take {share:.0f} % of the memory"
+            return (
+                "lower timeouts with conntrack_settings, because a table twice as large could take"
+                f" {share:.0f} % of the memory"
+            )
         cost = f" (a full table then takes at most {_megabytes(full)}, {share:.1f} % of the memory)"
     setting = f"max: {larger}" if larger else "max"
     if facts.get("initial_namespace") is False:
@@ -217,7 +220,10 @@ def _none_now(facts: Facts, rate: float | None) -> str:
 def _look_at_early_drops(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]:
     total, rate = _counter(facts, "early_drop"), _rate(facts, "early_drops_per_second")
     if rate:
-        message = f"The kernel evicts {_counted(rate, 'entry', 'entries')} a second before their time, because the table is full."
+        message = (
+            f"The kernel evicts {_counted(rate, 'entry', 'entries')} a second before their time, because the table is"
+            " full."
+        )
         yield _reason("early_drops", WARNING, message, _free_or_enlarge(facts) + ".")
     elif total:
         message = (
@@ -261,8 +267,8 @@ def _look_at_chains(facts: Facts, _limits: Limits) -> t.Iterator[dict[str, str]]
     else:
         # The hash leaves out the zone of a direction that a zone is not for (hash_zone_id()).
         cause = (
-            "too many entries share one bucket, those of all network namespaces together, or the same addresses and ports in"
-            " many zones"
+            "too many entries share one bucket, those of all network namespaces together, or the same addresses and"
+            " ports in many zones"
         )
         remedy = (
             "Gather namespaces as well: if all of them together have several entries for each bucket, set a larger"
@@ -299,7 +305,10 @@ def _look_at_kernel_log(facts: Facts, limits: Limits) -> t.Iterator[dict[str, st
             f'The kernel log says "table full, dropping packet" {_times(others)} of other network namespaces, such as'
             f" containers, last {_duration(age)} ago or earlier."
         )
-        remedy = f"Gather namespaces as well (gather_subset) to see which is full; all have the same limit: {_more_room(facts)}."
+        remedy = (
+            "Gather namespaces as well (gather_subset) to see which is full; all have the same limit:"
+            f" {_more_room(facts)}."
+        )
         yield _reason("kernel_log_elsewhere", severity, message, remedy)
 
 

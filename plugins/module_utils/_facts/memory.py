@@ -46,8 +46,8 @@ def read_slab(host: Host) -> Slab | None:
 def parse_slabinfo(lines: t.Iterable[bytes], page_size: int) -> Slab | None:
     """The line of the slab in /proc/slabinfo, version 2.1; None where it has none.
 
-    ``nf_conntrack  96 96 256 16 1 : tunables 0 0 0 : slabdata 6 6 0``: objects in use, objects, bytes of an object, objects and
-    pages of a slab, and after ``slabdata`` slabs in use and all slabs.
+    ``nf_conntrack  96 96 256 16 1 : tunables 0 0 0 : slabdata 6 6 0``: objects in use, objects, bytes of an object,
+    objects and pages of a slab, and after ``slabdata`` slabs in use and all slabs.
     """
     for line in lines:
         fields = line.split()

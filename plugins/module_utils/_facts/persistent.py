@@ -116,7 +116,10 @@ def observe(host: Host, attempt: Attempt) -> Observed:
 
 
 def _unread(host: Host, kind: str, read: drop_ins.DropIns, attempt: Attempt) -> list[ConfFile]:
-    """Files that look as if they were read: of the kind's directory in /etc, but for backups, and the one file of old."""
+    """Files that look as if they were read.
+
+    Those of the kind's directory in /etc, but for backups, and the one file of old.
+    """
     directory = "/etc/" + kind
     paths = [f"{directory}/{name}" for name in host.names(directory) if ".conf" not in name and name[0] != "."]
     found = []
@@ -173,8 +176,8 @@ def _problem_of_boot(observed: Observed) -> str | None:
     program = observed.files.program
     if program.masked and not observed.appliers:
         return (
-            f"systemd-sysctl, which sets sysctl lines at boot, is masked by {program.masked}, and no udev rule runs it when"
-            " nf_conntrack is loaded, so no line of sysctl.d is set"
+            f"systemd-sysctl, which sets sysctl lines at boot, is masked by {program.masked}, and no udev rule runs it"
+            " when nf_conntrack is loaded, so no line of sysctl.d is set"
         )
     return program.problem or None
 
@@ -198,7 +201,10 @@ def _problem_of_load(observed: Observed) -> str | None:
         return None
     origin = refused[-1]
     written = outcome.hashsize_as_written(observed.files, origin)
-    return f"{origin.path}:{origin.number} ({written}), so every load of nf_conntrack fails: the kernel does not accept this hashsize"
+    return (
+        f"{origin.path}:{origin.number} ({written}), so every load of nf_conntrack fails: the kernel does not accept"
+        " this hashsize"
+    )
 
 
 def _hashsizes(observed: Observed) -> list[Origin]:
@@ -348,7 +354,10 @@ def _without_effect(observed: Observed) -> t.Iterator[dict[str, t.Any]]:
     """Lines that are read and can never apply."""
     for origin in _refused(observed):
         written = outcome.hashsize_as_written(observed.files, origin)
-        message = f"{origin.path}:{origin.number} ({written}): the kernel does not accept this value, and refuses to load {_kernel.MODULE} with it"
+        message = (
+            f"{origin.path}:{origin.number} ({written}): the kernel does not accept this value, and refuses to load"
+            f" {_kernel.MODULE} with it"
+        )
         yield _item(INVALID_VALUE, BUCKETS, _hashsize(origin), None, origin.path, origin.number, message)
     if _problem_of_boot(observed):
         return
@@ -368,7 +377,10 @@ def _malformed(conf: ConfFile) -> t.Iterator[dict[str, t.Any]]:
         name = sysctl_names.name_of_today(mistake.key) or ""
         key = KEYS[name].sysctl if name in KEYS else mistake.key.replace("/", ".")
         line = lines[mistake.number - 1].strip().lstrip("\ufeff")
-        message = f"{conf.place}:{mistake.number} ({line}): {mistake.why}, so it sets nothing; {key} = {mistake.value or 'VALUE'} was meant"
+        message = (
+            f"{conf.place}:{mistake.number} ({line}): {mistake.why}, so it sets nothing;"
+            f" {key} = {mistake.value or 'VALUE'} was meant"
+        )
         yield _item(MALFORMED, name, _value(mistake.value), None, conf.target, mistake.number, message)
 
 
@@ -423,7 +435,10 @@ def _unread_sysctl_files(observed: Observed) -> t.Iterator[tuple[ConfFile, str]]
 
 
 def _conntrack_entries(conf: ConfFile) -> t.Iterator[tuple[systemd_sysctl.Entry, str]]:
-    """The lines of a file that set a key of connection tracking, with the key's name of today as far as there is one."""
+    """The lines of a file that set a key of connection tracking.
+
+    Each with the key's name of today as far as there is one.
+    """
     for entry in systemd_sysctl.parse(conf.text):
         name = sysctl_names.name_of_today(entry.key)
         if name is not None and entry.value is not None and not wildcards.is_pattern(name):

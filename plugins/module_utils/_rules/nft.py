@@ -64,8 +64,8 @@ _OBJECTS = {
 #: What a ct helper object is.
 _HELPER = re.compile(r'type "([\w.-]+)" protocol .*')
 
-#: An extension of iptables as nft prints it where it cannot translate it: with quotes from 1.0.7 on, without in 1.0.6, and
-#: before that, where it was built without libxtables, as ``# xt_NAME``.
+#: An extension of iptables as nft prints it where it cannot translate it: with quotes from 1.0.7 on, without in 1.0.6,
+#: and before that, where it was built without libxtables, as ``# xt_NAME``.
 _EXTENSION = re.compile(r'(?:\bxt (?:match|target|watcher) "?|# xt_)([\w-]+)')
 
 #: How nft before 1.0.6 prints it otherwise, not always at a rule's start.

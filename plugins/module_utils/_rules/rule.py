@@ -20,7 +20,8 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 #: What people write into rules for people, or for the log.
 _REMARK = re.compile(r'\b(?:comment|prefix) (?:"(?:[^"\\]|\\.)*"|[^\s"-]\S*)')
 
-#: Extensions of iptables whose module has another name. All are compared in lower case, as xt_connmark is xt_CONNMARK too.
+#: Extensions of iptables whose module has another name. All are compared in lower case, as xt_connmark is xt_CONNMARK
+#: too.
 _OTHER_MODULES = {
     "snat": "xt_nat",
     "dnat": "xt_nat",
@@ -67,6 +68,9 @@ def extension_modules(name: str) -> set[str]:
 
 
 def helper_modules(name: str) -> set[str]:
-    """The modules that a connection's helper can be in: one named after its protocol, or that of helpers in programs."""
+    """The modules that a connection's helper can be in.
+
+    One named after its protocol, or that of helpers in programs.
+    """
     name = name.lower().replace("-", "_").replace(".", "")
     return {"nf_conntrack_" + _OTHER_HELPERS.get(name, name), "nfnetlink_cthelper"}

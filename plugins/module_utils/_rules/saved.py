@@ -114,7 +114,8 @@ def _add(found: Found, stack: str, line: Line) -> None:
 
 _FAMILY = r"(?:(?:ip6?|inet|arp|bridge|netdev)\s+)?"
 
-#: A quoted string, which may hold anything but a quote; a comment; a line that goes on in the next (nft's src/scanner.l).
+#: A quoted string, which may hold anything but a quote; a comment; a line that goes on in the next (nft's
+#: src/scanner.l).
 _OPAQUE = re.compile(r'"[^"]*"?|#[^\n]*|\\\n')
 
 #: What a file names, which may read like an expression: tables, chains, sets, variables, messages of ICMP.
@@ -143,8 +144,9 @@ _NFT_NAT = re.compile(
 
 #: The keys that can follow ``ct``, with a direction before some of them (ct_expr in nft's src/parser_bison.y).
 _NFT_CONNTRACK = re.compile(
-    r"(?<![\w.-])ct\s+(?:original\s+|reply\s+)?(?:state|direction|status|mark|expiration|helper|timeout|expectation|label"
-    r"|l3proto|protocol|proto-src|proto-dst|saddr|daddr|ip6?\s+[sd]addr|bytes|packets|avgpkt|zone|event|secmark|id|count)\b"
+    r"(?<![\w.-])ct\s+(?:original\s+|reply\s+)?(?:state|direction|status|mark|expiration|helper|timeout|expectation"
+    r"|label|l3proto|protocol|proto-src|proto-dst|saddr|daddr|ip6?\s+[sd]addr|bytes|packets|avgpkt|zone|event"
+    r"|secmark|id|count)\b"
     r"|(?<![\w.-])notrack(?![\w.-])"
     r"|\bflow\s+(?:add|offload)\b"
     r"|(?<![\w.-])flowtable\s"

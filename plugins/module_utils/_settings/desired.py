@@ -233,8 +233,8 @@ def check_room(observed: Observed, request: Request, new_max: int | None) -> Non
     if new_max < in_use:
         default = "" if request.max is not None else ", which is what a boot would set now that no max is asked for,"
         raise Refused(
-            f"max {new_max}{default} is below the {in_use} entries in use: new connections would be dropped until enough have"
-            " expired. Choose a larger max, or set force: true"
+            f"max {new_max}{default} is below the {in_use} entries in use: new connections would be dropped until"
+            " enough have expired. Choose a larger max, or set force: true"
         )
 
 
@@ -261,7 +261,10 @@ def _what_helps(observed: Observed, sizing: t.Mapping[str, t.Any], request: Requ
     origin = None if observed.boot is None else outcome.hashsize_origin(observed.boot)
     given = None if observed.boot is None else outcome.hashsize_at_load(observed.boot)
     if request.max is None and given is not None and sizing["max"] == _max_by_hashsize(given, observed.hardware):
-        why = f": max is {_sizing.MAX_PER_GIVEN_BUCKET} times the hashsize that {origin} gives nf_conntrack, because no other max is set"
+        why = (
+            f": max is {_sizing.MAX_PER_GIVEN_BUCKET} times the hashsize that {origin} gives nf_conntrack, because no"
+            " other max is set"
+        )
         return why, f"Set a max, or remove that hashsize from {origin and origin.path}"
     if request.max is None:
         return (

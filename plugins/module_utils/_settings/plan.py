@@ -228,9 +228,9 @@ def _check_privileges(observed: Observed, changes: t.Sequence[Change], runtime: 
         )
     if not observed.may_load and any(isinstance(change, ModuleLoaded) for change in changes):
         raise Refused(
-            "load is true, but no module can be loaded here: kernel.modules_disabled is 1 until the next boot, or root has"
-            " no CAP_SYS_MODULE (a container?). Nothing was changed. Load nf_conntrack on the host itself, or use scope:"
-            " boot"
+            "load is true, but no module can be loaded here: kernel.modules_disabled is 1 until the next boot, or root"
+            " has no CAP_SYS_MODULE (a container?). Nothing was changed. Load nf_conntrack on the host itself, or use"
+            " scope: boot"
         )
     if observed.boot is not None:
         check_writable(changes, observed.boot.unwritable, ". With scope: runtime no file is written")

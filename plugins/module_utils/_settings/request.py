@@ -115,7 +115,10 @@ def parse(params: t.Mapping[str, t.Any]) -> Request:
 
 
 def _names_alone(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The same parameters with values that every key takes: those given may no longer be good, and nothing uses them."""
+    """The same parameters with values that every key takes.
+
+    Those given may no longer be good, and nothing uses them.
+    """
     return dict(
         params,
         max=None if params["max"] is None else AUTO,

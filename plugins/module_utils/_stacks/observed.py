@@ -43,8 +43,8 @@ NAT_MODULE = "nf_nat"
 ROOT = {NAT: NAT_MODULE, CONNTRACK: _kernel.MODULE}
 
 
-#: Seconds between looks at a reference that nothing explains: who lists connections, or makes a rule, holds modules too,
-#: but only as long as that takes.
+#: Seconds between looks at a reference that nothing explains: who lists connections, or makes a rule, holds modules
+#: too, but only as long as that takes.
 _PAUSES = (0.2, 0.8, 2.0)
 
 
@@ -194,5 +194,8 @@ def to_unload(modules: t.Mapping[str, Module], stack: str, kept: frozenset[str])
 
 
 def _is_free(module: Module, names: set[str]) -> bool:
-    """Whether nothing else uses a module: none but these modules, and nothing that is no module, such as a BPF program."""
+    """Whether nothing else uses a module.
+
+    None but these modules, and nothing that is no module, such as a BPF program.
+    """
     return names.issuperset(module.holders) and not module.pins

@@ -3,9 +3,9 @@
 
 """iptables-services of the RHEL family, which applies some lines of sysctl files again when it starts.
 
-load_sysctl() of iptables.init: for each word of IPTABLES_SYSCTL_LOAD_LIST, ``fgrep`` it and have ``sysctl -p -`` apply what
-it finds, in /etc/sysctl.conf (read in releases up to RHEL 6) or in /etc/sysctl.d (later ones, reported). So what is applied
-is named, and not told as certain.
+load_sysctl() of iptables.init: for each word of IPTABLES_SYSCTL_LOAD_LIST, ``fgrep`` it and have ``sysctl -p -`` apply
+what it finds, in /etc/sysctl.conf (read in releases up to RHEL 6) or in /etc/sysctl.d (later ones, reported). So what
+is applied is named, and not told as certain.
 """
 
 from __future__ import annotations

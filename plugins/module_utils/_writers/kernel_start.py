@@ -4,11 +4,11 @@
 """What the kernel's command line and systemd's credentials set.
 
 ``sysctl.KEY=VALUE`` is set right before init is started, and keys that a module brings later cannot be set this way
-(Documentation/admin-guide/kernel-parameters.txt), so it counts only where connection tracking is built in; sysctl files come
-after it. Line 1 of /proc/cmdline is what the parameter ``nf_conntrack.hashsize`` stands in.
+(Documentation/admin-guide/kernel-parameters.txt), so it counts only where connection tracking is built in; sysctl files
+come after it. Line 1 of /proc/cmdline is what the parameter ``nf_conntrack.hashsize`` stands in.
 
-The credential ``sysctl.extra`` is read by systemd-sysctl after all files (read_credential_lines() in src/sysctl/sysctl.c,
-systemd 252 on) in its own unit, and not by a systemd-sysctl that a udev rule runs.
+The credential ``sysctl.extra`` is read by systemd-sysctl after all files (read_credential_lines() in
+src/sysctl/sysctl.c, systemd 252 on) in its own unit, and not by a systemd-sysctl that a udev rule runs.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
 """kube-proxy, which sizes the table by the number of processors, and sets timeouts, whenever it starts.
 
 cmd/kube-proxy/app/server_linux.go (getConntrackMax(), setupConntrack()) and conntrack.go of Kubernetes; defaults in
-pkg/proxy/apis/config/v1alpha1/defaults.go. All versions raise what is smaller. A larger value is left as it is by 1.22 to
-1.28 (pull requests 103174 and 120448) and, as for max, by those with 142035; else it is lowered. Since 1.36 what is computed
-is at most 1048576 (137002, as 142035 tells).
+pkg/proxy/apis/config/v1alpha1/defaults.go. All versions raise what is smaller. A larger value is left as it is by 1.22
+to 1.28 (pull requests 103174 and 120448) and, as for max, by those with 142035; else it is lowered. Since 1.36 what is
+computed is at most 1048576 (137002, as 142035 tells).
 """
 
 from __future__ import annotations
@@ -203,8 +203,8 @@ def _sizes(options: t.Mapping[str, Given], processors: int | None) -> t.Iterator
     option = floor if scaled is not None and scaled <= int(floor.value) else per_core
     if scaled is None or _LARGEST_SCALED < scaled > int(floor.value):
         then = (
-            f", by maxPerCore {per_core.value} and min {floor.value}: to what depends on the processors and, where that is"
-            f" more than {_LARGEST_SCALED}, on its version"
+            f", by maxPerCore {per_core.value} and min {floor.value}: to what depends on the processors and, where that"
+            f" is more than {_LARGEST_SCALED}, on its version"
         )
         yield Writer(_NAME, option.path, option.line, MAX, None, _WHEN, then=then, only_raises=True)
         return

@@ -3,9 +3,9 @@
 
 """The firewall of Proxmox VE, which sets max and two timeouts every ten seconds while it is enabled.
 
-src/PVE/Firewall.pm and src/PVE/Service/pve_firewall.pm of pve-firewall 6.0.4: update_nf_conntrack_max() never sets less than
-262144, rounds more up to 8192, and with a max that it changes sets a quarter of it as the hashsize. Where the option for
-syn_recv is given, it writes something that is no number (a misspelt name), so nothing is known of that.
+src/PVE/Firewall.pm and src/PVE/Service/pve_firewall.pm of pve-firewall 6.0.4: update_nf_conntrack_max() never sets less
+than 262144, rounds more up to 8192, and with a max that it changes sets a quarter of it as the hashsize. Where the
+option for syn_recv is given, it writes something that is no number (a misspelt name), so nothing is known of that.
 """
 
 from __future__ import annotations

@@ -160,7 +160,10 @@ def _checked(key: str, value: str) -> t.Iterator[tuple[str, int | None]]:
 
 
 def _printed(line: str, end: int) -> str:
-    """The word that is printed to a file, from what stands before it in its command, and in that whose output it gets."""
+    """The word that is printed to a file.
+
+    It is taken from what stands before it in its command, and in that whose output it gets.
+    """
     before = line[max(0, end - _MOST_BACK) : end]
     command = before[max(before.rfind(";"), before.rfind("&")) + 1 :]
     match = _PRINTED.search("|".join(command.split("|")[-2:]))

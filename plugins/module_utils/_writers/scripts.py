@@ -3,8 +3,9 @@
 
 """The lines of scripts, tables and units that set keys.
 
-Whether a script comes to such a line is not known, so each is named with its line and never told as certain. What a table,
-a unit or a script of the boot calls by a path of the administrator's (/usr/local, /opt, /root and the like) is searched too.
+Whether a script comes to such a line is not known, so each is named with its line and never told as certain. What a
+table, a unit or a script of the boot calls by a path of the administrator's (/usr/local, /opt, /root and the like) is
+searched too.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@
 Read in tuned 2.20.0 (Debian 12) and 2.28.0-rc.1: profiles/loader.py and profiles/merger.py (includes first, later ones
 win), profiles/locator.py (later directories win; a profile that includes its own name means that of an earlier one),
 plugins/plugin_sysctl.py (``reapply_sysctl``: /run/sysctl.d and /etc/sysctl.d, then /etc/sysctl.conf, and neither
-/usr/lib nor what ``reapply_sysctl_exclude`` names), plugins/plugin_net.py. 2.23 has profiles in directories of their own.
+/usr/lib nor what ``reapply_sysctl_exclude`` names), plugins/plugin_net.py. 2.23 has profiles in directories of their
+own.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 
 """ufw, which applies a sysctl file of its own whenever it starts or reloads.
 
-ufw_start() in /lib/ufw/ufw-init-functions (0.36.2, Debian 12): where ENABLED of /etc/ufw/ufw.conf is yes or YES, it loads
-its rules, and then runs ``sysctl -e -q -p $IPT_SYSCTL`` with the variable from /etc/default/ufw. Its unit starts before
-the network and does not wait for systemd-sysctl.
+ufw_start() in /lib/ufw/ufw-init-functions (0.36.2, Debian 12): where ENABLED of /etc/ufw/ufw.conf is yes or YES, it
+loads its rules, and then runs ``sysctl -e -q -p $IPT_SYSCTL`` with the variable from /etc/default/ufw. Its unit starts
+before the network and does not wait for systemd-sysctl.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The configuration that a host has from elsewhere: what a blog post said, what a package brings, what nobody remembers.
+"""The configuration that a host has from elsewhere.
+
+What a blog post said, what a package brings, what nobody remembers.
 
 others.py make                           writes it
 others.py check                          fails unless just the lines that would win, or that no kernel knows, are gone
-others.py said SETTINGS                  fails unless what the collection said of a boot is in that file and line, and live
+others.py said SETTINGS                  fails unless what the collection said of a boot is in that file and line,
+                                         and live
 others.py link                           makes the link by which the boot reads /etc/sysctl.conf, or removes it
 others.py restore                        takes everything back
 """
@@ -25,7 +28,8 @@ LINK = "/etc/sysctl.d/99-sysctl.conf"
 FILES = {
     "/etc/sysctl.d/zzz-old.conf": (
         b"# t\xfcned in 2014\nnet.netfilter.nf_conntrack_max=5000\n\tvm.swappiness  =  59\r\n"
-        b"-net/netfilter/nf_conntrack_udp_timeout = 7\nnet.nf_conntrack_max = 6000\nnet.netfilter.nf_conntrack_frag6_x=1\n; end",
+        b"-net/netfilter/nf_conntrack_udp_timeout = 7\nnet.nf_conntrack_max = 6000\n"
+        b"net.netfilter.nf_conntrack_frag6_x=1\n; end",
         b"# t\xfcned in 2014\n\tvm.swappiness  =  59\r\nnet.netfilter.nf_conntrack_frag6_x=1\n; end",
     ),
     "/etc/sysctl.d/10-former.conf": (

@@ -177,8 +177,8 @@ class Load:
         for name in conf_trees.VARIABLES:
             if _read(name) != _BEFORE[name]:
                 _write(name, _BEFORE[name])
-        # Of no kernel release there are modules, so modprobe finds the command alone; the one that it starts is a stand-in.
-        # Of a module that is there it would run none.
+        # Of no kernel release there are modules, so modprobe finds the command alone; the one that it starts is a
+        # stand-in. Of a module that is there it would run none.
         with self._root.without("/sys/module"):
             self._root.run("/usr/sbin/modprobe", "-S", "1", "nf_conntrack")
         test = ("/usr/bin/udevadm", "test", "--action=add", "/sys/module/nf_conntrack")

@@ -27,7 +27,8 @@ _ENVIRONMENT = {"PATH": "/tmp/bin:/usr/sbin:/usr/bin", "LC_ALL": "C", "SYSTEMD_L
 # What a tree may fill, beside /etc and /run: mounted empty over what the host has there.
 _COVERED = ("/usr/lib/sysctl.d", "/usr/lib/modprobe.d", "/usr/lib/udev/rules.d", "/usr/local/lib")
 
-# What an `install` command calls to load the module for which it is run: one that has nothing to do, since that is there.
+# What an `install` command calls to load the module for which it is run: one that has nothing to do, since that is
+# there.
 _STAND_IN = "/tmp/bin/modprobe"
 
 

@@ -24,8 +24,8 @@ FILES = {
     "/etc/keepalived/keepalived.conf": "! virtual_server in a comment\ninclude /etc/keepalived/site/*.conf\n",
     "/etc/keepalived/site/web.conf": "virtual_server 192.0.2.1 80 {\n  lb_algo rr\n  protocol TCP\n}\n",
     "/etc/libvirt/qemu/networks/autostart/default.xml": "<network>\n  <name>default</name>\n"
-    "  <forward mode='nat'/>\n  <bridge name='virbr9' stp='on'/>\n  <ip address='192.0.2.129' netmask='255.255.255.192'/>\n"
-    "</network>\n",
+    "  <forward mode='nat'/>\n  <bridge name='virbr9' stp='on'/>\n"
+    "  <ip address='192.0.2.129' netmask='255.255.255.192'/>\n</network>\n",
 }
 
 UNITS = [
@@ -59,7 +59,8 @@ STARTS = {
 STOPS = (
     "systemctl stop firewalld conntrackd nftables ufw netfilter-persistent; "
     "for table in iptables ip6tables; do $table -P INPUT ACCEPT; $table -P FORWARD ACCEPT; done; "
-    "rm -f /var/lock/conntrackd.lock; nft flush ruleset; systemctl reset-failed; modprobe -r openvswitch; modprobe -r ip_vs; true"
+    "rm -f /var/lock/conntrackd.lock; nft flush ruleset; systemctl reset-failed; modprobe -r openvswitch; "
+    "modprobe -r ip_vs; true"
 )
 
 

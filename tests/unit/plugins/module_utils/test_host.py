@@ -507,7 +507,8 @@ def test_a_program_that_hangs_in_the_kernel_is_left_and_named(host, monkeypatch)
         host.run(["sleep", "60"], seconds=0.3)
     os.kill(left[0], signal.SIGKILL)
     assert raised.value.reason == (
-        f"it did not end within 0.3 s, and cannot be ended: process {left[0]} hangs in the kernel, perhaps until the next boot"
+        f"it did not end within 0.3 s, and cannot be ended: process {left[0]} hangs in the kernel, perhaps until the "
+        "next boot"
     )
 
 

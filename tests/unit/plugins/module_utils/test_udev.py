@@ -35,7 +35,8 @@ def test_a_udevd_that_does_not_come_to_an_end_is_an_error_that_says_what_may_fol
     with pytest.raises(HostError) as raised:
         _udev.settle(host, "nf_nat")
     assert raised.value.message == (
-        "cannot wait for udev: it did not finish its rules within 30 s after nf_nat was loaded, and they may still set values"
+        "cannot wait for udev: it did not finish its rules within 30 s after nf_nat was loaded, and they may still set"
+        " values"
         " (exit code 1). See what it is doing (udevadm monitor, journalctl -u systemd-udevd), then run this again"
     )
 

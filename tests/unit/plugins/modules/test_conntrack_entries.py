@@ -75,10 +75,12 @@ def test_check_mode_deletes_nothing_and_counts(run_module, table):
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    ({"all": True}, "state"), ({"state": "present", "all": True}, "absent"), ({"state": "absent"}, "at least one of family"),
+    ({"all": True}, "state"), ({"state": "present", "all": True}, "absent"),
+    ({"state": "absent"}, "at least one of family"),
     ({"state": "absent", "filter": {}}, "filter is empty"),
     ({"state": "absent", "all": True, "filter": {"zone": 1}}, "cannot be used together"),
-    ({"state": "absent", "filter": {"colour": "red"}}, "colour"), ({"state": "absent", "all": True, "limit": -2}, "limit is -2"),
+    ({"state": "absent", "filter": {"colour": "red"}}, "colour"),
+    ({"state": "absent", "all": True, "limit": -2}, "limit is -2"),
     ({"state": "absent", "filter": {"state": "opened"}}, "filter.state is 'opened'"),
 ])  # fmt: skip
 def test_a_bad_request_is_one_message_and_deletes_nothing(run_module, table, arguments, words):

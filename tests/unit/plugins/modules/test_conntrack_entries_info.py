@@ -20,7 +20,8 @@ PLUGINS = Path(conntrack_entries_info.__file__).resolve().parents[1]
 
 #: What Ansible itself makes of these keys would be a surprise: a task that returns `skipped` counts as skipped.
 RESERVED = {
-    "failed", "skipped", "rc", "results", "msg", "exception", "warnings", "deprecations", "invocation", "diff", "stdout",
+    "failed", "skipped", "rc", "results", "msg", "exception", "warnings", "deprecations", "invocation", "diff",
+    "stdout",
     "stderr", "ansible_facts", "unreachable", "attempts", "failed_when_result",
 }  # fmt: skip
 

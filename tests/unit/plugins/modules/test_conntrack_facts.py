@@ -371,8 +371,9 @@ def test_a_wrong_part_is_one_clear_error(recorded_host, run_module):
     result = run_module("conntrack_facts", recorded_host("trixie-6.12-nat"), {"gather_subset": ["tables"]})
     assert result["failed"]
     assert result["msg"] == (
-        "gather_subset: there is no 'tables'; allowed are all, table, timeouts, settings, statistics, sockets, logging, "
-        "modules, persistent, writers, memory, kernel_log, namespaces, health, and each with '!' in front to leave it out"
+        "gather_subset: there is no 'tables'; allowed are all, table, timeouts, settings, statistics, sockets, "
+        "logging, modules, persistent, writers, memory, kernel_log, namespaces, health, and each with '!' in front to "
+        "leave it out"
     )
     assert "exception" not in result
 
@@ -620,8 +621,10 @@ def test_what_else_sets_keys_is_told_with_file_and_line(recorded_host, facts_of)
         "value": 50000,
         "when": "when ufw starts or reloads",
         "certain": True,
-        "message": "ufw sets nf_conntrack_max to 50000 when ufw starts or reloads (/etc/ufw/sysctl.conf:2), in a race with what"
-        " applies sysctl.d",
+        "message": (
+            "ufw sets nf_conntrack_max to 50000 when ufw starts or reloads (/etc/ufw/sysctl.conf:2), in a race with"
+            " what applies sysctl.d"
+        ),
     }
     assert set(writer) == set(documented("writers")["contains"])
 

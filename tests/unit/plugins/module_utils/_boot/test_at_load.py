@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What sets values at a load is compared with the programs themselves, for generated trees, by the scenario ``boot``."""
+"""What sets values at a load.
+
+It is compared with the programs themselves, for generated trees, by the scenario ``boot``.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a boot makes of the lines that have it load modules. Names were looked up by kmod 30 among Debian's 6.1 modules."""
+"""What a boot makes of the lines that have it load modules.
+
+Names were looked up by kmod 30 among Debian's 6.1 modules.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ MODULES = "/usr/lib/modules/" + (FakeKernel(HOST).read_value("/proc/sys/kernel/o
 KERNEL = {
     MODULES + "/modules.dep": b"kernel/net/netfilter/nf_conntrack.ko: kernel/net/ipv4/netfilter/nf_defrag_ipv4.ko\n"
     b"kernel/net/netfilter/nf_nat.ko: kernel/net/netfilter/nf_conntrack.ko\n"
-    b"kernel/net/ipv4/netfilter/iptable_nat.ko.xz: kernel/net/netfilter/nf_nat.ko.xz kernel/net/netfilter/nf_conntrack.ko.xz\n",
+    b"kernel/net/ipv4/netfilter/iptable_nat.ko.xz: kernel/net/netfilter/nf_nat.ko.xz "
+    b"kernel/net/netfilter/nf_conntrack.ko.xz\n",
     MODULES + "/modules.alias": b"# Aliases\nalias nf_conntrack-10 nf_conntrack\nalias nf_conntrack-2 nf_conntrack\n"
     b"alias ip_conntrack nf_conntrack\nalias pci:v*d*sv* xt_x\nalias ipt_MASQUERADE xt_MASQUERADE\n",
     MODULES + "/modules.builtin": b"kernel/net/packet/af_packet.ko\n",

@@ -840,7 +840,9 @@ def test_a_file_that_the_boot_does_not_read_loses_the_lines_of_what_is_asked_for
         "trixie-6.12-nat",
         {
             "/etc/sysctl.d/zzz.conf": b"net.netfilter.nf_conntrack_buckets = 999\n",
-            "/etc/sysctl.conf": b"net.netfilter.nf_conntrack_max = 7777\nnet.netfilter.nf_conntrack_buckets = 999\n# mine\n",
+            "/etc/sysctl.conf": (
+                b"net.netfilter.nf_conntrack_max = 7777\nnet.netfilter.nf_conntrack_buckets = 999\n# mine\n"
+            ),
         },
     )
     predicted = tune(kernel, check=True, max=100000, hashsize=65536)

@@ -46,7 +46,8 @@ def names(tree):
         {**installed("it"), f"{ENABLED}/basic.target.requires/it.service": f"{UNITS}/it.service"},
         {**installed("it"), f"{UNITS}/multi-user.target.wants/it.service": "../it.service"},
         {**installed("it"), "/run/systemd/system/multi-user.target.wants/it.service": f"{UNITS}/it.service"},
-        {**installed("it"), **enabled("other"), f"{UNITS}/other.service": b"[Unit]\nRequires=a.service \\\n it.service\n"},
+        {**installed("it"), **enabled("other"),
+         f"{UNITS}/other.service": b"[Unit]\nRequires=a.service \\\n it.service\n"},
         {**installed("it"), **enabled("other"), f"{ENABLED}/other.service.d/x.conf": b"[Unit]\nWants=it.service\n"},
         {**SYSTEMD, f"{ENABLED}/multi-user.target.wants/alias.service": f"{UNITS}/it.service",
          f"{ENABLED}/alias.service": f"{UNITS}/it.service", f"{UNITS}/it.service": SERVICE},
@@ -55,7 +56,8 @@ def names(tree):
         {**SYSTEMD, f"{ENABLED}/multi-user.target.wants/it.service": "/opt/it/x.service",
          f"{ENABLED}/it.service": "/opt/it/x.service", "/opt/it/x.service": SERVICE},
     ],
-    ids=["enabled", "early", "required", "by a package", "until the next boot", "by a line", "by a drop-in", "by an alias",
+    ids=["enabled", "early", "required", "by a package", "until the next boot", "by a line", "by a drop-in",
+         "by an alias",
          "linked", "linked under another name"],
 )  # fmt: skip
 def test_what_the_boot_starts_is_found(tree):
@@ -76,7 +78,8 @@ def test_what_the_boot_starts_is_found(tree):
         {**enabled("it"), f"{UNITS}/it.service": "it.service"},
         {**enabled("it", by="graphical.target"), f"{ENABLED}/default.target": f"{UNITS}/multi-user.target"},
     ],
-    ids=["not enabled", "of another target", "of no target", "masked", "masked by an empty file", "masked until the next boot",
+    ids=["not enabled", "of another target", "of no target", "masked", "masked by an empty file",
+         "masked until the next boot",
          "link masked", "a directory", "a ring", "of a target that is not booted"],
 )  # fmt: skip
 def test_what_it_does_not_start_is_not(tree):
@@ -227,7 +230,8 @@ def test_a_socket_whose_conditions_fail_starts_no_service(path, expected):
 
 def test_whoever_may_not_read_what_a_condition_asks_for_is_told_of_the_service(recorded_host):
     tree = with_lines("ConditionFileNotEmpty=/etc/there")
-    changes = {path: {"link": entry} if isinstance(entry, str) else {"directory": True} if entry is None else entry.decode()
+    changes = {path: {"link": entry} if isinstance(entry, str)
+               else {"directory": True} if entry is None else entry.decode()
                for path, entry in tree.items()}  # fmt: skip
     host = recorded_host("trixie-6.12-absent", changes)
     host.denied.add("/etc/there")
@@ -268,7 +272,8 @@ def test_a_host_without_systemd_starts_init_scripts_early_ones_too():
 
 def test_a_host_of_openrc_starts_what_its_runlevels_name():
     tree = {"/run/openrc": None, "/etc/runlevels/default/it": "/etc/init.d/it", "/etc/init.d/it": b"",
-            "/etc/runlevels/shutdown/off": "/etc/init.d/it", "/etc/runlevels/boot/gone": "/etc/init.d/gone"}  # fmt: skip
+            "/etc/runlevels/shutdown/off": "/etc/init.d/it",
+            "/etc/runlevels/boot/gone": "/etc/init.d/gone"}  # fmt: skip
     (service,) = find(tree)
     assert (service.name, service.manager) == ("it", units.OPENRC)
 

@@ -125,8 +125,8 @@ def test_who_sets_another_value_than_was_asked_for_is_told_with_both(recorded_ho
     told = against(recorded_host("trixie-6.12-nat", UFW), nf_conntrack_max=131072)
     (one,) = told["writers"]
     assert one["message"] == (
-        "ufw sets nf_conntrack_max to 50000 when ufw starts or reloads (/etc/ufw/sysctl.conf:1), and not to 131072 as asked"
-        " for, in a race with what applies sysctl.d"
+        "ufw sets nf_conntrack_max to 50000 when ufw starts or reloads (/etc/ufw/sysctl.conf:1), and not to 131072 as"
+        " asked for, in a race with what applies sysctl.d"
     )
     assert told["unsearched"] == []
 
@@ -229,7 +229,9 @@ def test_of_a_line_that_is_resolved_in_part_the_rest_is_told(recorded_host):
 BAD = {
     "a duration of 400 digits": (
         {
-            "/etc/kubernetes/manifests/kube-proxy.yaml": f"command:\n- kube-proxy\n- --conntrack-udp-timeout={'9' * 400}h\n"
+            "/etc/kubernetes/manifests/kube-proxy.yaml": (
+                f"command:\n- kube-proxy\n- --conntrack-udp-timeout={'9' * 400}h\n"
+            )
         },
         "",
     ),

@@ -63,7 +63,8 @@ PREFIXES = st.builds(Prefixes, st.integers(0, 32), st.integers(0, 128))
 
 FILTERS = st.sampled_from([
     {}, {}, {"family": "ipv4"}, {"protocol": "tcp"}, {"protocol": "udp", "port": 53}, {"state": "established"},
-    {"source": "10.0.0.0/22"}, {"source": "2001:db8::/54", "status": ["assured"]}, {"status": ["!src_nat"]}, {"zone": 0},
+    {"source": "10.0.0.0/22"}, {"source": "2001:db8::/54", "status": ["assured"]}, {"status": ["!src_nat"]},
+    {"zone": 0},
     {"mark": "0"}, {"mark": "0x1/0x1", "family": "ipv6"}, {"protocol": "sctp", "state": "closed"}, {"protocol": "89"},
 ])  # fmt: skip
 
@@ -127,7 +128,8 @@ def test_examples_are_the_first_entries_that_are_meant():
 
 @pytest.mark.parametrize(("key", "prefix", "text"), [
     (0x0A000001, 32, "10.0.0.1"), (0x0A000000, 8, "10.0.0.0/8"), (0, 0, "0.0.0.0/0"),
-    (bytes.fromhex("20010db800000001"), 64, "2001:db8:0:1::/64"), (b"", 0, "::/0"), (packed(5, socket.AF_INET6), 128, "2001:db8::5"),
+    (bytes.fromhex("20010db800000001"), 64, "2001:db8:0:1::/64"), (b"", 0, "::/0"),
+    (packed(5, socket.AF_INET6), 128, "2001:db8::5"),
 ])  # fmt: skip
 def test_what_is_counted_as_one_is_told_as_an_address_or_a_network(key, prefix, text):
     assert address(key, prefix) == text

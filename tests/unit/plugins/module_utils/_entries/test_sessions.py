@@ -48,7 +48,8 @@ def process(pid, name, inodes=(), namespace="net:[1]", tcp="", tcp6="", parent=1
     tree = {
         f"/proc/{pid}/comm": f"{name}\n", f"/proc/{pid}/stat": f"{pid} ({name}) S {parent} 1 1 0\n",
         f"/proc/{pid}/environ": environ, f"/proc/{pid}/ns/net": {"link": namespace},
-        f"/proc/{pid}/net/tcp": HEAD + tcp, f"/proc/{pid}/net/tcp6": HEAD + tcp6, f"/proc/{pid}/fd/0": {"link": "/dev/null"},
+        f"/proc/{pid}/net/tcp": HEAD + tcp, f"/proc/{pid}/net/tcp6": HEAD + tcp6,
+        f"/proc/{pid}/fd/0": {"link": "/dev/null"},
     }  # fmt: skip
     tree.update({f"/proc/{pid}/fd/{number + 3}": {"link": f"socket:[{inode}]"} for number, inode in enumerate(inodes)})
     return tree
@@ -111,7 +112,8 @@ def test_the_session_of_this_run_is_known_from_the_environment_of_what_started_i
     # sudo gives its child none, so it is that of a process further up.
     tree_of_run = {
         **process("self", "python3", parent=30), **process(30, "sudo", parent=20, environ="PATH=/bin\0"),
-        **process(20, "a) b (c", parent=9, environ=f"HOME=/root\0SSH_CONNECTION={value}\0"), **process(9, "x", parent=1),
+        **process(20, "a) b (c", parent=9, environ=f"HOME=/root\0SSH_CONNECTION={value}\0"),
+        **process(9, "x", parent=1),
     }  # fmt: skip
     assert sessions.find(tree(tree_of_run)) == expected
 
@@ -157,7 +159,8 @@ def of_tcp(first, second, **changes):
     # Sent on by this host from another address and port, and masqueraded on its way out.
     (of_tcp(AWAY, end("198.51.100.1", 443), source=ODD[0], source_port=2222), True),
     (of_tcp(ODD, AWAY, destination=packed("198.51.100.1"), destination_port=1024), True),
-    (of_tcp(AWAY, HERE), False), (of_tcp(end("192.0.2.7", 50002), ODD), False), (of_tcp(end("192.0.2.8", 50001), ODD), False),
+    (of_tcp(AWAY, HERE), False), (of_tcp(end("192.0.2.7", 50002), ODD), False),
+    (of_tcp(end("192.0.2.8", 50001), ODD), False),
 ])  # fmt: skip
 @pytest.mark.parametrize("order", [1, -1])
 def test_entries_of_a_session_are_known_in_both_directions_and_through_translation(entry, is_one, order):

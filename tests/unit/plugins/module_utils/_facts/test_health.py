@@ -165,7 +165,8 @@ def test_the_limits_are_those_that_were_asked_for():
 def test_a_container_is_told_to_have_the_limit_raised_on_the_host():
     remedy = only(judge(entries=240000, initial_namespace=False))["remedy"]
     assert remedy.startswith(
-        "Find out with conntrack_entries_info who fills it, and set max: 524288 with conntrack_settings on the host itself"
+        "Find out with conntrack_entries_info who fills it, and set max: 524288 with conntrack_settings on the host "
+        "itself"
     )
 
 
@@ -209,16 +210,16 @@ def test_what_the_counters_say_of_the_past_is_a_note_and_no_alarm(counter, total
             1000,
             "drops",
             "warning",
-            "The kernel drops 31 packets a second, though the table is not full: packets of one connection clash, or memory is"
-            " short.",
+            "The kernel drops 31 packets a second, though the table is not full: packets of one connection clash, or"
+            " memory is short.",
         ),
         (
             {"drops_per_second": 0.2},
             1000,
             "drops",
             "note",
-            "The kernel drops 0.2 packets a second, though the table is not full: packets of one connection clash, or memory is"
-            " short.",
+            "The kernel drops 0.2 packets a second, though the table is not full: packets of one connection clash, or"
+            " memory is short.",
         ),
         (
             {"early_drops_per_second": 1.0},
@@ -232,24 +233,24 @@ def test_what_the_counters_say_of_the_past_is_a_note_and_no_alarm(counter, total
             1000,
             "insert_failures",
             "warning",
-            "12 connections a second cannot be entered into the table: two packets of one connection came at once, or NAT had no"
-            " free port.",
+            "12 connections a second cannot be entered into the table: two packets of one connection came at once, or"
+            " NAT had no free port.",
         ),
         (
             {"insert_failures_per_second": 0.4},
             1000,
             "insert_failures",
             "note",
-            "0.4 connections a second cannot be entered into the table: two packets of one connection came at once, or NAT had no"
-            " free port.",
+            "0.4 connections a second cannot be entered into the table: two packets of one connection came at once, or"
+            " NAT had no free port.",
         ),
         (
             {"chain_too_long_per_second": 40.0},
             1000,
             "chains",
             "warning",
-            "The kernel refuses 40 connections a second: too many entries share one bucket, those of all network namespaces"
-            " together, or the same addresses and ports in many zones.",
+            "The kernel refuses 40 connections a second: too many entries share one bucket, those of all network"
+            " namespaces together, or the same addresses and ports in many zones.",
         ),
     ],
 )
@@ -313,8 +314,8 @@ def test_messages_of_containers_are_told_on_the_host_and_not_in_another_containe
     reason = only(judge(kernel_log=other))
     assert (reason["reason"], reason["severity"]) == ("kernel_log_elsewhere", "warning")
     assert reason["message"] == (
-        'The kernel log says "table full, dropping packet" 3 times of other network namespaces, such as containers, last 100'
-        " seconds ago or earlier."
+        'The kernel log says "table full, dropping packet" 3 times of other network namespaces, such as containers,'
+        " last 100 seconds ago or earlier."
     )
     assert judge(kernel_log=other, initial_namespace=False) == {"status": "ok", "reasons": []}
     assert judge(kernel_log={**other, "last_seconds_ago": 90000})["status"] == "ok"
@@ -447,8 +448,8 @@ def test_tracking_that_nothing_uses_is_a_note(modules, entries, state, is_unused
         assert said(verdict) == (
             "unused",
             "note",
-            "nf_conntrack is loaded and nothing uses it: there is no entry, and no rule of any network namespace needs it; its hash"
-            " table takes 2 MiB.",
+            "nf_conntrack is loaded and nothing uses it: there is no entry, and no rule of any network namespace needs"
+            " it; its hash table takes 2 MiB.",
         )
 
 

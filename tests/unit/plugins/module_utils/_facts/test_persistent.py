@@ -389,12 +389,12 @@ def test_where_systemd_sysctl_is_masked_nothing_is_set_and_the_reason_is_told(re
     assert found["persistent"] == {}
     assert kinds(found) == [("not_read", "nf_conntrack_max", "/etc/sysctl.d/50-a.conf", 1)]
     assert found["drift"][0]["message"] == (
-        "/etc/sysctl.d/50-a.conf:1 (net.netfilter.nf_conntrack_max = 5): systemd-sysctl, which would set it at boot, is masked"
-        f" by {MASK}"
+        "/etc/sysctl.d/50-a.conf:1 (net.netfilter.nf_conntrack_max = 5): systemd-sysctl, which would set it at boot, is"
+        f" masked by {MASK}"
     )
     assert found["persistent_problem"] == (
-        f"systemd-sysctl, which sets sysctl lines at boot, is masked by {next(iter(mask))}, and no udev rule runs it when"
-        " nf_conntrack is loaded, so no line of sysctl.d is set"
+        f"systemd-sysctl, which sets sysctl lines at boot, is masked by {next(iter(mask))}, and no udev rule runs it"
+        " when nf_conntrack is loaded, so no line of sysctl.d is set"
     )
 
 
@@ -553,8 +553,10 @@ def test_a_hashsize_of_0_leaves_the_size_to_the_kernel():
 
 
 FIREWALLD = {
-    "/usr/lib/modprobe.d/firewalld-sysctls.conf": b"install nf_conntrack modprobe --ignore-install nf_conntrack $CMDLINE_OPTS"
-    b" && sysctl --quiet --pattern 'net[.]netfilter[.]nf_conntrack.*' --system\n"
+    "/usr/lib/modprobe.d/firewalld-sysctls.conf": (
+        b"install nf_conntrack modprobe --ignore-install nf_conntrack $CMDLINE_OPTS"
+        b" && sysctl --quiet --pattern 'net[.]netfilter[.]nf_conntrack.*' --system\n"
+    ),
 }
 
 

@@ -84,7 +84,8 @@ def test_what_cannot_be_listed_is_named(host):
     host.answers = {"iptables-legacy-save": HostError("run", "iptables-legacy-save", "No such file or directory")}
     (pin,) = find_pins.find(host, modules("ip_tables", iptable_nat=1), ["iptable_nat"])
     assert pin.reason == (
-        "unknown; rules of iptables-legacy could not be listed: cannot run iptables-legacy-save: No such file or directory"
+        "unknown; rules of iptables-legacy could not be listed: cannot run iptables-legacy-save: No such file or "
+        "directory"
     )
 
 

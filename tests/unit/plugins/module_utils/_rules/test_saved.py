@@ -56,8 +56,10 @@ def test_saved_rules_that_need_none(text):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("table inet f { chain i { type filter hook input priority 0; ct state established accept; }; }", {CONNTRACK: 1}),
-        ("define ok = { established, related }\ntable inet f {\n chain i {\n  ct state $ok accept\n }\n}\n", {CONNTRACK: 4}),
+        ("table inet f { chain i { type filter hook input priority 0; ct state established accept; }; }",
+         {CONNTRACK: 1}),
+        ("define ok = { established, related }\ntable inet f {\n chain i {\n  ct state $ok accept\n }\n}\n",
+         {CONNTRACK: 4}),
         ("table inet f {\n chain i {\n  ct \\\n  state new accept\n }\n}\n", {CONNTRACK: 3}),
         ("add rule inet f i iifname vmap { eth0 : jump x } ct state vmap { new : accept }", {CONNTRACK: 1}),
         ("add rule inet f i meta mark set ct mark", {CONNTRACK: 1}),
@@ -80,7 +82,8 @@ def test_saved_rules_that_need_none(text):
         ("add rule inet nat p dnat ip to ip saddr map @m", {NAT: 1, CONNTRACK: 1}),
         ("add rule ip nat p redirect to :80", {NAT: 1, CONNTRACK: 1}),
         ("add rule ip nat p tcp dport 80 redirect", {NAT: 1, CONNTRACK: 1}),
-        ("table ip f { chain i { ct state new; } }\ntable ip n { chain p { type nat hook output priority 0; } }", {CONNTRACK: 1, NAT: 2}),
+        ("table ip f { chain i { ct state new; } }\ntable ip n { chain p { type nat hook output priority 0; } }",
+         {CONNTRACK: 1, NAT: 2}),
     ],
 )  # fmt: skip
 def test_a_ruleset_that_needs_a_stack(text, expected):
@@ -91,7 +94,8 @@ def test_a_ruleset_that_needs_a_stack(text, expected):
     "text",
     [
         "",
-        "#!/usr/sbin/nft -f\nflush ruleset\ntable inet filter { chain input { type filter hook input priority filter; }; }\n",
+        "#!/usr/sbin/nft -f\nflush ruleset\n"
+        "table inet filter { chain input { type filter hook input priority filter; }; }\n",
         "# ct state new accept; masquerade\n",
         'add rule inet f i counter comment "ct state new masquerade"\n',
         'add rule inet f i log prefix "ct state new\nmasquerade"\n',

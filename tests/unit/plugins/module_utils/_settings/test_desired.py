@@ -271,7 +271,10 @@ def test_a_max_that_is_in_force_already_is_no_change_to_refuse():
 
 
 class Default(t.NamedTuple):
-    """A key that nobody asks for, the files and the kernel, and its value after a boot; None where that is not known."""
+    """A key that nobody asks for, the files and the kernel, and its value after a boot.
+
+    None where that is not known.
+    """
 
     about: str
     name: str

@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What tuned's active profile sets. 6,600 generated trees of profiles gave what tuned 2.20.0 and 2.28.0-rc.1 made of them."""
+"""What tuned's active profile sets.
+
+6,600 generated trees of profiles gave what tuned 2.20.0 and 2.28.0-rc.1 made of them.
+"""
 
 from __future__ import annotations
 
