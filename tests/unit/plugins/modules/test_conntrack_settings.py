@@ -170,6 +170,6 @@ def test_a_line_that_the_run_takes_away_warns_of_nothing(run_module, warned):
 
 def test_what_was_not_searched_is_a_warning(run_module, warned, monkeypatch):
     found = {"writers": [], "unsearched": ["/etc/cron.d: not searched"]}
-    monkeypatch.setattr(writers, "against", lambda _host, _wanted: found)
+    monkeypatch.setattr(writers, "against", lambda _host, _wanted, _file: found)
     result = run_module("conntrack_settings", FakeKernel("trixie-6.12-nat"), {"max": 60000})
     assert result["unsearched"] == warned == ["/etc/cron.d: not searched"]
