@@ -566,7 +566,7 @@ ansible_facts:
             - The value is certain for ufw, tuned's active profile, kube-proxy, pve-firewall and the kernel's command
               line. For others the line is returned, and what it may set. These are iptables-services, C(/etc/rc.local),
               systemd units, cron, scripts of NetworkManager, ifupdown and networkd-dispatcher, init scripts, C(install)
-              lines of modprobe.d and udev rules that are not about C(nf_conntrack), and systemd's credentials.
+              lines of modprobe.d and udev rules whose effect is not certain, and systemd's credentials.
             - Scripts that a unit, a cron table or C(/etc/rc.local) calls are searched too.
             - The search reads only files, at most 5000 of them, 32 MiB in all and 256 KiB of each, and ends after 2
               seconds. Files that were not searched or could not be read are in RV(ansible_facts.conntrack.unreadable).
