@@ -63,7 +63,7 @@ unit: $(VENV)/unit.stamp $(LINK) ## the unit tests, in seconds
 	@python3 tools/parts.py run unit pytest $(PYTEST_WORKERS) tests/unit $(as_one_of_many)
 
 .PHONY: fuzz
-fuzz: $(VENV)/unit.stamp $(LINK) ## the property tests of unit with forty times the examples, in minutes
+fuzz: $(VENV)/unit.stamp $(LINK) ## the property tests of unit with eighty times the examples, in minutes
 	@HYPOTHESIS_PROFILE=fuzz pytest $(PYTEST_WORKERS) tests/unit -m hypothesis
 
 # As root, or by sudo; without either it says so and leaves these tests out.
