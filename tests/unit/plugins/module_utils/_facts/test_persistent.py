@@ -9,11 +9,10 @@ import pytest
 from fake_kernel import FakeKernel
 from hypothesis import given
 from hypothesis import strategies as st
+from runs import tune
 
 from ansible_collections.netops.conntrack.plugins.module_utils._facts import persistent
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import parse_number, parse_parameter
-from ansible_collections.netops.conntrack.plugins.module_utils._settings import plan as settings_plan
-from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import parse
 
 MAX = "net.netfilter.nf_conntrack_max"
 RULE = "/etc/udev/rules.d/99-netops-conntrack.rules"
@@ -48,24 +47,7 @@ def test_an_untouched_host_has_no_drift_and_sets_nothing():
 @pytest.mark.parametrize("name", ["trixie-6.12-nat", "bookworm-6.1-absent"])
 def test_a_tuned_host_has_every_value_with_file_and_line_and_no_drift(name):
     kernel = FakeKernel(name)
-    request = {
-        "state": "present",
-        "max": 100000,
-        "hashsize": 25000,
-        "entries_per_bucket": "auto",
-        "memory_percent": 5,
-        "timeouts": {"udp": 20},
-        "sysctls": {},
-        "scope": "both",
-        "sysctl_file": None,
-        "missing_keys": "fail",
-        "conflicting_entries": "replace",
-        "other_keys": "keep",
-        "keep_larger": False,
-        "load": False,
-        "force": False,
-    }
-    settings_plan.run(kernel, parse(request), False)
+    tune(kernel, max=100000, hashsize=25000, timeouts={"udp": 20})
     found = persistent.gather(kernel)
     assert found["drift"] == []
     own = "/etc/sysctl.d/zz-netops-conntrack.conf"
