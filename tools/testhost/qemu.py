@@ -28,10 +28,21 @@ _MACHINE = ("-machine", "pc", "-m", "1536", "-smp", "2", "-nodefaults", "-no-use
 
 def launch(arguments: Sequence[str], pidfile: Path) -> None:
     """Start a machine in the background; return once it runs, or raise with what QEMU had to say."""
-    command = [PROGRAM, *_MACHINE, *arguments, "-daemonize", "-pidfile", str(pidfile)]
+    with run([*arguments, "-daemonize", "-pidfile", str(pidfile)]) as machine:
+        said, _none = machine.communicate()
+    if machine.returncode != 0:
+        words = said.decode(errors="replace").strip()
+        raise TestHostError(f"{PROGRAM} does not start: {words or f'status {machine.returncode}'}")
+
+
+def run(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a machine as a child, whose output is all that QEMU and, by its arguments, the machine say."""
     try:
-        done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return subprocess.Popen(
+            [PROGRAM, *_MACHINE, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
     except OSError as error:
         raise TestHostError(f"cannot run {PROGRAM}: {error.strerror}; tools/setup vm installs it") from error
-    if done.returncode != 0:
-        raise TestHostError(f"{PROGRAM} does not start: {done.stderr.strip() or f'status {done.returncode}'}")
