@@ -3,8 +3,8 @@
 
 """Imports from a zip file in half the time. Ansible sends a module as one; a module imports this file first of all.
 
-For each file that it imports, zipimport asks get_filename for the path, which compiles the file and throws the code away;
-then the file is compiled again and run (CPython's Lib/zipimport.py, 3.7 to 3.14).
+For each file that it imports, zipimport asks get_filename for the path, which compiles the file and throws the code
+away; then the file is compiled again and run (CPython's Lib/zipimport.py, 3.7 to 3.14).
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 
 DIRECTORY = "/proc/sys/net/netfilter"
 
@@ -25,8 +24,7 @@ BUCKETS = "nf_conntrack_buckets"
 COUNT = "nf_conntrack_count"
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(t.NamedTuple):
     """One kernel key.
 
     :ivar name: file name below ``/proc/sys/net/netfilter``.

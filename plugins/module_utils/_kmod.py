@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_dep
 
@@ -38,8 +37,7 @@ ROOTS = {NAT: NAT_ROOTS, CONNTRACK: CONNTRACK_ROOTS + NAT_ROOTS}
 DEFRAG = ("nf_defrag_ipv4", "nf_defrag_ipv6")
 
 
-@dataclass(frozen=True)
-class Module:
+class Module(t.NamedTuple):
     """One loaded module.
 
     :ivar size: bytes of memory it takes.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import INT_MAX
 
@@ -25,8 +25,7 @@ MAX_PER_GIVEN_BUCKET = 8
 _GIB = 2**30
 
 
-@dataclass(frozen=True)
-class Hardware:
+class Hardware(t.NamedTuple):
     """What automatic sizes depend on.
 
     :ivar memory_bytes: MemTotal.

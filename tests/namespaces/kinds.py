@@ -62,7 +62,7 @@ def of_all_kinds(count: int, seed: int) -> t.Iterator[dump.Entry]:
 def children_of(entry: dump.Entry, count: int) -> t.Iterator[dump.Entry]:
     """Entries that a connection announced."""
     for number in range(count):
-        original = dataclasses.replace(entry.original, source_port=20000 + number, destination_port=20)
+        original = entry.original._replace(source_port=20000 + number, destination_port=20)
         yield dump.Entry(
             original, reply_of(original), status=ASSURED, timeout=5000, state=3, master=entry.original, zone=entry.zone
         )

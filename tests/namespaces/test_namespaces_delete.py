@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import json
 import os
@@ -96,7 +95,7 @@ def test_the_same_addresses_in_another_zone_stay():
     original = dump.Tuple(socket.AF_INET, dump.UDP, address(1), address(2), 1000, 53)
     entry = dump.Entry(original, reply_of(original), status=ASSURED, timeout=5000)
     with namespace() as name:
-        add(name, [dataclasses.replace(entry, zone=zone) for zone in (0, 7, 8)])
+        add(name, [entry._replace(zone=zone) for zone in (0, 7, 8)])
         assert deleting(name, filter={"zone": 7})["deleted"] == 1
         assert sorted(left.any_zone for left in raw(name)) == [0, 8]
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 import socket
 import struct
@@ -37,7 +36,7 @@ def reply_of(original: Tuple, **changes: t.Any) -> Tuple:
         original.family, original.protocol, original.destination, original.source, original.destination_port,
         original.source_port, icmp, 0,
     )  # fmt: skip
-    return dataclasses.replace(reply, **changes)
+    return reply._replace(**changes)
 
 
 # One line for each attribute.

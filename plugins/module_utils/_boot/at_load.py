@@ -13,7 +13,6 @@ import functools
 import posixpath
 import re
 import typing as t
-from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     drop_ins,
@@ -50,8 +49,7 @@ _WAIT = (
 )
 
 
-@dataclass(frozen=True)
-class Applier:
+class Applier(t.NamedTuple):
     """A command that sets sysctl values when nf_conntrack is loaded.
 
     :ivar by: MODPROBE, which runs it before its own end, or UDEV, which runs it beside everything else.
@@ -80,7 +78,7 @@ class Applier:
         """All that it writes to a variable that has these names (with dots), in that order."""
         values = _values(self.program, self.files or self._as_file(), self.only)
         written = values.writes(*names)
-        return written if self.files is not None else [replace(origin, number=self.number) for origin in written]
+        return written if self.files is not None else [origin._replace(number=self.number) for origin in written]
 
     def _as_file(self) -> DropIns:
         conf = ConfFile(self.path, self.path, "\n".join(self.assignments))
@@ -90,7 +88,7 @@ class Applier:
         """The same once a file has another content, or is gone."""
         if self.files is None or self.files.content(path) == text or path == "/dev/null":
             return self
-        return replace(self, files=self.files.with_text(path, text))
+        return self._replace(files=self.files.with_text(path, text))
 
 
 @functools.lru_cache(maxsize=16)
@@ -101,8 +99,7 @@ def _values(
     return rules(files, only)
 
 
-@dataclass(frozen=True)
-class AtLoad:
+class AtLoad(t.NamedTuple):
     """All that does so.
 
     :ivar found: by the files that are there.

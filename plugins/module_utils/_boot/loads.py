@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _modules_dep
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import sysctl_program
@@ -28,8 +27,7 @@ _MAYBE_ALIAS = re.compile(r"(?:ip|nf)_conntrack(?:_[0-9]+)?")
 _MEANT = re.compile(r"\b(?:ip|nf)[_-]conntrack\b|\b(?:ip|nf)[_-]conntrack[_-]ipv[46]\b")
 
 
-@dataclass(frozen=True)
-class LoadLine:
+class LoadLine(t.NamedTuple):
     """A line that a boot takes for a module to load.
 
     :ivar path: the file, or the kernel's command line.
@@ -51,8 +49,7 @@ class LoadLine:
         return _MEANT.search(self.text) is not None
 
 
-@dataclass(frozen=True)
-class BootLoads:
+class BootLoads(t.NamedTuple):
     """What a boot is told to load.
 
     :ivar lines: in the order in which they are loaded.

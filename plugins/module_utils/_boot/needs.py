@@ -10,7 +10,6 @@ need is certain and has a line; where only the name is known, it is said to be p
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict, dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import services, units
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
@@ -26,8 +25,7 @@ if t.TYPE_CHECKING:
 NAMES = {NAT: "NAT", CONNTRACK: "connection tracking"}
 
 
-@dataclass(frozen=True)
-class Need:
+class Need(t.NamedTuple):
     """What a service needs when it starts.
 
     :ivar unit: the service, as its manager calls it.
@@ -49,7 +47,7 @@ class Need:
 
     def result(self) -> dict[str, t.Any]:
         """As users see it in ``needed_by``."""
-        return dict(asdict(self), message=self.message)
+        return dict(self._asdict(), message=self.message)
 
     @property
     def place(self) -> str:

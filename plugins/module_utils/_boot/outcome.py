@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import typing as t
-from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _udev
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import at_load, loads, sysctl_program
@@ -43,8 +42,7 @@ if t.TYPE_CHECKING:
             """All that it writes to a variable that has these names (with dots), in that order."""
 
 
-@dataclass(frozen=True)
-class BootFiles:
+class BootFiles(t.NamedTuple):
     """The configuration that was observed.
 
     :ivar program: what applies the sysctl files.
@@ -158,8 +156,8 @@ def set_by_others(files: BootFiles) -> BootFiles:
             sizes = [name for key in (KEYS[MAX], KEYS[BUCKETS]) for name in (key.sysctl, *key.aliases)]
             edited = systemd_sysctl.edit(text, {}, sizes)
             sysctl_d, at_load_then = sysctl_d.with_text(path, edited), at_load_then.with_text(path, edited)
-    return replace(
-        files, sysctl_d=sysctl_d, at_load=at_load_then, modprobe_d=files.modprobe_d.with_text(MODPROBE_FILE, None)
+    return files._replace(
+        sysctl_d=sysctl_d, at_load=at_load_then, modprobe_d=files.modprobe_d.with_text(MODPROBE_FILE, None)
     )
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import posixpath
 import typing as t
-from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _sizing
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.at_load import udev_rule
@@ -53,8 +52,7 @@ if t.TYPE_CHECKING:
 _UDEV_RELOAD = ("udevadm", "control", "--reload")
 
 
-@dataclass(frozen=True)
-class BootSettings:
+class BootSettings(t.NamedTuple):
     """What later boots and loads shall set.
 
     :ivar values: value by key name, for the requested sysctl file.
@@ -111,7 +109,7 @@ def plan(files: BootFiles, wanted: BootSettings) -> BootPlan:
         )
     own: list[FileContent] = []
     if (wanted.values or wanted.implied or wanted.hashsize is not None) and wanted.at_load:
-        check_hashsizes(replace(then, modprobe_d=options.files))
+        check_hashsizes(then._replace(modprobe_d=options.files))
         own += _plan_udev_rule(files, udev_rule(files.program.at_load))
     elif wanted.only_these:
         own += _plan_udev_rule(files, None)
@@ -119,7 +117,7 @@ def plan(files: BootFiles, wanted: BootSettings) -> BootPlan:
         own += _plan_own(files, LOAD_FILE, LOAD_TEXT if wanted.load else None)
     return BootPlan(
         [*sysctls.changes, *options.changes, *own],
-        replace(then, sysctl_d=sysctls.files, modprobe_d=options.files),
+        then._replace(sysctl_d=sysctls.files, modprobe_d=options.files),
     )
 
 
@@ -131,7 +129,7 @@ def _without_own_keys(files: BootFiles, draft: Draft) -> tuple[BootFiles, Draft]
     for conf in own_sysctl_files(files):
         draft = draft.put(conf.path, conf.text, _without_keys(conf.text, KEYS))
     unread = [
-        replace(conf, text=_without_keys(conf.text, KEYS) or "") if conf in own_sysctl_files(files) else conf
+        conf._replace(text=_without_keys(conf.text, KEYS) or "") if conf in own_sysctl_files(files) else conf
         for conf in files.unread
     ]
     return _with_sysctl_files(files, draft.files, unread), draft
@@ -144,7 +142,7 @@ def _with_sysctl_files(files: BootFiles, sysctl_d: DropIns, unread: t.Sequence[C
     texts.update({conf.target: conf.content for conf in (*sysctl_d.files, *unread)})
     for path, text in texts.items():
         at_load = at_load.with_text(path, text)
-    return replace(files, sysctl_d=sysctl_d, at_load=at_load, unread=unread)
+    return files._replace(sysctl_d=sysctl_d, at_load=at_load, unread=unread)
 
 
 def _without_keys(text: str, names: t.Iterable[str]) -> str | None:
@@ -190,7 +188,7 @@ def plan_absence(files: BootFiles, names: t.Sequence[str], everything: bool) -> 
         options = options.put(MODPROBE_FILE, options.files.content(MODPROBE_FILE), None)
     elif BUCKETS in names:
         options = _without_hashsize(options)
-    then = replace(files, sysctl_d=sysctls.files, modprobe_d=options.files)
+    then = files._replace(sysctl_d=sysctls.files, modprobe_d=options.files)
     changes = [*sysctls.changes, *options.changes]
     if everything or not own_keys(then):
         changes += _plan_udev_rule(files, None)
@@ -314,7 +312,7 @@ def _plan_sysctl_d(
         stale = outdated + list(lines)
         text = systemd_sysctl.edit(conf.text, {}, stale)
         draft = draft.with_conflicts(systemd_sysctl.lines_about(conf, stale)).put(conf.path, conf.text, text)
-        unread.append(replace(conf, text=text))
+        unread.append(conf._replace(text=text))
 
     then = _with_sysctl_files(files, draft.files, unread)
     _check_values(then, target, {key: values[key.name] for key in keys}, wanted.at_load)
@@ -361,7 +359,7 @@ def _plan_hashsize(files: BootFiles, draft: Draft, hashsize: int, buckets_per_pa
                 draft = draft.with_conflicts(modprobe_d.lines_giving(conf, name, "hashsize", is_stale))
                 text = modprobe_d.drop_parameter(text, name, "hashsize", is_stale)
             draft = draft.put(conf.path, conf.text, text)
-    then = replace(files, modprobe_d=draft.files)
+    then = files._replace(modprobe_d=draft.files)
     check_hashsizes(then)
     origin = hashsize_origin(then)
     if origin is None or _sizing.round_up(buckets(origin) or 0, buckets_per_page) != hashsize:

@@ -13,7 +13,6 @@ import json
 import posixpath
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_dep
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import units
@@ -29,8 +28,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._rules.saved import Found
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(t.NamedTuple):
     """What tells of a need: of NAT, and so of connection tracking too, or of that alone."""
 
     stack: str
@@ -119,8 +117,7 @@ class Files:
         return found
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(t.NamedTuple):
     """A service, and the files of its host."""
 
     files: Files

@@ -9,7 +9,6 @@ For who has to know whether conntrack_modules would change anything, without ask
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _modules_dep
 from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, modules_load_d
@@ -67,4 +66,4 @@ def _is_refused(files: DropIns, stack: str) -> bool:
 
 
 def _only(files: DropIns, path: str) -> DropIns:
-    return replace(files, files=tuple(conf for conf in files.files if conf.path == path))
+    return files._replace(files=tuple(conf for conf in files.files if conf.path == path))

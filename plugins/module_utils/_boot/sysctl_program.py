@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import posixpath
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _programs
 from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl, systemd_sysctl
@@ -54,8 +53,7 @@ if t.TYPE_CHECKING:
             """All that is written to a variable that has these names (with dots), in that order."""
 
 
-@dataclass(frozen=True)
-class SysctlProgram:
+class SysctlProgram(t.NamedTuple):
     """What sets sysctl lines at boot.
 
     :ivar reading: how it reads the directories of sysctl.d.

@@ -14,7 +14,6 @@ from __future__ import annotations
 import posixpath
 import re
 import typing as t
-from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import sysctl_program
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
@@ -64,8 +63,7 @@ _RUNLEVELS = ("S", "2", "3", "4", "5")
 _SCRIPT = re.compile(r"S\d\d(?P<name>.+)")
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(t.NamedTuple):
     """A service that the next boot starts, or that something enabled starts when it is asked for.
 
     :ivar name: as its manager calls it: ``ufw.service``, with OpenRC and init scripts ``ufw``.
@@ -371,7 +369,7 @@ def _service(name: str, path: str, why: str, enabled: str, lines: t.Mapping[str,
 
 
 def _with_triggers(service: Service, triggers: t.Sequence[str]) -> Service:
-    return replace(service, enabled=tuple(dict.fromkeys((*service.enabled, *triggers))))
+    return service._replace(enabled=tuple(dict.fromkeys((*service.enabled, *triggers))))
 
 
 def _same_kind(behind: str, name: str) -> bool:

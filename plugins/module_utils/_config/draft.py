@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
 
@@ -14,8 +13,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(t.NamedTuple):
     """The files as they will be, and what makes them so.
 
     :ivar files: the files as they will be read.
@@ -37,14 +35,14 @@ class Draft:
         names = self.files.names_of(path)
         files = self.files.with_text(path, after)
         if not any(change.subject in names for change in self.changes):
-            return replace(self, files=files, changes=(*self.changes, FileContent(path, before, after)))
+            return self._replace(files=files, changes=(*self.changes, FileContent(path, before, after)))
         # A file is written once, whatever number of its lines change.
         changes = [
             FileContent(change.subject, change.before, after) if change.subject in names else change
             for change in self.changes
         ]
-        return replace(self, files=files, changes=tuple(change for change in changes if change.before != change.after))
+        return self._replace(files=files, changes=tuple(change for change in changes if change.before != change.after))
 
     def with_conflicts(self, lines: t.Iterable[str]) -> Draft:
         """The same, with more lines of other programs that are taken out."""
-        return replace(self, conflicts=(*self.conflicts, *lines))
+        return self._replace(conflicts=(*self.conflicts, *lines))

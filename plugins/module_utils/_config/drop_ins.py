@@ -13,14 +13,12 @@ from __future__ import annotations
 import errno
 import posixpath
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, decode
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(t.NamedTuple):
     """How a program reads such directories; by default as systemd's programs do.
 
     :ivar hidden: whether it reads files whose names start with a dot.
@@ -47,6 +45,10 @@ class Reading:
         return (place + (conf.path == self.last), "" if self.listed else conf.name)
 
 
+#: What systemd's programs do, and kmod's.
+AS_SYSTEMD = Reading()
+
+
 def directories(kind: str) -> tuple[str, ...]:
     """The directories of a kind (``sysctl.d``), the one that hides the others first.
 
@@ -60,8 +62,7 @@ def below_etc(path: str) -> bool:
     return path.startswith("/etc/")
 
 
-@dataclass(frozen=True)
-class ConfFile:
+class ConfFile(t.NamedTuple):
     """One file that is read.
 
     :ivar path: the name it is read by.
@@ -96,8 +97,7 @@ class ConfFile:
         return self.path if self.path == self.target else f"{self.path} -> {self.target}"
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(t.NamedTuple):
     """What sets something at boot or at a module's load: a value, by a line of a file."""
 
     value: str
@@ -113,8 +113,7 @@ def last(origins: t.Sequence[Origin]) -> Origin | None:
     return origins[-1] if origins else None
 
 
-@dataclass(frozen=True)
-class DropIns:
+class DropIns(t.NamedTuple):
     """All files of a kind that are read, in reading order.
 
     :ivar kind: ``sysctl.d``, ``modprobe.d`` or ``modules-load.d``.
@@ -124,7 +123,7 @@ class DropIns:
 
     kind: str
     files: tuple[ConfFile, ...]
-    reading: Reading = Reading()
+    reading: Reading = AS_SYSTEMD
     passed_over: tuple[ConfFile, ...] = ()
 
     def with_text(self, path: str, text: str | None) -> DropIns:
@@ -247,7 +246,7 @@ def _leads_nowhere(host: Host, path: str, target: str) -> bool:
     return path != target and not host.exists(target)
 
 
-def read(host: Host, kind: str, reading: Reading = Reading()) -> DropIns:
+def read(host: Host, kind: str, reading: Reading = AS_SYSTEMD) -> DropIns:
     """Read all files of a kind that the boot of a host reads.
 
     :raises HostError: one of them cannot be read.

@@ -13,7 +13,6 @@ import itertools
 import posixpath
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import (
@@ -39,8 +38,7 @@ _HEAD = re.compile(r"[^ \t\n]+")
 _WORD = re.compile(r'(?:"[^"]*"?|[^ \t\n\r\v\f"])+')
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(t.NamedTuple):
     """One word of a command.
 
     :ivar text: the word as kmod reads it.
@@ -53,8 +51,7 @@ class Word:
     end: int
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(t.NamedTuple):
     """One command of a file.
 
     :ivar number: number of its first line, from 1.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Reading
@@ -28,8 +27,7 @@ _READING = Reading(last=ETC_MODULES)
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(t.NamedTuple):
     """One line that loads a module.
 
     :ivar number: from 1.

@@ -12,7 +12,6 @@ from __future__ import annotations
 import posixpath
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl, systemd_sysctl, wildcards
 
@@ -22,8 +21,7 @@ PROCPS = "sysctl"
 _PROC_SYS = "/proc/sys/"
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(t.NamedTuple):
     """One run of a program that sets sysctl values.
 
     :ivar program: SYSTEMD or PROCPS.

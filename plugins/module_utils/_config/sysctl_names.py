@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import is_conntrack
 
@@ -30,8 +29,7 @@ _MEANT = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Mistake:
+class Mistake(t.NamedTuple):
     """A line that sets nothing, and what was meant.
 
     :ivar number: line number, from 1.

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import sysctl_names, wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
@@ -24,8 +23,7 @@ _COMMENT = ("#", ";")
 _ASSIGNMENT = re.compile(r"(?P<left>[^=]*=[ \t]*)(?P<value>.*?)(?P<right>[ \t\r\n\0]*)\Z", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(t.NamedTuple):
     """A line that names a key.
 
     :ivar number: line number, from 1.

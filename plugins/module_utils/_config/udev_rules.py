@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Reading
@@ -35,8 +34,7 @@ _SUBSTITUTED = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(t.NamedTuple):
     """A program that is run for an event.
 
     :ivar words: the program with its whole path, and its arguments.
@@ -49,16 +47,14 @@ class Command:
     number: int
 
 
-@dataclass(frozen=True)
-class _Token:
+class _Token(t.NamedTuple):
     key: str
     attribute: str
     operator: str
     value: str
 
 
-@dataclass(frozen=True)
-class _Rule:
+class _Rule(t.NamedTuple):
     path: str
     number: int
     tokens: tuple[_Token, ...]

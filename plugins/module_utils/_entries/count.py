@@ -14,7 +14,6 @@ import re
 import socket
 import typing as t
 from collections import Counter
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, nat_ports, netlink
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.bounded import Bounded
@@ -48,8 +47,7 @@ _UNACKNOWLEDGED = bytes(number >> 4 & 1 for number in range(256))
 _Class = t.Tuple[int, int, int, int, int]
 
 
-@dataclass(frozen=True)
-class Prefixes:
+class Prefixes(t.NamedTuple):
     """How many bits of an address make one source or destination."""
 
     ipv4: int = 32

@@ -15,7 +15,6 @@ import contextlib
 import errno
 import os
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import (
     advice,
@@ -58,8 +57,7 @@ SSH, LIMIT, GONE, BUSY = "ssh", "limit", "gone", "busy"
 _KEPT = {errno.ENOENT: GONE, errno.EBUSY: BUSY}
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(t.NamedTuple):
     """A checked request.
 
     :ivar meant: which entries are to go.

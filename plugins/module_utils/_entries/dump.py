@@ -12,7 +12,6 @@ from __future__ import annotations
 import socket
 import struct
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.netlink import BODY, HEADER, NAME
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
@@ -80,8 +79,7 @@ _NUMBERS = {1: struct.Struct(">B"), 2: struct.Struct(">H"), 4: struct.Struct(">I
 Span = t.Tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Tuple:
+class Tuple(t.NamedTuple):
     """One direction of a connection, as packets of that direction have it.
 
     :ivar family: ``AF_INET`` or ``AF_INET6``.
@@ -116,8 +114,7 @@ class Tuple:
         return result
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(t.NamedTuple):
     """One entry of the table.
 
     :ivar original: the direction of the first packet.

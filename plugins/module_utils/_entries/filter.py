@@ -15,7 +15,6 @@ import re
 import socket
 import struct
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import InvalidInput
@@ -59,8 +58,7 @@ OPTIONS: dict[str, dict[str, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(t.NamedTuple):
     """An address or a network.
 
     :ivar family: ``AF_INET`` or ``AF_INET6``.
@@ -92,8 +90,7 @@ class Network:
         return int.from_bytes(packed, "big") & self.mask == self.number
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(t.NamedTuple):
     """What an entry must be. None is everything.
 
     :ivar family: ``AF_INET`` or ``AF_INET6``; also where another field implies it.

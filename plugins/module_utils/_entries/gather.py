@@ -8,7 +8,6 @@ from __future__ import annotations
 import socket
 import typing as t
 from collections import Counter
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import (
     advice,
@@ -99,8 +98,7 @@ class _Teller:
         return [{**what, **self.item(count, len(first), error)} for count, what, error in first]
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(t.NamedTuple):
     """What was read, and what it is judged by."""
 
     counts: Counts

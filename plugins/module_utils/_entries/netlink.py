@@ -19,7 +19,6 @@ import stat
 import struct
 import threading
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, InvalidInput, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
@@ -264,8 +263,7 @@ def split(datagram: bytes) -> t.Iterator[bytes]:
         yield datagram[start:end]
 
 
-@dataclass(frozen=True)
-class Keys:
+class Keys(t.NamedTuple):
     """What the keys of a network namespace say.
 
     :ivar entries: how many there are now.
@@ -280,8 +278,7 @@ class Keys:
     timeouts: t.Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(t.NamedTuple):
     """The table of one network namespace.
 
     :ivar socket: to be closed by whoever asked for it.

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import filter as filters
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.count import Prefixes
@@ -18,8 +17,7 @@ _MOST_LISTED = 1000
 _MOST_RETURNED = 1000
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(t.NamedTuple):
     """A checked request.
 
     :ivar sample: entries to read; None for all.

@@ -11,7 +11,7 @@ shares and small samples too, times what a sample that is a large part of the wh
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import typing as t
 
 #: How often a margin is to hold.
 CONFIDENCE = 0.95
@@ -29,8 +29,7 @@ def deviations(confidence: float) -> float:
     return high
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(t.NamedTuple):
     """What was read.
 
     :ivar matched: entries that were read and meant, of which shares are told.

@@ -40,8 +40,7 @@ _PLAIN = {dump.ICMP: "icmp", dump.ICMPV6: "icmpv6"}
 _NEVER_SEEN = ("flowtable_tcp", "flowtable_udp", "tcp_max_retrans")
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(t.NamedTuple):
     """What decides under which timeout an entry is.
 
     :ivar protocol: number of the IP protocol.

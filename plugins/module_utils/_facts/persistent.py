@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import re
 import typing as t
-from dataclasses import dataclass, replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_dep, _sizing
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import loads, outcome
@@ -58,8 +57,7 @@ _ALIAS = "net/nf_conntrack_max"
 _ONCE_READ = {systemd_sysctl.KIND: procps_sysctl.SYSCTL_CONF, modprobe_d.KIND: "/etc/modprobe.conf"}
 
 
-@dataclass(frozen=True)
-class Observed:
+class Observed(t.NamedTuple):
     """What a host's boot reads, what it does not read, and what its kernel is.
 
     :ivar presence: loaded, built_in or absent.
@@ -221,7 +219,7 @@ def _by_option(observed: Observed) -> dict[str, Origin]:
     if not numbers or len(numbers) < len(given) or not KEYS[BUCKETS].takes(numbers[-1]):
         return {}
     implied = _sizing.MAX_PER_GIVEN_BUCKET * _sizing.round_up(numbers[-1], observed.buckets_per_page)
-    return {BUCKETS: replace(given[-1], value=str(numbers[-1])), MAX: replace(given[-1], value=str(implied))}
+    return {BUCKETS: given[-1]._replace(value=str(numbers[-1])), MAX: given[-1]._replace(value=str(implied))}
 
 
 def gather(

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 #: Counters as the facts name them, and what is told of each.
 _COUNTERS = {
@@ -20,8 +19,7 @@ _COUNTERS = {
 _WRAP = 2**32
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(t.NamedTuple):
     """What was read at one moment.
 
     :ivar clock: seconds, of a clock that only goes forward.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import asdict, dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _namespaces, _programs
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
@@ -72,8 +71,7 @@ _HIDDEN = [
 _NFT_MODULES = ("nf_tables", "nft_")
 
 
-@dataclass(frozen=True)
-class Pin:
+class Pin(t.NamedTuple):
     """One thing that pins a module.
 
     :ivar references: how many references beyond its holders the module has, over all its pins.
@@ -100,11 +98,10 @@ class Pin:
 
     def result(self) -> dict[str, t.Any]:
         """As users see it in ``pins``."""
-        return asdict(self)
+        return self._asdict()
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(t.NamedTuple):
     rule: Rule
     namespace: Namespace
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 import typing as t
 from collections import Counter
-from dataclasses import replace
 
 from ansible_collections.netops.conntrack.plugins.module_utils._rules.rule import (
     ANY_EXTENSION,
@@ -143,7 +142,7 @@ class _Listing:
     def _helper(self, line: str) -> None:
         for helper in _HELPER.findall(line):
             rule = self.found[-1]
-            self.found[-1] = replace(rule, modules=rule.modules + Counter(helper_modules(helper)))
+            self.found[-1] = rule._replace(modules=rule.modules + Counter(helper_modules(helper)))
 
     def _element(self, line: str) -> None:
         bare = without_quoted(line)

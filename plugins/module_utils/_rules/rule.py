@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 
 #: Stands for any extension of iptables, where a listing does not show which one a rule uses.
 ANY_EXTENSION = "xt_*"
@@ -33,8 +32,7 @@ _OTHER_MODULES = {
 _OTHER_HELPERS = {"ras": "h323", "q931": "h323", "h245": "h323"}
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(t.NamedTuple):
     """What a listing shows.
 
     :ivar tool: the program that lists it: nft, iptables-legacy, ip6tables-legacy.

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import CONNTRACK, NAT
 from ansible_collections.netops.conntrack.plugins.module_utils._rules import iptables
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(t.NamedTuple):
     """The first line of a file that needs a stack.
 
     :ivar number: from 1.

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _sizing
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
@@ -23,8 +22,7 @@ if t.TYPE_CHECKING:
 _MEMORY_GUARD = 4
 
 
-@dataclass(frozen=True)
-class Desired:
+class Desired(t.NamedTuple):
     """A request made concrete for one host.
 
     :ivar live: value by key name for the running kernel, the buckets among them.
@@ -43,8 +41,7 @@ class Desired:
     sizing: t.Mapping[str, t.Any] | None
 
 
-@dataclass(frozen=True)
-class _Size:
+class _Size(t.NamedTuple):
     """One of the two sizes, in entries or in buckets.
 
     :ivar wish: what is asked for.

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome, stacks
@@ -22,8 +21,7 @@ if t.TYPE_CHECKING:
 _HASHSIZE_FILE = "/sys/module/nf_conntrack/parameters/hashsize"
 
 
-@dataclass(frozen=True)
-class Observed:
+class Observed(t.NamedTuple):
     """A host as it is.
 
     :ivar presence: loaded, built_in or absent.

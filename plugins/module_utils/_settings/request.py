@@ -8,7 +8,6 @@ from __future__ import annotations
 import posixpath
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import InvalidInput
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
@@ -31,8 +30,7 @@ _PREFIX = re.compile(r"\A(net\.netfilter\.|net/netfilter/)")
 Size = t.Union[int, str, None]
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(t.NamedTuple):
     """A checked request.
 
     :ivar absent: take away what boots and loads set.

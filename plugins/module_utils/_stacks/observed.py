@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.netops.conntrack.plugins.module_utils import (
     _kernel,
@@ -48,8 +47,7 @@ ROOT = {NAT: NAT_MODULE, CONNTRACK: _kernel.MODULE}
 _PAUSES = (0.2, 0.8, 2.0)
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(t.NamedTuple):
     """What a user asks for: one of STACKS, and one of STATES.
 
     :ivar force: whether a stack goes that services will need at their next start.
@@ -60,8 +58,7 @@ class Request:
     force: bool = False
 
 
-@dataclass(frozen=True)
-class Observed:
+class Observed(t.NamedTuple):
     """A host as it is.
 
     :ivar may_change_modules: whether this process has the capability that it takes.

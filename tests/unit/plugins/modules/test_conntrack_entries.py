@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import yaml
 from entries_made import address, datagrams, reply_of
@@ -21,7 +19,7 @@ class OneTable:
     def __init__(self):
         original = dump.Tuple(2, dump.UDP, address(1), address(2), 5, 53)
         entry = dump.Entry(original, reply_of(original), status=8, timeout=3)
-        self.found = [dataclasses.replace(entry, id=number) for number in range(20)]
+        self.found = [entry._replace(id=number) for number in range(20)]
         self.deleted = 0
 
     def __enter__(self):

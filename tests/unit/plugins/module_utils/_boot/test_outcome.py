@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 import pytest
@@ -345,7 +344,7 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(recorded_host):
 def test_values_are_parsed_again_where_a_file_is_planned_to_change():
     files = boot_files({A: "net.netfilter.nf_conntrack_max=5\n"})
     assert outcome.number_set(files, KEYS[MAX]) == 5
-    then = dataclasses.replace(files, sysctl_d=files.sysctl_d.with_text(A, "net.netfilter.nf_conntrack_max=6\n"))
+    then = files._replace(sysctl_d=files.sysctl_d.with_text(A, "net.netfilter.nf_conntrack_max=6\n"))
     assert outcome.number_set(then, KEYS[MAX]) == 6 and outcome.number_set(files, KEYS[MAX]) == 5
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 import pytest
@@ -123,7 +122,7 @@ def test_the_rule_waits_for_the_keys_only_where_the_kernel_is_not_done_with_the_
 
 
 def test_where_the_boot_is_not_known_no_file_is_planned():
-    unknown = dataclasses.replace(SYSTEMD, problem="nothing is known")
+    unknown = SYSTEMD._replace(problem="nothing is known")
     with pytest.raises(Refused, match="nothing is known; set scope: runtime"):
         plan.plan(boot_files(program=unknown), wanted(values={MAX: 5}))
 

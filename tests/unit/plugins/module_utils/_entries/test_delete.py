@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import json
 import os
@@ -33,7 +32,7 @@ CLIENT, SERVER = (address(9000), 50001), (address(7), 22)
 
 def udp(number, **changes):
     original = dump.Tuple(socket.AF_INET, dump.UDP, address(number), address(5000), 1000, 53)
-    return dataclasses.replace(dump.Entry(original, reply_of(original), status=8, id=number, timeout=20), **changes)
+    return dump.Entry(original, reply_of(original), status=8, id=number, timeout=20)._replace(**changes)
 
 
 def ssh(number=1):

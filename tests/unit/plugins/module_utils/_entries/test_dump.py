@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import random
 import socket
@@ -48,14 +47,14 @@ def test_attributes_that_nobody_knows_are_passed_over():
 
 
 def test_an_offloaded_entry_has_neither_timeout_nor_state():
-    entry = dataclasses.replace(ENTRY, status=ENTRY.status | dump.OFFLOAD, timeout=None, state=None)
+    entry = ENTRY._replace(status=ENTRY.status | dump.OFFLOAD, timeout=None, state=None)
     read = dump.parse(message_of(entry))
     assert read.offloaded and read.timeout is None and read.state_name is None
     assert "offload" in read.as_result()["status"]
 
 
 def test_a_zone_of_one_direction_is_the_entry_s_zone():
-    entry = dataclasses.replace(ENTRY, original=dataclasses.replace(ORIGINAL, zone=5))
+    entry = ENTRY._replace(original=ORIGINAL._replace(zone=5))
     assert dump.parse(message_of(entry)).any_zone == 5
 
 

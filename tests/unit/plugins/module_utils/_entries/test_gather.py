@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import json
 import socket
@@ -163,7 +162,7 @@ def test_evictable_are_those_not_assured_and_those_that_close(told):
         tcp(1),
         tcp(2, state=7),
         tcp(3, status=10),
-        dataclasses.replace(tcp(4), status=0x400E, timeout=None, state=None),
+        tcp(4)._replace(status=0x400E, timeout=None, state=None),
     ]
     result = told(found)
     assert result["early_drop_percent"] == 50.0 and result["counts"]["offloaded"]["entries"] == 1

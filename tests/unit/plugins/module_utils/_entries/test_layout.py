@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import socket
 
 import pytest
@@ -36,7 +35,7 @@ def test_a_message_with_one_strange_header_is_not_taken_for_one_of_a_shape():
 @pytest.mark.parametrize("message", [
     b"", b"\0" * 20, message_of(ENTRY)[:-3], message_of(ENTRY) + b"\0\0",
     message_of(ENTRY, extra=dump.numeric(dump.MARK, 5, 4)),
-    message_of(dataclasses.replace(ENTRY, zone=3, original=dataclasses.replace(TCP, zone=4))),
+    message_of(ENTRY._replace(zone=3, original=TCP._replace(zone=4))),
 ])  # fmt: skip
 def test_what_is_unusual_has_no_shape(message):
     with pytest.raises(UnusualError):
@@ -44,7 +43,7 @@ def test_what_is_unusual_has_no_shape(message):
 
 
 def test_columns_hold_the_values_of_the_messages_in_their_order():
-    found = [dataclasses.replace(ENTRY, mark=number, timeout=number * 7, state=number % 9) for number in range(50)]
+    found = [ENTRY._replace(mark=number, timeout=number * 7, state=number % 9) for number in range(50)]
     data = b"".join(map(message_of, found))
     shape = Layout(data[: len(data) // 50])
     assert list(shape.words(data, shape.mark, 50)) == list(range(50))
