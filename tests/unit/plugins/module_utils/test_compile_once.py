@@ -45,7 +45,8 @@ except ValueError:
     trace = traceback.format_exc()
 print(json.dumps({
     "compiled": [name[len(archive) + 1:] for name in compiled if name.startswith(archive)],
-    "same": [house.room.__file__, house.cellar.__file__, house.cellar.__path__, inspect.getsource(shelf), missing, trace],
+    "same": [house.room.__file__, house.cellar.__file__, house.cellar.__path__, inspect.getsource(shelf), missing,
+             trace],
 }))
 """
 
