@@ -64,7 +64,7 @@ def distinct(last: int) -> t.Iterator[dump.Entry]:
         source, destination = struct.pack(">I", 0x0A000000 + number), struct.pack(">I", 0x40000000 + number)
         original = dump.Tuple(INET, 17, source, destination, 5000, number % 65535 + 1)
         made = untranslated(original, None, 14, 43200 + number % 40000)
-        yield dump.Entry(**{**vars(made), "mark": number})
+        yield made._replace(mark=number)
 
 
 def untranslated(original: dump.Tuple, state: int | None, status: int, left: int) -> dump.Entry:
