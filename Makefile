@@ -92,6 +92,7 @@ images: vm-tools
 .PHONY: bench
 bench: $(VENV)/bench.stamp $(LINK) vm-tools ## how long a run takes, beside what you would run instead
 	@python benchmarks/compare.py
+	@$(MAKE) --no-print-directory bench-entries
 
 .PHONY: bench-entries
 bench-entries: $(VENV)/core.stamp $(LINK) ## what reading a million entries costs, on this machine's own kernel; needs root

@@ -121,17 +121,22 @@ def measure(ways: dict[str, t.Callable[[], t.Any]], rounds: int) -> dict[str, tu
     return {name: tuple(map(statistics.median, zip(*times))) for name, times in taken.items()}
 
 
-def resident(name: str) -> float:
-    """MiB that the whole module needs for the whole table."""
+def run_module(module: str, arguments: dict[str, t.Any], inside: t.Sequence[str] = ()) -> float:
+    """Run a module as a whole, without Ansible; the MiB that it had resident at most."""
     done = subprocess.run(
-        [sys.executable, str(TOP / "tests" / "namespaces" / "resident.py")],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": {"namespace": name, "sample": "all"}}),
+        [*inside, sys.executable, str(TOP / "tests" / "namespaces" / "resident.py"), module],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         check=True,
         stdout=subprocess.PIPE,
         text=True,
-    )  # fmt: skip
+    )
     return int(done.stdout.split()[-1]) / 1024
+
+
+def facts(name: str) -> None:
+    """All that conntrack_facts returns by default, read in the namespace."""
+    run_module("conntrack_facts", {}, ["ip", "netns", "exec", name])
 
 
 def main() -> None:
@@ -145,6 +150,9 @@ def main() -> None:
     most, tenth = arguments.entries, arguments.entries // 10
     with room_for(most + most // 10):
         with namespace() as name:
+            # A table that is there, and empty.
+            subprocess.run(["ip", "netns", "exec", name, "conntrack", "-F"], check=True, capture_output=True)
+            facts_of_none = measure({"": lambda: facts(name)}, arguments.rounds)[""]
             print(f"making {tenth} entries", flush=True)
             add(name, gateway(0, tenth))
             sample_of_tenth = measure({"": lambda: tell(name, "50000")}, arguments.rounds)[""]
@@ -156,6 +164,7 @@ def main() -> None:
                     "whole table, all counts": lambda: tell(name, "all"),
                     "sample of 50000": lambda: tell(name, "50000"),
                     "conntrack -L | awk, one count": lambda: pipeline(name),
+                    "conntrack_facts, with Python's start": lambda: facts(name),
                 },
                 arguments.rounds,
             )
@@ -163,8 +172,9 @@ def main() -> None:
             print(f"making {most} entries of as many sources", flush=True)
             add(name, distinct(most))
             found["whole table, all distinct"] = measure({"": lambda: tell(name, "all")}, arguments.rounds)[""]
-            memory = resident(name)
+            memory = run_module("conntrack_entries_info", {"namespace": name, "sample": "all"})
     found[f"sample of 50000, of {tenth}"] = sample_of_tenth
+    found["conntrack_facts, of an empty table"] = facts_of_none
     elapsed, used = found["reading and throwing away"]
     print(f"\n{most} entries, median of {arguments.rounds}".ljust(41) + "elapsed  processor   seconds")
     for way, (seconds, of_processor) in found.items():

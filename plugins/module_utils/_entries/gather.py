@@ -59,11 +59,7 @@ def gather(host: Host, request: Request) -> Result:
         judge = what_if.Judge(table.keys.timeouts, what_if.candidates(request.what_if, table.keys.timeouts))
         counts = Counts(request.meant, judge, request.prefixes, request.entries)
         datagrams = reading.dump(table.socket, request.meant)
-        complete = True
-        if request.sample is None:
-            reading.count_all(datagrams, counts)
-        else:
-            complete = reading.count_some(datagrams, counts, request.sample)
+        complete = reading.count(datagrams, counts, request.sample)
     population = table.keys.entries if request.meant.is_empty else None
     sample = Sample(counts.matched, population, complete)
     result = _result(request, _Found(counts, judge, table.keys, sample), tracking=True)

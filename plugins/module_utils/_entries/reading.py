@@ -21,8 +21,8 @@ if t.TYPE_CHECKING:
 #: Datagrams of 32 KiB that may wait to be counted.
 _AHEAD = 64
 
-#: Seconds after which a thread that computes lets another one go on. A datagram takes the kernel less than Python's
-#: usual 5 ms, and it starts on the next one only when this one was taken.
+#: Seconds after which a thread that computes lets another one go on. What is read at a time takes the kernel about as
+#: long as Python's usual 5 ms, and it starts on the next only when this was taken.
 _TURN = 0.0005
 
 
@@ -47,40 +47,29 @@ def dump(socket: Socket, meant: Filter) -> t.Iterator[bytes]:
         yield from datagrams
 
 
-def count_some(datagrams: t.Iterable[bytes], counts: Counts, enough: int) -> bool:
-    """Count until so many entries came; whether that were all there are.
+def count(datagrams: t.Iterable[bytes], counts: Counts, enough: int | None = None) -> bool:
+    """Count entries in a second thread; whether these were all there are.
 
-    :raises HostError: a message is not whole.
-    """
-    complete = True
-    for datagram in datagrams:
-        if counts.read >= enough:
-            complete = False
-            break
-        counts.take(datagram)
-    counts.finish()
-    return complete
-
-
-def count_all(datagrams: t.Iterable[bytes], counts: Counts) -> None:
-    """Count them all, in a second thread.
-
+    :param enough: the datagram that makes it so many entries is the last one; None for no end.
     :raises HostError: a message is not whole, or the dump ended early.
     """
     waiting: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
     errors: list[BaseException] = []
+    # Set once a datagram is not counted any more.
+    ended = threading.Event()
 
     def work() -> None:
-        while True:
-            datagram = waiting.get()
-            if datagram is None:
-                return
-            if errors:
+        for datagram in iter(waiting.get, None):
+            if ended.is_set():
                 continue  # so that whoever reads need not wait for room
+            if enough is not None and counts.read >= enough:
+                ended.set()
+                continue
             try:
                 counts.take(datagram)
             except BaseException as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught  # raised below
                 errors.append(error)
+                ended.set()
 
     turn = sys.getswitchinterval()
     thread = threading.Thread(target=work, name="count", daemon=True)
@@ -89,9 +78,9 @@ def count_all(datagrams: t.Iterable[bytes], counts: Counts) -> None:
         thread.start()
         try:
             for datagram in datagrams:
-                if errors:
-                    break
                 waiting.put(datagram)
+                if ended.is_set():
+                    break
         finally:
             waiting.put(None)
             thread.join()
@@ -100,3 +89,4 @@ def count_all(datagrams: t.Iterable[bytes], counts: Counts) -> None:
     if errors:
         raise errors[0]
     counts.finish()
+    return not ended.is_set()

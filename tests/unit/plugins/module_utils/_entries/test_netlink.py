@@ -39,6 +39,9 @@ class FakeKernel:
     def settimeout(self, _seconds):
         pass
 
+    def fileno(self):
+        return -1  # of which nothing can be taken but by recv()
+
     def send(self, data):
         self.sent.append(data)
         self.waiting += self.answers(netlink.HEADER.unpack_from(data)[3])

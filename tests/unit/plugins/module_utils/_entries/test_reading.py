@@ -35,7 +35,7 @@ class Counted:
 
 def test_all_datagrams_are_counted_in_their_order():
     counted = Counted()
-    reading.count_all(range(1000), counted)
+    assert reading.count(range(1000), counted) is True
     assert counted.taken == list(range(1000)) and counted.finished
 
 
@@ -44,14 +44,14 @@ def test_all_datagrams_are_counted_in_their_order():
 )
 def test_a_sample_ends_with_the_datagram_that_makes_it_enough(enough, taken, complete):
     counted = Counted()
-    assert reading.count_some(range(10), counted, enough) is complete
+    assert reading.count(range(10), counted, enough) is complete
     assert len(counted.taken) == taken and counted.finished
 
 
 def test_an_error_in_the_second_thread_ends_the_reading_and_is_raised():
     given = iter(range(10**9))
     with pytest.raises(HostError, match="cut"):
-        reading.count_all(given, Counted(error_at=5))
+        reading.count(given, Counted(error_at=5))
     assert next(given) < 10**5
 
 
@@ -62,5 +62,5 @@ def test_an_error_of_the_kernel_ends_the_second_thread_too():
 
     threads, turn = threading.active_count(), sys.getswitchinterval()
     with pytest.raises(HostError, match="no memory"):
-        reading.count_all(broken(), Counted())
+        reading.count(broken(), Counted())
     assert threading.active_count() == threads and sys.getswitchinterval() == turn
