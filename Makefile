@@ -11,6 +11,8 @@ SHELL := /bin/bash
 # Which Debian releases the scenarios run on, and which scenarios: SCENARIOS="incident ..." runs only those.
 SUITES ?= trixie bookworm
 SCENARIOS ?=
+# And where scenario `entries` runs as well when all do: on the oldest kernel.
+OLDEST ?= bullseye
 
 VENV := .venv
 BUILD := .build
@@ -18,7 +20,7 @@ BUILD := .build
 COLLECTIONS := $(CURDIR)/$(BUILD)/collections
 LINK := $(COLLECTIONS)/ansible_collections/netops/conntrack
 
-export SUITES
+export SUITES OLDEST
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(COLLECTIONS)
 export PYTHONPATH := $(COLLECTIONS)
@@ -87,7 +89,7 @@ molecule: $(VENV)/test.stamp $(LINK) vm-tools ## the scenarios on VMs: SUITES="b
 # Also tries KVM, where that has not been done since this computer booted.
 .PHONY: images
 images: vm-tools
-	@python3 tools/parts.py run images tools/vm accelerator $(SUITES) $(as_one_of_many)
+	@python3 tools/parts.py run images tools/vm accelerator $(SUITES) $(OLDEST) $(as_one_of_many)
 
 .PHONY: bench
 bench: $(VENV)/bench.stamp $(LINK) vm-tools ## how long a run takes, beside what you would run instead

@@ -23,6 +23,9 @@ UML = "-uml"
 # What these need is in Debian's User Mode Linux: anything but nftables, and a second processor.
 WITHOUT_NFT = ("boot", "faults")
 
+# What differs most between kernels: this one runs on $OLDEST too, in a lane of its own, when all scenarios run.
+ON_OLDEST = "entries"
+
 # These have machines of their own, with more packages: FLAVOURS in testhost/image.py has them by the scenario's name.
 OWN_MACHINES = ("neighbours",)
 
@@ -107,9 +110,11 @@ def lanes(suites: list[str], scenarios: list[str]) -> list[Lane]:
     if virtual and apart and _uml_wanted(virtual[0]):
         as_process = [suite + UML for suite in virtual] + as_process
         wanted = [scenario for scenario in wanted if scenario not in apart]
+    oldest = [suite for suite in os.environ.get("OLDEST", "").split() if not scenarios and suite not in virtual]
     all_lanes = [
         Lane("vm", virtual, wanted),
         Lane("uml", list(dict.fromkeys(as_process)), apart),
+        Lane("oldest", oldest, [ON_OLDEST]),
     ]
     return [lane for lane in all_lanes if lane.suites and lane.scenarios]
 
@@ -164,12 +169,12 @@ def main() -> int:
     suites = os.environ.get("SUITES", "").split()
     if not suites:
         sys.exit("tools/molecule: SUITES is to name the suites to test on")
-    suites = machines_for(suites, sys.argv[1:])
+    wanted = lanes(machines_for(suites, sys.argv[1:]), sys.argv[1:])
+    machines = [suite for lane in wanted for suite in lane.suites]
     keep = bool(os.environ.get("KEEP"))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Here, where one sees it: building takes a minute, and a playbook is silent until it is done.
-    subprocess.run(["tools/vm", "image", *suites], cwd=ROOT, check=True)
-    wanted = lanes(suites, sys.argv[1:])
+    subprocess.run(["tools/vm", "image", *machines], cwd=ROOT, check=True)
     if any(lane.name == "uml" for lane in wanted):
         subprocess.run(["tools/setup", "uml"], cwd=ROOT, check=True)
     try:
@@ -179,7 +184,6 @@ def main() -> int:
     finally:
         # Whatever ends this, no machine is left.
         if not keep:
-            machines = [suite for lane in wanted for suite in lane.suites]
             subprocess.run(["tools/vm", "destroy", *machines], cwd=ROOT, check=True)
     failed = [lane.name for lane in wanted if lane.status != 0]
     if failed:

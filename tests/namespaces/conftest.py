@@ -15,7 +15,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "unit")]
 
-import collection_path  # noqa: E402  # what is before it lets it be found
+import collection_path
 
 collection_path.make_importable()
 

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Entries of all kinds, for the kernel to make; and what conntrack(8) tells of a table."""
+"""Entries of all kinds, for the kernel to make; and what the module and conntrack(8) tell of a table."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import random
 import re
@@ -13,10 +14,13 @@ import struct
 import typing as t
 from collections import Counter
 
-from entries_made import address, reply_of
-from netns import run
+from directions import address, reply_of
+from netns import add, namespace, run, track
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries.gather import gather
+from ansible_collections.netops.conntrack.plugins.module_utils._entries.request import parse
+from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 #: All that the kernel wants of an entry that is made by request: confirmed, and seen from both sides or not.
 UNREPLIED, REPLIED, ASSURED = 8, 10, 14
@@ -78,6 +82,82 @@ def translated(count: int, address_number: int) -> t.Iterator[tuple[int, bytes]]
         yield socket.AF_INET, dump.encode(entry) + dump.nested(6, dump.attribute(1, nat), dump.attribute(2, nat), port)
 
 
+#: One for each field, and some for several; each means some of the entries of all kinds.
+FILTERS: tuple[dict[str, t.Any], ...] = (
+    {"family": "ipv6"}, {"protocol": "tcp"}, {"protocol": "tcp", "family": "ipv4"}, {"protocol": "udp"},
+    {"protocol": "udp", "port": 53}, {"protocol": "sctp"},
+    {"source": "10.0.0.0"}, {"source": "10.0.0.0", "protocol": "tcp", "port": 443}, {"destination": "2001:db8:0:f::a0"},
+    {"source": "10.0.0.0/28"}, {"source": "2001:db8::/60"}, {"destination": "2001:db8::/32"},
+    {"state": "established"}, {"state": "cookie_wait"},
+    {"protocol": "sctp", "state": "established"}, {"status": ["assured"]}, {"status": ["unreplied", "!assured"]},
+    {"status": ["src_nat"]}, {"status": ["expected"]}, {"zone": 7}, {"zone": 0}, {"mark": "0x10"},
+    {"mark": "0x10/0x30"}, {"mark": "0"}, {"protocol": "icmp"}, {"protocol": "icmpv6"}, {"protocol": "gre"},
+    {"protocol": "89"}, {"protocol": "89", "family": "ipv6"},
+    {"protocol": "icmpv6", "mark": "1", "status": ["assured"]},
+)  # fmt: skip
+
+#: Beside those that are asked for: what one of them announced, and what is translated.
+CHILDREN, TRANSLATED = 20, 300
+
+
+@contextlib.contextmanager
+def all_kinds(count: int, seed: int) -> t.Iterator[str]:
+    """The name of a namespace with so many entries of all kinds, CHILDREN and TRANSLATED."""
+    found = list(of_all_kinds(count, seed))
+    master = next(entry for entry in found if entry.original.protocol == dump.TCP)
+    with namespace() as name:
+        # The kernel keeps labels only where a rule asks for them.
+        track(name, "add rule ip t sent ct label 0x1 counter")
+        add(name, found)
+        add(name, children_of(master, CHILDREN))
+        table = netlink.connect(Host(), name)
+        assert table is not None
+        with table.socket as opened:
+            assert set(opened.requests(netlink.NEW, translated(TRANSLATED, 5), netlink.CREATE)) == {0}
+        yield name
+
+
+def told(name: str, **params: t.Any) -> dict[str, t.Any]:
+    """What the module returns of a namespace, read whole unless said otherwise."""
+    defaults = {
+        "sample": "all", "top": 1000, "prefix": {"ipv4": 32, "ipv6": 128}, "filter": None, "entries": 0,
+        "what_if": None,
+        "namespace": name,
+    }  # fmt: skip
+    return gather(Host(), parse({**defaults, **params}))
+
+
+def entries_by(items: t.Iterable[t.Mapping[str, t.Any]], *keys: str) -> dict[t.Any, int]:
+    """Counts of a list of the busiest."""
+    return {
+        tuple(item[key] for key in keys) if len(keys) > 1 else item[keys[0]]: item["entries"]
+        for item in items
+        if item["entries"]
+    }
+
+
+def agree(result: t.Mapping[str, t.Any], expected: Told) -> None:
+    """Hold what the module returns against what conntrack(8) tells of the same table.
+
+    :raises AssertionError: they differ.
+    """
+    counts = result["counts"]
+    assert result["complete"] and result["margin_percent"] == 0.0
+    assert result["read"] == result["matched"] == result["total"] == expected.entries
+    for name, key in (("families", "family"), ("protocols", "protocol"), ("tcp_states", "state")):
+        assert {kind: item["entries"] for kind, item in counts[name].items()} == expected.counts[key]
+    assert counts["assured"]["entries"] == expected.counts["assured"][True]
+    assert counts["unreplied"]["entries"] == expected.counts["unreplied"][True]
+    assert entries_by(counts["zones"], "zone") == expected.counts["zone"]
+    assert entries_by(counts["marks"], "mark") == expected.counts["mark"]
+    assert entries_by(result["destinations"], "destination") == expected.counts["destination"]
+    assert entries_by(result["ports"], "protocol", "port") == expected.counts["port"]
+    for name, keys in (("sources", ("source",)), ("pairs", ("source", "destination"))):
+        listed, counted = entries_by(result[name], *keys), expected.counts[name[:-1]]
+        assert len(listed) == min(1000, len(counted)) and all(counted[key] == count for key, count in listed.items())
+        assert min(listed.values()) >= sorted(counted.values(), reverse=True)[len(listed) - 1]
+
+
 @dataclasses.dataclass
 class Told:
     """What conntrack(8) tells of a table, counted."""
@@ -104,7 +184,9 @@ def told_by_conntrack(name: str) -> Told:
     ]
     counts: dict[str, Counter[t.Any]] = {key: Counter() for key in names}
     ids = set()
-    lines = run("ip", "netns", "exec", name, "conntrack", "-L", "-o", "extended,id").splitlines()
+    show = ("ip", "netns", "exec", name, "conntrack", "-L", "-o", "extended,id", "-f")
+    # Older ones show IPv4 alone where no family is named.
+    lines = [line for family in ("ipv4", "ipv6") for line in run(*show, family).splitlines()]
     for line in lines:
         words = line.split()
         pairs = _ATTRIBUTE.findall(line)

@@ -104,7 +104,7 @@ def send(name: str, port: int, numbers: range) -> None:
 def track(name: str, *more: str) -> None:
     """Have connection tracking see all packets of a namespace. Nobody answers, and nobody says so by ICMP."""
     for rule in (
-        "add table ip t", "add chain ip t out { type filter hook output priority 0; }",
-        "add rule ip t out ct state new counter", "add rule ip t out icmp type destination-unreachable drop", *more,
+        "add table ip t", "add chain ip t sent { type filter hook output priority 0; }",
+        "add rule ip t sent ct state new counter", "add rule ip t sent icmp type destination-unreachable drop", *more,
     ):  # fmt: skip
         run("ip", "netns", "exec", name, "nft", rule)

@@ -15,15 +15,14 @@ import threading
 import time
 from pathlib import Path
 
+import kinds
 import pytest
 from entries_made import address, reply_of
-from kinds import ASSURED, children_of, of_all_kinds, told_by_conntrack, translated
+from kinds import ASSURED, CHILDREN, FILTERS, TRANSLATED, agree, of_all_kinds, told, told_by_conntrack
 from netns import add, namespace, raw, room_for, run, send, track
 
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import count, dump, netlink
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import parse as parse_filter
-from ansible_collections.netops.conntrack.plugins.module_utils._entries.gather import gather
-from ansible_collections.netops.conntrack.plugins.module_utils._entries.request import parse
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, InvalidInput
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
@@ -31,70 +30,27 @@ BUCKETS = Path("/proc/sys/net/netfilter/nf_conntrack_buckets")
 HERE = Path(__file__).resolve().parent
 
 
-def told(name, **params):
-    """What the module returns of a namespace, read whole unless said otherwise."""
-    defaults = {
-        "sample": "all", "top": 1000, "prefix": {"ipv4": 32, "ipv6": 128}, "filter": None, "entries": 0,
-        "what_if": None,
-        "namespace": name,
-    }  # fmt: skip
-    return gather(Host(), parse({**defaults, **params}))
-
-
 @pytest.fixture(scope="module")
 def all_kinds():
     """The name of a namespace with entries of all kinds."""
-    found = list(of_all_kinds(6000, 1))
-    over_tcp = [entry for entry in found if entry.original.protocol == dump.TCP]
-    master = over_tcp[0]
-    with namespace() as name:
-        # The kernel keeps labels only where a rule asks for them.
-        track(name, "add rule ip t out ct label 0x1 counter")
-        add(name, found)
-        add(name, children_of(master, 20))
-        table = netlink.connect(Host(), name)
-        with table.socket as opened:
-            codes = opened.requests(netlink.NEW, translated(300, 5), netlink.CREATE)
-        assert set(codes) == {0}
+    with kinds.all_kinds(6000, 1) as name:
         yield name
-
-
-def entries_by(items, *keys):
-    """Counts of a list of the busiest."""
-    return {
-        tuple(item[key] for key in keys) if len(keys) > 1 else item[keys[0]]: item["entries"]
-        for item in items
-        if item["entries"]
-    }
 
 
 def test_counts_are_those_of_conntrack(all_kinds):
     expected = told_by_conntrack(all_kinds)
+    assert expected.entries == 6000 + CHILDREN + TRANSLATED
     result = told(all_kinds)
-    counts = result["counts"]
-    assert result["complete"] and result["margin_percent"] == 0.0
-    assert result["read"] == result["matched"] == result["total"] == expected.entries == 6320
-    for name, key in (("families", "family"), ("protocols", "protocol"), ("tcp_states", "state")):
-        assert {kind: item["entries"] for kind, item in counts[name].items()} == expected.counts[key]
-    assert counts["assured"]["entries"] == expected.counts["assured"][True]
-    assert counts["unreplied"]["entries"] == expected.counts["unreplied"][True]
-    assert entries_by(counts["zones"], "zone") == expected.counts["zone"]
-    assert entries_by(counts["marks"], "mark") == expected.counts["mark"]
-    assert entries_by(result["destinations"], "destination") == expected.counts["destination"]
-    assert entries_by(result["ports"], "protocol", "port") == expected.counts["port"]
-    for name, keys in (("sources", ("source",)), ("pairs", ("source", "destination"))):
-        listed = entries_by(result[name], *keys)
-        assert len(listed) == 1000 and all(expected.counts[name[:-1]][key] == count for key, count in listed.items())
-        assert min(listed.values()) >= sorted(expected.counts[name[:-1]].values(), reverse=True)[999]
-    assert counts["expected"]["entries"] == 20
-    assert counts["nat"]["source"]["entries"] == 300
+    agree(result, expected)
+    assert result["counts"]["expected"]["entries"] == CHILDREN
+    assert result["counts"]["nat"]["source"]["entries"] == TRANSLATED
 
 
 def test_each_entry_is_the_one_that_conntrack_shows(all_kinds):
     entries = raw(all_kinds)
     assert {entry.id for entry in entries} == told_by_conntrack(all_kinds).ids
     assert {entry.original.protocol for entry in entries} == {6, 17, 1, 58, 132, 47, 136, 89}
-    assert sum(entry.master is not None for entry in entries) == 20
+    assert sum(entry.master is not None for entry in entries) == CHILDREN
     assert any(entry.labels for entry in entries)
 
 
@@ -108,19 +64,6 @@ def test_no_message_of_this_kernel_needs_the_careful_parser(all_kinds, monkeypat
     monkeypatch.setattr(count, "_FEW", 1)
     monkeypatch.setattr(count.Counts, "_count_with_care", refuse)
     assert told(all_kinds)["counts"] == before["counts"]
-
-
-FILTERS = [
-    {"family": "ipv6"}, {"protocol": "tcp"}, {"protocol": "tcp", "family": "ipv4"}, {"protocol": "udp", "port": 53},
-    {"source": "10.0.0.0"}, {"source": "10.0.0.0", "protocol": "tcp", "port": 443}, {"destination": "2001:db8:0:f::a0"},
-    {"source": "10.0.0.0/28"}, {"source": "2001:db8::/60"}, {"state": "established"}, {"state": "cookie_wait"},
-    {"protocol": "sctp", "state": "established"}, {"status": ["assured"]}, {"status": ["unreplied", "!assured"]},
-    {"status": ["src_nat"]}, {"status": ["expected"]}, {"zone": 7}, {"zone": 0}, {"mark": "0x10"},
-    {"mark": "0x10/0x30"},
-    {"mark": "0"}, {"protocol": "icmp"}, {"protocol": "icmpv6"}, {"protocol": "gre"},
-    {"protocol": "89", "family": "ipv6"},
-    {"protocol": "icmpv6", "mark": "1", "zone": 65535, "status": ["assured"]},
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("fields", FILTERS, ids=str)

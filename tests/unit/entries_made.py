@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import random
 import socket
-import struct
 import typing as t
 
+from directions import address, reply_of
 from hypothesis import strategies as st
 
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump
@@ -17,26 +17,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils._entries.dump imp
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.netlink import BODY, FAMILY, HEADER
 
 SEQUENCE = 77
-
-
-def address(number: int, family: int = socket.AF_INET) -> bytes:
-    """A packed address by a number: 10.0.0.0 and onwards, or 2001:db8:: and onwards, a /64 for every 256."""
-    if family == socket.AF_INET:
-        return struct.pack(">I", 0x0A000000 + number)
-    return struct.pack(">QQ", 0x20010DB800000000 + (number >> 8), number & 0xFF)
-
-
-def reply_of(original: Tuple, **changes: t.Any) -> Tuple:
-    """The other direction, without translation but for what is given."""
-    icmp = None
-    if original.icmp is not None:
-        answers = {8: 0, 128: 129, 13: 14, 15: 16, 17: 18}
-        icmp = (answers.get(original.icmp[0], original.icmp[0]), *original.icmp[1:])
-    reply = Tuple(
-        original.family, original.protocol, original.destination, original.source, original.destination_port,
-        original.source_port, icmp, 0,
-    )  # fmt: skip
-    return reply._replace(**changes)
 
 
 # One line for each attribute.
