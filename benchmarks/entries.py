@@ -35,7 +35,7 @@ collection_path.make_importable()
 
 from netns import add, namespace, room_for
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, tables
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.gather import gather
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.request import parse
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
@@ -76,7 +76,7 @@ def untranslated(original: dump.Tuple, state: int | None, status: int, left: int
 
 def read(name: str) -> None:
     """Read the dump and throw it away."""
-    table = netlink.connect(Host(), name)
+    table = tables.connect(Host(), name)
     assert table is not None
     with table.socket:
         for _unused in table.socket.dump():

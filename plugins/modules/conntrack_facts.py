@@ -239,7 +239,9 @@ ansible_facts:
               because their bucket was too full.
             - C(new), C(ignore), C(delete) and C(delete_list) stay 0 on recent kernels.
             - C(per_cpu) has each counter as a list with one number for each possible CPU.
-            - V(null) if connection tracking is absent or the kernel has no C(/proc/net/stat/nf_conntrack).
+            - They come from C(/proc/net/stat/nf_conntrack). A kernel that lacks it is asked by ctnetlink if the module
+              runs as root and C(nf_conntrack_netlink) is loaded already.
+            - V(null) if connection tracking is absent or the kernel tells them in neither way.
           returned: if O(gather_subset) has V(statistics)
           type: dict
           sample:

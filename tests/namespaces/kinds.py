@@ -17,9 +17,11 @@ from collections import Counter
 from directions import address, reply_of
 from netns import add, namespace, run, track
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, netlink
+from ansible_collections.netops.conntrack.plugins.module_utils import _ctnetlink as netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, tables
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.gather import gather
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.request import parse
+from ansible_collections.netops.conntrack.plugins.module_utils._facts import netlink_statistics, statistics
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 #: All that the kernel wants of an entry that is made by request: confirmed, and seen from both sides or not.
@@ -110,7 +112,7 @@ def all_kinds(count: int, seed: int) -> t.Iterator[str]:
         track(name, "add rule ip t sent ct label 0x1 counter")
         add(name, found)
         add(name, children_of(master, CHILDREN))
-        table = netlink.connect(Host(), name)
+        table = tables.connect(Host(), name)
         assert table is not None
         with table.socket as opened:
             assert set(opened.requests(netlink.NEW, translated(TRANSLATED, 5), netlink.CREATE)) == {0}
@@ -156,6 +158,26 @@ def agree(result: t.Mapping[str, t.Any], expected: Told) -> None:
         listed, counted = entries_by(result[name], *keys), expected.counts[name[:-1]]
         assert len(listed) == min(1000, len(counted)) and all(counted[key] == count for key, count in listed.items())
         assert min(listed.values()) >= sorted(counted.values(), reverse=True)[len(listed) - 1]
+
+
+def statistics_agree() -> None:
+    """Hold the statistics of ctnetlink against those of /proc, where both are of this process's network namespace.
+
+    :raises AssertionError: they differ.
+    """
+    for _attempt in range(5):
+        before, by_netlink, after = _proc_statistics(), netlink_statistics.ask(), _proc_statistics()
+        if before == after:  # nothing was counted meanwhile
+            break
+    assert by_netlink, "no counter"
+    # /proc has a row for each possible CPU as well.
+    assert {name: before[name] for name in by_netlink} == by_netlink
+
+
+def _proc_statistics() -> statistics.Columns:
+    columns = statistics.parse_columns(Host().lines(statistics.PATH))
+    assert columns is not None
+    return columns
 
 
 @dataclasses.dataclass

@@ -18,7 +18,8 @@ import sys
 import typing as t
 from pathlib import Path
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, netlink, reading
+from ansible_collections.netops.conntrack.plugins.module_utils import _ctnetlink as netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, reading, tables
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import Filter
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
@@ -71,7 +72,7 @@ def add(name: str, entries: t.Iterable[dump.Entry]) -> int:
 
     :raises AssertionError: it refused one.
     """
-    table = netlink.connect(Host(), name)
+    table = tables.connect(Host(), name)
     assert table is not None
     with table.socket as socket:
         bodies = ((entry.original.family, dump.encode(entry)) for entry in entries)
@@ -83,7 +84,7 @@ def add(name: str, entries: t.Iterable[dump.Entry]) -> int:
 
 def raw(name: str, meant: Filter | None = None) -> list[dump.Entry]:
     """The entries of a dump as the careful parser reads them; with a filter those that the kernel gives."""
-    table = netlink.connect(Host(), name)
+    table = tables.connect(Host(), name)
     assert table is not None
     with table.socket as socket:
         datagrams = reading.dump(socket, meant or Filter())

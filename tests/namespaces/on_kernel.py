@@ -20,22 +20,25 @@ import collection_path
 
 collection_path.make_importable()
 
-from kinds import FILTERS, agree, all_kinds, told, told_by_conntrack
+from kinds import FILTERS, agree, all_kinds, statistics_agree, told, told_by_conntrack
 from netns import raw
 
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import delete
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import parse as parse_filter
+from ansible_collections.netops.conntrack.plugins.module_utils._facts import netlink_statistics
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 ENTRIES = 1500
 
 
 def read(name: str) -> int:
-    """Hold counts and filters against conntrack(8) and the careful parser; how many entries there are.
+    """Hold counts, statistics and filters against conntrack(8) and the careful parser; how many entries there are.
 
     :raises AssertionError: they differ.
     """
     agree(told(name), told_by_conntrack(name))
+    statistics_agree()
+    assert netlink_statistics.read(Host()), "ctnetlink answers, but is not asked"
     entries = raw(name)
     for fields in FILTERS:
         meant = parse_filter(fields)

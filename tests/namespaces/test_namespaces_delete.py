@@ -20,7 +20,8 @@ from entries_made import address, reply_of
 from kinds import ASSURED, FILTERS, all_kinds, of_all_kinds, told_by_conntrack
 from netns import add, namespace, raw, room_for, send, track
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import delete, dump, netlink
+from ansible_collections.netops.conntrack.plugins.module_utils import _ctnetlink as netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import delete, dump, tables
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import Filter
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import parse as parse_filter
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
@@ -115,7 +116,7 @@ def test_a_connection_that_began_since_with_the_same_addresses_is_not_hit(monkey
 
     def end_and_begin_anew(opened, entries):
         ids = {entry.id for entry in entries}
-        with netlink.connect(Host(), name).socket as other:
+        with tables.connect(Host(), name).socket as other:
             requests = [(entry.original.family, dump.encode_deletion(entry)) for entry in entries]
             assert set(other.requests(netlink.DELETE, requests)) == {0}
         # The kernel makes an id of addresses and the place in memory, so others take these places first.

@@ -18,10 +18,11 @@ from pathlib import Path
 import kinds
 import pytest
 from entries_made import address, reply_of
-from kinds import ASSURED, CHILDREN, FILTERS, TRANSLATED, agree, of_all_kinds, told, told_by_conntrack
+from kinds import ASSURED, CHILDREN, FILTERS, TRANSLATED, agree, of_all_kinds, statistics_agree, told, told_by_conntrack
 from netns import add, namespace, raw, room_for, run, send, track
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import count, dump, netlink
+from ansible_collections.netops.conntrack.plugins.module_utils import _ctnetlink as netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import count, dump, tables
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import parse as parse_filter
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, InvalidInput
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
@@ -44,6 +45,10 @@ def test_counts_are_those_of_conntrack(all_kinds):
     agree(result, expected)
     assert result["counts"]["expected"]["entries"] == CHILDREN
     assert result["counts"]["nat"]["source"]["entries"] == TRANSLATED
+
+
+def test_statistics_of_ctnetlink_are_those_of_proc():
+    statistics_agree()
 
 
 def test_each_entry_is_the_one_that_conntrack_shows(all_kinds):
@@ -120,9 +125,9 @@ def test_a_namespace_that_is_gone_is_told():
 @pytest.mark.parametrize("option", [[], ["--bounding-set=-net_admin", "--inh-caps=-net_admin"]])
 def test_without_the_right_to_it_the_kernel_s_refusal_says_what_to_do(option):
     code = (
-        "from ansible_collections.netops.conntrack.plugins.module_utils._entries import netlink;"
+        "from ansible_collections.netops.conntrack.plugins.module_utils._entries import tables;"
         "from ansible_collections.netops.conntrack.plugins.module_utils._host import Host;"
-        "list(netlink.connect(Host()).socket.dump())"
+        "list(tables.connect(Host()).socket.dump())"
     )
     user = [] if option else ["--reuid=65534", "--regid=65534", "--clear-groups"]
     done = subprocess.run(
@@ -137,7 +142,7 @@ def test_an_entry_is_deleted_by_its_id_and_no_later_one_of_its_tuple():
     with namespace() as name:
         add(name, [entry])
         (first,) = raw(name)
-        table = netlink.connect(Host(), name)
+        table = tables.connect(Host(), name)
         with table.socket as opened:
             opened.request(netlink.DELETE, dump.encode_deletion(first), first.original.family)
             # Its place in memory goes to another one: the kernel makes the id of that place and the tuple.
@@ -215,7 +220,7 @@ def test_a_table_that_grows_and_shrinks_meanwhile_is_read_without_error():
     stay, come = list(of_all_kinds(8000, 5)), list(of_all_kinds(3000, 60_000))
     with namespace() as name:
         add(name, stay)
-        table = netlink.connect(Host(), name)
+        table = tables.connect(Host(), name)
         with table.socket as opened:
             new = [(entry.original.family, dump.encode(entry)) for entry in come]
             old = [(entry.original.family, dump.encode_deletion(entry)) for entry in come]

@@ -12,9 +12,9 @@ import typing as t
 from directions import address, reply_of
 from hypothesis import strategies as st
 
+from ansible_collections.netops.conntrack.plugins.module_utils._ctnetlink import BODY, FAMILY, HEADER
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.dump import Entry, Tuple
-from ansible_collections.netops.conntrack.plugins.module_utils._entries.netlink import BODY, FAMILY, HEADER
 
 SEQUENCE = 77
 

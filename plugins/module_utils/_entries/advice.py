@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from ansible_collections.netops.conntrack.plugins.module_utils._entries.netlink import Keys
+    from ansible_collections.netops.conntrack.plugins.module_utils._entries.tables import Keys
 
 NO_TRACKING = "Connection tracking is not loaded, so there are no entries. Nothing was loaded to find this out."
 

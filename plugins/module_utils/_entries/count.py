@@ -15,7 +15,8 @@ import socket
 import typing as t
 from collections import Counter
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, nat_ports, netlink
+from ansible_collections.netops.conntrack.plugins.module_utils import _ctnetlink as netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, nat_ports
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.bounded import Bounded
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.layout import Layout, UnusualError
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.selection import Columns

@@ -16,12 +16,13 @@ import errno
 import os
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.module_utils import _ctnetlink as netlink
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import (
     advice,
     dump,
-    netlink,
     reading,
     sessions,
+    tables,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import (
     filter as filters,
@@ -201,11 +202,11 @@ def run(host: Host, request: Request, check_mode: bool) -> Result:
             # Also because an open socket is a reference to a module that another run may be about to unload.
             stack.enter_context(host.lock())
         # One to read by, and one to delete by, since a dump and answers would mix.
-        tables = [netlink.connect(host, request.namespace) for _unused in range(1 if check_mode else 2)]
-        open_tables = [stack.enter_context(table.socket) for table in tables if table is not None]
+        opened = [tables.connect(host, request.namespace) for _unused in range(1 if check_mode else 2)]
+        open_tables = [stack.enter_context(table.socket) for table in opened if table is not None]
         own = sessions.Sessions()
         plan = Plan(request, own)
-        if len(open_tables) == len(tables):
+        if len(open_tables) == len(opened):
             watch = _Watch(host, own)
             datagrams = reading.dump(open_tables[0], request.meant)
             _carry_out(host, plan, datagrams, watch, None if check_mode else open_tables[1])

@@ -13,7 +13,13 @@ import socket
 import struct
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries.netlink import BODY, HEADER, NAME
+from ansible_collections.netops.conntrack.plugins.module_utils._ctnetlink import (
+    ATTRIBUTE,
+    BODY,
+    HEADER,
+    NAME,
+    attributes,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 
 # CTA_*: attributes of an entry.
@@ -32,9 +38,6 @@ COUNTERS_PACKETS, COUNTERS_BYTES = 1, 2
 HELP_NAME = 1
 
 NESTED = 0x8000
-_TYPE = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
-
-ATTRIBUTE = struct.Struct("=HH")
 
 ICMP, TCP, UDP, DCCP, GRE, ICMPV6, SCTP, UDPLITE = 1, 6, 17, 33, 47, 58, 132, 136
 
@@ -208,22 +211,7 @@ def status_names(status: int) -> list[str]:
 
 
 def _malformed(reason: str) -> HostError:
-    return HostError("read an entry of", NAME, reason)
-
-
-def attributes(data: bytes, start: int, end: int) -> t.Iterator[tuple[int, int, int]]:
-    """Type, start and end of value of each attribute between two offsets; all bytes are accounted for.
-
-    :raises HostError: an attribute reaches beyond the end, or bytes are left over.
-    """
-    while start < end:
-        if end - start < ATTRIBUTE.size:
-            raise _malformed(f"{end - start} bytes are left over after the attributes")
-        size, kind = ATTRIBUTE.unpack_from(data, start)
-        if not ATTRIBUTE.size <= size <= end - start:
-            raise _malformed(f"attribute {kind & _TYPE} of {size} bytes, of {end - start} that are there")
-        yield kind & _TYPE, start + ATTRIBUTE.size, start + size
-        start += (size + 3) & ~3
+    return HostError("read", NAME, reason)
 
 
 def nest(data: bytes, span: Span) -> dict[int, Span]:

@@ -13,8 +13,8 @@ from ansible_collections.netops.conntrack.plugins.module_utils._entries import (
     advice,
     dump,
     nat_ports,
-    netlink,
     reading,
+    tables,
     what_if,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.count import Counts, address
@@ -48,11 +48,11 @@ def gather(host: Host, request: Request) -> Result:
     :raises HostError: the kernel does not give the table, or not whole.
     :raises Refused: the process may not.
     """
-    table = netlink.connect(host, request.namespace)
+    table = tables.connect(host, request.namespace)
     if table is None:
         judge = what_if.Judge({}, {})
         counts = Counts(request.meant, judge, request.prefixes)
-        empty = netlink.Keys(entries=0, limit=0, buckets=0, timeouts={})
+        empty = tables.Keys(entries=0, limit=0, buckets=0, timeouts={})
         found = _Found(counts, judge, empty, Sample(0, 0, complete=True))
         return _result(request, found, tracking=False)
     with table.socket:
@@ -99,7 +99,7 @@ class _Found(t.NamedTuple):
 
     counts: Counts
     judge: what_if.Judge
-    keys: netlink.Keys
+    keys: tables.Keys
     sample: Sample
 
 

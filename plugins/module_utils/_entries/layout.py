@@ -17,8 +17,8 @@ import socket
 import struct
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.module_utils._ctnetlink import ATTRIBUTE, BODY, HEADER, attributes
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump
-from ansible_collections.netops.conntrack.plugins.module_utils._entries.netlink import BODY, HEADER
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 
 #: The attributes whose inner ones are read, by the way to them.
@@ -101,11 +101,11 @@ class Layout:
         self._words = self.size // 4
 
     def _walk(self, message: bytes, path: tuple[int, ...], start: int, end: int) -> None:
-        for kind, value, value_end in dump.attributes(message, start, end):
+        for kind, value, value_end in attributes(message, start, end):
             here = (*path, kind)
             if here in self._values:
                 raise UnusualError
-            self._headers.append(value - dump.ATTRIBUTE.size)
+            self._headers.append(value - ATTRIBUTE.size)
             self._values[here] = (value, value_end - value)
             if here in _NESTS:
                 self._walk(message, here, value, value_end)

@@ -14,9 +14,9 @@ import typing as t
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 
 if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._ctnetlink import Socket
     from ansible_collections.netops.conntrack.plugins.module_utils._entries.count import Counts
     from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import Filter
-    from ansible_collections.netops.conntrack.plugins.module_utils._entries.netlink import Socket
 
 #: Datagrams of 32 KiB that may wait to be counted.
 _AHEAD = 64

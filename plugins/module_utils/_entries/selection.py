@@ -12,7 +12,8 @@ import itertools
 import socket
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, netlink
+from ansible_collections.netops.conntrack.plugins.module_utils import _ctnetlink as netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.layout import Layout, UnusualError
 
 if t.TYPE_CHECKING:

@@ -3,8 +3,8 @@
 
 """What conntrack_facts returns.
 
-Nothing here writes, runs a command or opens a netlink socket: a ctnetlink or sock_diag request loads kernel modules,
-and a host without connection tracking must stay without it. Files under /proc and /sys load nothing when read.
+Nothing here writes, runs a command or has a module loaded: a host without connection tracking must stay without it, and
+a request to ctnetlink or sock_diag loads kernel modules. Files under /proc and /sys load nothing when read.
 """
 
 from __future__ import annotations
@@ -100,7 +100,12 @@ def _settings(reader: _Reader) -> Facts:
 def _read_statistics(reader: _Reader) -> dict[str, list[int]] | None:
     from ansible_collections.netops.conntrack.plugins.module_utils._facts import statistics
 
-    return reader.attempt(lambda: statistics.parse_columns(reader.host.lines(statistics.PATH)))
+    columns = reader.attempt(lambda: statistics.parse_columns(reader.host.lines(statistics.PATH)))
+    if columns is not None or statistics.PATH in reader.unreadable or reader.number(COUNT) is None:
+        return columns
+    from ansible_collections.netops.conntrack.plugins.module_utils._facts import netlink_statistics
+
+    return reader.attempt(lambda: netlink_statistics.read(reader.host))
 
 
 def _statistics(reader: _Reader) -> Facts:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from entries_made import address, datagrams, reply_of
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import delete, dump, netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import delete, dump, tables
 from ansible_collections.netops.conntrack.plugins.modules import conntrack_entries, conntrack_entries_info
 
 
@@ -42,7 +42,7 @@ class OneTable:
 @pytest.fixture
 def table(monkeypatch, recorded_host):
     opened = OneTable()
-    monkeypatch.setattr(delete.netlink, "connect", lambda *_: netlink.Table(opened, netlink.Keys(20, 100, 1024, {})))
+    monkeypatch.setattr(delete.tables, "connect", lambda *_: tables.Table(opened, tables.Keys(20, 100, 1024, {})))
     opened.host = recorded_host("linux-6.18-built-in")
     opened.host.is_root = True
     return opened

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from entries_made import address, datagrams, reply_of
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, gather, netlink
+from ansible_collections.netops.conntrack.plugins.module_utils import _ctnetlink as netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, gather, tables
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.modules import conntrack_entries_info
 
@@ -43,8 +44,8 @@ class OneDump:
 
 @pytest.fixture
 def one_table(monkeypatch, recorded_host):
-    keys = netlink.Keys(20, 100, 1024, {"udp": 30})
-    monkeypatch.setattr(gather.netlink, "connect", lambda *_: netlink.Table(OneDump(), keys))
+    keys = tables.Keys(20, 100, 1024, {"udp": 30})
+    monkeypatch.setattr(gather.tables, "connect", lambda *_: tables.Table(OneDump(), keys))
     return recorded_host("linux-6.18-built-in")
 
 
@@ -88,7 +89,7 @@ def test_without_root_it_is_one_message_with_what_to_do(run_module, one_table, m
     def refuse(*_unused):
         raise netlink._refusal(1)
 
-    monkeypatch.setattr(gather.netlink, "connect", refuse)
+    monkeypatch.setattr(gather.tables, "connect", refuse)
     result = run_module("conntrack_entries_info", one_table, {})
     assert result["failed"] and "become: true" in result["msg"]
     assert isinstance(netlink._refusal(13), Refused)
@@ -117,4 +118,4 @@ def test_other_modules_do_not_carry_the_wing(module):
 def test_the_wing_does_not_carry_others(module):
     carried = imported_by(PLUGINS / "modules" / f"{module}.py", set())
     others = {path.relative_to(PLUGINS / "module_utils").parts[0] for path in carried} - {"_entries"}
-    assert others <= {"_compile_once.py", "_errors.py", "_host.py", "_keys.py"}
+    assert others <= {"_compile_once.py", "_ctnetlink.py", "_errors.py", "_host.py", "_keys.py", "_recvmmsg.py"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.netops.conntrack.plugins.module_utils._entries import advice
-from ansible_collections.netops.conntrack.plugins.module_utils._entries.netlink import Keys
+from ansible_collections.netops.conntrack.plugins.module_utils._entries.tables import Keys
 
 
 def item(share, margin=0.5, **more):

@@ -16,7 +16,8 @@ from entries_made import address, datagrams, entries, reply_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import advice, delete, dump, netlink, sessions
+from ansible_collections.netops.conntrack.plugins.module_utils import _ctnetlink as netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import advice, delete, dump, sessions, tables
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import Filter
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
     ApplyError,
@@ -79,8 +80,8 @@ def deleting(recorded_host, monkeypatch):
     host.is_root = True
 
     def make(kernel, check=False, own=(), **params):
-        keys = netlink.Keys(len(kernel.found), 0, 1024, {})
-        monkeypatch.setattr(delete.netlink, "connect", lambda *_: netlink.Table(kernel, keys))
+        keys = tables.Keys(len(kernel.found), 0, 1024, {})
+        monkeypatch.setattr(delete.tables, "connect", lambda *_: tables.Table(kernel, keys))
         monkeypatch.setattr(delete.sessions, "find", lambda _host: list(own))
         result = delete.run(host, delete.parse({**PARAMS, **params}), check)
         assert json.loads(json.dumps(result)) == result
@@ -125,8 +126,8 @@ def test_a_session_that_begins_meanwhile_stays(deleting, monkeypatch):
     kernel = FakeKernel([*map(udp, range(10, 210)), ssh()], size=4000)
     looks = iter([[], [(SERVER, CLIENT)]])
     monkeypatch.setattr(delete.sessions, "find", lambda _host: next(looks))
-    keys = netlink.Keys(1, 0, 1024, {})
-    monkeypatch.setattr(delete.netlink, "connect", lambda *_: netlink.Table(kernel, keys))
+    keys = tables.Keys(1, 0, 1024, {})
+    monkeypatch.setattr(delete.tables, "connect", lambda *_: tables.Table(kernel, keys))
     result = delete.run(deleting.host, delete.parse({**PARAMS, "all": True}), check_mode=False)
     assert (result["deleted"], result["kept"]["ssh"]) == (200, 1)
     assert next(looks, None) is None
@@ -197,7 +198,7 @@ def test_who_is_not_root_is_refused_before_anything_is_asked(deleting):
 
 def test_where_sessions_are_not_known_nothing_is_deleted(deleting, monkeypatch):
     kernel = FakeKernel([udp(1)])
-    monkeypatch.setattr(delete.netlink, "connect", lambda *_: netlink.Table(kernel, netlink.Keys(1, 0, 1, {})))
+    monkeypatch.setattr(delete.tables, "connect", lambda *_: tables.Table(kernel, tables.Keys(1, 0, 1, {})))
     for path in ("/proc/5/comm", "/proc/5/stat"):
         deleting.host.put(path, "5 (sshd) S 1\n" if path.endswith("stat") else "sshd\n")
     deleting.host.put("/proc/5/fd/0", {"link": "socket:[1]"})

@@ -12,7 +12,7 @@ import socket
 import pytest
 from entries_made import address, datagrams, reply_of, shuffled
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import advice, dump, gather, netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import advice, dump, gather, tables
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.request import parse
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 
@@ -49,9 +49,9 @@ def told(recorded_host, monkeypatch):
 
     def make(found, total=None, limit=0, error=None, size=32000, **params):
         found = list(found)
-        keys = netlink.Keys(len(found) if total is None else total, limit, 1024, TIMEOUTS)
+        keys = tables.Keys(len(found) if total is None else total, limit, 1024, TIMEOUTS)
         opened = FakeSocket(list(datagrams(found, size)), error)
-        monkeypatch.setattr(gather.netlink, "connect", lambda *_: netlink.Table(opened, keys))
+        monkeypatch.setattr(gather.tables, "connect", lambda *_: tables.Table(opened, keys))
         host = recorded_host("linux-6.18-built-in", {"/proc/sys/net/netfilter/nf_conntrack_buckets": "1024\n"})
         result = gather.gather(host, parse({**PARAMS, **params}))
         assert json.loads(json.dumps(result)) == result

@@ -12,7 +12,8 @@ from entries_made import datagrams, entries, message_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, netlink, selection
+from ansible_collections.netops.conntrack.plugins.module_utils import _ctnetlink as netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, selection
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import parse
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.layout import Layout, UnusualError
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.selection import Chooser, Columns

@@ -10,7 +10,7 @@ import socket
 
 import pytest
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import recvmmsg
+from ansible_collections.netops.conntrack.plugins.module_utils import _recvmmsg as recvmmsg
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import errno
 import itertools
 import socket
 import struct
-import threading
 
 import pytest
 from entries_made import address, datagrams, message_of, reply_of
 
-from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump, netlink
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, InvalidInput, Refused
+from ansible_collections.netops.conntrack.plugins.module_utils import _ctnetlink as netlink
+from ansible_collections.netops.conntrack.plugins.module_utils._entries import dump
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Refused
 
 ORIGINAL = dump.Tuple(socket.AF_INET, dump.UDP, address(1), address(2), 40000, 53)
 ENTRY = dump.Entry(ORIGINAL, reply_of(ORIGINAL), status=8, id=7, timeout=29)
@@ -154,53 +154,3 @@ def test_many_requests_give_the_answer_to_each(kernel):
     fake.send = send
     codes = opened.requests(netlink.DELETE, [(socket.AF_INET, dump.encode_deletion(ENTRY))] * 150)
     assert len(fake.sent) == 3 and len(codes) == 150 and codes.count(0) == codes.count(errno.ENOENT) == 75
-
-
-def test_without_connection_tracking_no_socket_is_opened(recorded_host, monkeypatch):
-    monkeypatch.setattr(netlink.socket, "socket", None)
-    assert netlink.connect(recorded_host("trixie-6.12-absent")) is None
-
-
-def test_the_table_comes_with_its_keys(recorded_host, kernel):
-    kernel(lambda sequence: [])
-    table = netlink.connect(recorded_host("trixie-6.12-full"))
-    assert (table.keys.entries, table.keys.limit) == (100, 100)
-    assert table.keys.timeouts["tcp_established"] == 432000 and "flowtable_tcp" in table.keys.timeouts
-
-
-@pytest.mark.parametrize(
-    ("given", "path"),
-    [
-        ("web", "/run/netns/web"),
-        ("17", "/run/netns/17"),
-        ("4242", "/proc/4242/ns/net"),
-        ("/a/b", "/a/b"),
-    ],
-)
-def test_a_namespace_is_named_by_name_path_or_pid(recorded_host, given, path):
-    host = recorded_host(
-        "trixie-6.12-nat",
-        {
-            "/run/netns/web": "",
-            "/run/netns/17": "",
-            "/proc/17/ns/mnt": "",
-            "/proc/4242/ns/mnt": "",
-        },
-    )
-    assert netlink.namespace_path(host, given) == path
-
-
-@pytest.mark.parametrize("given", ["", "db", "..", "a/b", "99", "٣", "-1"])
-def test_a_namespace_that_is_not_there_is_named_with_what_is_allowed(recorded_host, given):
-    host = recorded_host("trixie-6.12-nat", {"/run/netns/web": ""})
-    with pytest.raises(InvalidInput, match="there are web") as raised:
-        netlink.namespace_path(host, given)
-    assert repr(given) in raised.value.message
-
-
-@pytest.mark.parametrize("path", ["/etc/passwd", "/etc", "/dev/null", "/no/such/file", "/etc/passwd/x"])
-def test_a_file_that_is_no_namespace_is_told_and_the_process_stays_where_it_is(path, recorded_host):
-    before = threading.active_count()
-    with pytest.raises((InvalidInput, Refused), match="network namespace"):
-        netlink.connect(recorded_host("trixie-6.12-nat"), path)
-    assert threading.active_count() == before
