@@ -1,0 +1,101 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What was gathered of a fleet, as one document: docs/fleet.md describes it. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+Host = t.Dict[str, t.Any]
+Document = t.Dict[str, t.Any]
+
+FORMAT, VERSION = "netops.conntrack fleet", 1
+
+OK, FAILED, UNREACHABLE, SKIPPED = "ok", "failed", "unreachable", "skipped"
+
+#: Health, and what became of asking, the worst first. What is not known may be anything, so it comes before what is well.
+_RANKS = ("critical", UNREACHABLE, FAILED, "warning", "ok", SKIPPED)
+
+
+def make(
+    results: t.Mapping[str, t.Mapping[str, t.Any] | None],
+    time: str,
+    entries: t.Mapping[str, t.Mapping[str, t.Any] | None] | None = None,
+) -> Document:
+    """The document of a fleet, its hosts in the order worst first.
+
+    :param results: what a task that ran conntrack_facts registered, by host; None where it did not run.
+    :param time: when that was, in UTC as of ISO 8601.
+    :param entries: the same of conntrack_entries_info; None where it was not run at all.
+    """
+    hosts = [_host(name, result, (entries or {}).get(name)) for name, result in results.items()]
+    return {"format": FORMAT, "version": VERSION, "time": time, "hosts": sorted(hosts, key=_rank)}
+
+
+def problem(document: t.Any) -> str:
+    """Why something is no document that this collection can read; empty where it is one."""
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        return f"it is not a document of a fleet: its format is not {FORMAT!r}"
+    if document.get("version") != VERSION:
+        return f"its version is {document.get('version')!r}, and this collection reads version {VERSION}"
+    hosts = document.get("hosts")
+    if not isinstance(hosts, list) or not all(isinstance(host, dict) and "name" in host for host in hosts):
+        return "its hosts are not a list of hosts with names"
+    return ""
+
+
+def _host(name: str, result: t.Mapping[str, t.Any] | None, entries: t.Mapping[str, t.Any] | None) -> Host:
+    status, reason = _status(result)
+    facts = (result or {}).get("ansible_facts", {}).get("conntrack") if status == OK else None
+    about = None
+    if entries is not None:
+        about_status, about_reason = _status(entries)
+        if about_status == OK:
+            about = {key: value for key, value in entries.items() if key not in _OF_ANSIBLE}
+        if about_status != OK and status == OK:
+            reason = f"its entries are not known: {about_reason}"
+    if status == OK and facts is None and about is None:
+        status, reason = FAILED, reason or "the host gave no facts"
+    return {"name": name, "status": status, "reason": reason, "facts": facts, "entries": about}
+
+
+#: What Ansible adds to every result.
+_OF_ANSIBLE = frozenset({"changed", "failed", "warnings", "deprecations", "invocation", "ansible_facts"})
+
+
+def _status(result: t.Mapping[str, t.Any] | None) -> tuple[str, str | None]:
+    if result is None:
+        return SKIPPED, "it was not asked"
+    for status in (UNREACHABLE, FAILED, SKIPPED):
+        if result.get(status):
+            return status, _reason(result)
+    return OK, None
+
+
+def _reason(result: t.Mapping[str, t.Any]) -> str:
+    for key in ("msg", "skip_reason", "module_stderr", "exception"):
+        if result.get(key):
+            # ansible-core 2.19 begins with words that say no more than the status does.
+            return " ".join(str(result[key]).split()).removeprefix("Task failed: ")
+    return "no reason is given"
+
+
+def health(host: Host) -> str:
+    """What counts of a host: the verdict on its health, or what became of asking it."""
+    if host["status"] != OK or host["facts"] is None:
+        return str(host["status"])
+    return str((host["facts"].get("health") or {}).get("status", OK))
+
+
+def _rank(host: Host) -> tuple[int, float, float, str]:
+    facts = host["facts"] or {}
+    until_full = (facts.get("rates") or {}).get("seconds_to_full")
+    verdict = health(host)
+    place = _RANKS.index(verdict) if verdict in _RANKS else len(_RANKS)
+    return (
+        place,
+        float("inf") if until_full is None else until_full,
+        -(facts.get("usage_percent") or 0.0),
+        host["name"],
+    )

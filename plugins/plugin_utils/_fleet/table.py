@@ -1,0 +1,72 @@
+# Copyright (c) 2026 the netops.conntrack authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A fleet as CSV: a line a host, in columns that stay where they are. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import typing as t
+
+from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet import document
+
+#: Columns of the host's facts by name, each with the way to it in the facts.
+_OF_FACTS: dict[str, tuple[str, ...]] = {
+    "state": ("state",),
+    "kernel": ("kernel",),
+    "entries": ("entries",),
+    "max": ("max",),
+    "usage_percent": ("usage_percent",),
+    "buckets": ("buckets",),
+    "drop": ("statistics", "drop"),
+    "early_drop": ("statistics", "early_drop"),
+    "insert_failed": ("statistics", "insert_failed"),
+    "entries_per_second": ("rates", "entries_per_second"),
+    "drops_per_second": ("rates", "drops_per_second"),
+    "seconds_to_full": ("rates", "seconds_to_full"),
+    "table_full_lines": ("kernel_log", "lines_here"),
+    "full_table_bytes": ("memory", "full_table_bytes"),
+}
+
+#: How spreadsheets know a formula. A host's texts may be anything, and must not be run by them.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+COLUMNS = ("host", "status", "health", *_OF_FACTS, "drift", "reasons", "reason")
+
+
+def text(about: document.Document) -> str:
+    """The hosts, worst first, under a line with the names of the columns."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for host in about["hosts"]:
+        writer.writerow(map(_cell, _row(host)))
+    return stream.getvalue()
+
+
+def _row(host: document.Host) -> list[t.Any]:
+    facts = host["facts"] or {}
+    health = facts.get("health") or {}
+    drift = facts.get("drift")
+    return [
+        host["name"],
+        host["status"],
+        health.get("status"),
+        *(_at(facts, way) for way in _OF_FACTS.values()),
+        None if drift is None else len(drift),
+        " ".join(f"{reason['reason']}:{reason['severity']}" for reason in health.get("reasons") or []),
+        host["reason"],
+    ]
+
+
+def _at(facts: t.Any, way: t.Sequence[str]) -> t.Any:
+    for name in way:
+        facts = facts.get(name) if isinstance(facts, dict) else None
+    return facts
+
+
+def _cell(value: t.Any) -> t.Any:
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
