@@ -14,8 +14,8 @@ version_added: 1.0.0
 author:
   - the netops.conntrack authors (@netops)
 description:
-  - The playbooks of this collection use this to show what they gathered, since M(ansible.builtin.debug) prints a text of
-    many lines as one string with escapes.
+  - The playbooks of this collection use this to show what they gathered. M(ansible.builtin.debug) would print a text of
+    many lines as one string.
   - It runs on the controller. Managed hosts are not asked.
 options:
   text:
@@ -28,12 +28,20 @@ options:
     type: path
     default: "-"
 attributes:
-  action:
-    support: full
-    description: Runs on the controller.
   check_mode:
+    description: In C(check_mode) no file is written. A text is printed all the same.
     support: full
-    description: In check mode no file is written, and the text is printed all the same.
+  diff_mode:
+    description: With C(--diff) it shows no differences.
+    support: none
+  idempotent:
+    description: A file that holds the text already is not written.
+    support: full
+  platform:
+    description: What it runs on.
+    support: full
+    platforms: posix
+    details: It runs on the controller.
 """
 
 EXAMPLES = r"""

@@ -14,7 +14,7 @@ FORMAT, VERSION = "netops.conntrack fleet", 1
 
 OK, FAILED, UNREACHABLE, SKIPPED = "ok", "failed", "unreachable", "skipped"
 
-#: Health, and what became of asking, the worst first. What is not known may be anything, so it comes before what is well.
+#: Health, and what became of asking, the worst first. What is not known may be bad, so it comes before what is well.
 _RANKS = ("critical", UNREACHABLE, FAILED, "warning", "ok", SKIPPED)
 
 

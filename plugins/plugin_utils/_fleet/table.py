@@ -9,7 +9,8 @@ import csv
 import io
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet import document
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet import document
 
 #: Columns of the host's facts by name, each with the way to it in the facts.
 _OF_FACTS: dict[str, tuple[str, ...]] = {

@@ -24,6 +24,8 @@ _TITLES = {"sources": "sources", "destinations": "destinations", "ports": "ports
 
 #: Lines of each list, for a host and for the fleet.
 _OF_HOST, _OF_FLEET = 5, 10
+#: Percent of the entries below which an item of a list tells nothing.
+_LEAST = 0.1
 
 
 def text(about: document.Document) -> str:
@@ -44,11 +46,8 @@ def _usage(entries: Entries) -> float:
 
 
 def _silent(host: document.Host) -> list[str]:
-    why = below(host["reason"] or "its entries were not asked for")
-    return [
-        f"{printable(host['name'])}: {'no reply' if host['status'] == document.UNREACHABLE else host['status']}",
-        *why,
-    ]
+    status = "no reply" if host["status"] == document.UNREACHABLE else host["status"]
+    return [f"{printable(host['name'])}: {status}", *below(host["reason"] or "its entries were not asked for")]
 
 
 def _host(name: str, entries: Entries) -> list[str]:
@@ -58,7 +57,8 @@ def _host(name: str, entries: Entries) -> list[str]:
     sampled = "" if entries["complete"] else f", by a sample of {entries['read']:,}"
     lines = [f"{printable(name)}: {entries['total']:,} entries{limit}{sampled}"]
     for kind, keys in _LISTS.items():
-        lines += _listed(_TITLES[kind], [(_named(item, keys), _share(item)) for item in entries[kind][:_OF_HOST]])
+        told = [item for item in entries[kind][:_OF_HOST] if item["share_percent"] >= _LEAST]
+        lines += _listed(_TITLES[kind], [(_named(item, keys), _share(item)) for item in told])
     lines += _listed("timeouts", [(f"{held} {of['seconds']} s", _share(of)) for held, of in _held(entries)])
     return [*lines, *(line for advice in entries["advice"] for line in below(advice))]
 
