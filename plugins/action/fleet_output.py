@@ -19,7 +19,7 @@ from ansible.utils.display import Display
 _STANDARD = "-"
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
+class ActionModule(ActionBase):
     """What Ansible loads."""
 
     _supports_check_mode = True
@@ -31,12 +31,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         :raises AnsibleActionFail: the file cannot be written.
         """
         super().run(tmp, task_vars)
-        _result, options = self.validate_argument_spec(
-            {
-                "text": {"type": "str"},
-                "path": {"type": "path", "default": _STANDARD},
-            }
-        )
+        spec = {"text": {"type": "str"}, "path": {"type": "path", "default": _STANDARD}}
+        _result, options = self.validate_argument_spec(spec)  # type: ignore[no-untyped-call]
         text, path = options["text"], options["path"]
         if path == _STANDARD:
             if text is not None:
@@ -45,11 +41,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         path = os.path.abspath(path)
         reason = problem(path)
         if reason:
-            raise AnsibleActionFail(f"cannot write {path}: {reason}")
+            raise _failure(path, reason)
         changed = text is not None and not _holds(path, text)
         if changed and not self._task.check_mode:
             _write(path, text)
         return {"changed": changed, "path": path}
+
+
+def _failure(path: str, reason: str) -> AnsibleActionFail:
+    return AnsibleActionFail(f"cannot write {path}: {reason}")  # type: ignore[no-untyped-call]
 
 
 def problem(path: str) -> str:
@@ -81,7 +81,7 @@ def _write(path: str, text: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        raise AnsibleActionFail(f"cannot write {path}: {error.strerror}") from error
+        raise _failure(path, str(error.strerror)) from error
 
 
 def _umask() -> int:

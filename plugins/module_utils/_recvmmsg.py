@@ -53,7 +53,7 @@ class Receiver:
         room = ctypes.create_string_buffer(MOST * size)
         self._room = memoryview(room)
         start = ctypes.addressof(room)
-        self._vectors = (_IoVec * MOST)(*((start + number * size, size) for number in range(MOST)))
+        self._vectors = (_IoVec * MOST)(*(_IoVec(start + number * size, size) for number in range(MOST)))
         self._messages = (_Message * MOST)()
         for message, vector in zip(self._messages, self._vectors):
             message.header.vector = ctypes.pointer(vector)
