@@ -10,31 +10,22 @@ from __future__ import annotations
 
 import errno
 import functools
-import posixpath
-import re
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import sysctl_program
 from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     drop_ins,
     modprobe_d,
-    procps_sysctl,
-    sysctl_command,
     systemd_sysctl,
-    udev_rules,
-    wildcards,
+    udev_files,
 )
-from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import (
-    ConfFile,
-    DropIns,
-    Origin,
-    Reading,
-)
+from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import SETTINGS_HEADER, UDEV_FILE
 
 if t.TYPE_CHECKING:
-    from ansible_collections.netops.conntrack.plugins.module_utils._config.sysctl_command import Call
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import BootValues
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 #: What runs the command.
@@ -92,11 +83,12 @@ class Applier(t.NamedTuple):
 
 
 @functools.lru_cache(maxsize=16)
-def _values(
-    program: str, files: DropIns, only: tuple[str, ...]
-) -> procps_sysctl.BootValues | systemd_sysctl.BootValues:
-    rules = systemd_sysctl.BootValues if program == sysctl_command.SYSTEMD else procps_sysctl.BootValues
-    return rules(files, only)
+def _values(program: str, files: DropIns, only: tuple[str, ...]) -> BootValues:
+    if program == systemd_sysctl.PROGRAM:
+        return systemd_sysctl.BootValues(files, only)
+    from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl
+
+    return procps_sysctl.BootValues(files, only)
 
 
 class AtLoad(t.NamedTuple):
@@ -129,36 +121,66 @@ def udev_rule(command: str) -> str:
     )
 
 
-def find(host: Host, modprobe_files: DropIns, command: str) -> AtLoad:
+def find(host: Host, modprobe_files: DropIns, command: str, sysctl_d: DropIns | None = None) -> AtLoad:
     """What sets sysctl values whenever nf_conntrack is loaded.
 
     :param command: what the collection's own rule runs; empty where it can have none.
+    :param sysctl_d: what that reads; None to read it.
     :raises HostError: a file cannot be read.
     """
     rules = _udev_rules(host)
-    read = functools.lru_cache(maxsize=None)(functools.partial(_read, host))
-    installed = list(_installed(modprobe_files, read))
-    then = rules.with_text(UDEV_FILE, udev_rule(command)) if command else rules
-    return AtLoad((*installed, *_by_rules(host, rules, read)), (*installed, *_by_rules(host, then, read)))
+    own = udev_rule(command) if command else ""
+    install = _install(modprobe_files)
+    if install is not None or not command.endswith(sysctl_program.ONLY_NETFILTER) or _has_others(rules, own):
+        return _by_commands(host, modprobe_files, install, rules, own)
+    # What the own rule comes to needs no taking apart.
+    files = drop_ins.read(host, systemd_sysctl.KIND) if sysctl_d is None else sysctl_d
+    only = (sysctl_program.NETFILTER,)
+    applier = Applier(UDEV, UDEV_FILE, own.count("\n"), systemd_sysctl.PROGRAM, only, files)
+    return AtLoad((applier,) if rules.files else (), (applier,))
+
+
+def _install(modprobe_files: DropIns) -> Origin | None:
+    """The line with what modprobe runs in place of the load, and that may set something."""
+    origin = modprobe_d.install_origin(modprobe_files, MODULE)
+    return None if origin is None or modprobe_d.is_block(origin.value) else origin
+
+
+def _has_others(rules: DropIns, own: str) -> bool:
+    return any((conf.path, conf.text) != (UDEV_FILE, own) for conf in rules.files)
+
+
+def _by_commands(host: Host, modprobe_files: DropIns, install: Origin | None, rules: DropIns, own: str) -> AtLoad:
+    """The same where there are other commands than that of the collection's own rule."""
+    from ansible_collections.netops.conntrack.plugins.module_utils._boot import load_commands
+
+    commands = load_commands.Commands(host)
+    by_install = () if install is None else commands.of_install(modprobe_files, install)
+    installed = [Applier(MODPROBE, *command) for command in by_install]
+    found, with_rule = (
+        (*installed, *(Applier(UDEV, *command) for command in commands.of_rules(files)))
+        for files in (rules, rules.with_text(UDEV_FILE, own) if own else rules)
+    )
+    return AtLoad(found, with_rule)
 
 
 def _udev_rules(host: Host) -> DropIns:
-    """The rules that have anything to do with sysctl.
+    """The rules that may set a sysctl.
 
     Of the others, some fifty files, no more is looked at than the text.
     """
     paths: dict[str, str] = {}
-    for directory in drop_ins.directories(udev_rules.KIND):
+    for directory in drop_ins.directories(udev_files.KIND):
         for name in host.names(directory):
-            if udev_rules.READING.takes(name):
+            if udev_files.READING.takes(name):
                 paths.setdefault(name, f"{directory}/{name}")
     texts = {path: _text(host, path) for path in paths.values()}
     found = [
         ConfFile(path, path, text)
         for path, text in texts.items()
-        if text is not None and udev_rules.is_of_interest(text)
+        if text is not None and udev_files.is_of_interest(text)
     ]
-    return DropIns(udev_rules.KIND, tuple(sorted(found, key=udev_rules.READING.rank)), udev_rules.READING)
+    return DropIns(udev_files.KIND, tuple(sorted(found, key=udev_files.READING.rank)), udev_files.READING)
 
 
 def _text(host: Host, path: str) -> str | None:
@@ -168,74 +190,3 @@ def _text(host: Host, path: str) -> str | None:
         if error.code in (errno.EISDIR, errno.ELOOP):
             return None
         raise
-
-
-_Read = t.Callable[[str, t.Optional[t.Tuple[str, ...]]], t.Optional[DropIns]]
-
-
-def _installed(modprobe_files: DropIns, read: _Read) -> t.Iterator[Applier]:
-    """Firewalld has an ``install`` line with sysctl.
-
-    It is ``install nf_conntrack modprobe --ignore-install nf_conntrack $CMDLINE_OPTS && sysctl ... --system``.
-    """
-    origin = modprobe_d.install_origin(modprobe_files, MODULE)
-    if origin is None or modprobe_d.is_block(origin.value):
-        return
-    for call in sysctl_command.of_shell(modprobe_d.install_command(modprobe_files, MODULE)):
-        yield from _applier(MODPROBE, origin.path, origin.number, call, read)
-
-
-def _by_rules(host: Host, rules: DropIns, read: _Read) -> t.Iterator[Applier]:
-    for command in udev_rules.commands(rules, MODULE):
-        # A program without a directory is looked for in one that has none of those.
-        if posixpath.dirname(command.words[0]) != udev_rules.PROGRAMS or host.exists(command.words[0]):
-            for call in sysctl_command.of_words(command.words):
-                yield from _applier(UDEV, command.path, command.number, call, read)
-
-
-def _applier(by: str, path: str, number: int, call: Call, read: _Read) -> t.Iterator[Applier]:
-    if call.program == sysctl_command.PROCPS and not all(map(_is_regular, call.only)):
-        return
-    files = None if call.assignments else read(call.program, call.files)
-    if files is not None or call.assignments:
-        yield Applier(by, path, number, call.program, call.only, files, call.assignments)
-
-
-def _is_regular(pattern: str) -> bool:
-    """Whether Python reads a regular expression as regcomp(3) does, as far as can be told."""
-    if "[:" in pattern or "(?" in pattern:
-        return False
-    try:
-        re.compile(pattern)
-    except re.error:
-        return False
-    return True
-
-
-def _read(host: Host, program: str, files: tuple[str, ...] | None) -> DropIns | None:
-    """The files that a program reads; None where that cannot be told."""
-    is_systemd = program == sysctl_command.SYSTEMD
-    if files is None:
-        return drop_ins.read(host, systemd_sysctl.KIND, Reading() if is_systemd else procps_sysctl.READING)
-    named = [_named(host, path) if is_systemd else _expanded(host, path) for path in files]
-    listed = tuple(path for paths in named for path in paths)
-    if not all(path.startswith("/") for path in listed):
-        return None
-    return drop_ins.read(host, "", Reading(listed=listed)) if listed else DropIns("", ())
-
-
-def _named(host: Host, path: str) -> list[str]:
-    """systemd-sysctl looks for a name without a directory in those of sysctl.d."""
-    if path.startswith("/"):
-        return [path]
-    paths = [f"{directory}/{path}" for directory in drop_ins.directories(systemd_sysctl.KIND)]
-    return [found for found in paths if host.exists(found)][:1]
-
-
-def _expanded(host: Host, path: str) -> list[str]:
-    """The files that procps reads, which takes a name for a pattern."""
-    directory, name = posixpath.split(path)
-    if not wildcards.is_pattern(path) or wildcards.is_pattern(directory):
-        return [path]
-    hits = [found for found in host.names(directory) if wildcards.matches(name, found)]
-    return [posixpath.join(directory, hit) for hit in hits if hit[0] != "." or name[0] == "."] or [path]

@@ -18,7 +18,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins 
     below_etc,
     last,
 )
-from ansible_collections.netops.conntrack.plugins.module_utils._config.procps_sysctl import SYSCTL_CONF
+from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_sysctl import SYSCTL_CONF
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import COMMAND_LINE, MODULE
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, MAX, Key
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import (
@@ -92,7 +92,7 @@ def observe(host: Host, sysctl_file: str | None = None) -> BootFiles:
     return BootFiles(
         program=program,
         sysctl_d=sysctl_d,
-        at_load=at_load.find(host, modprobe_files, program.at_load),
+        at_load=at_load.find(host, modprobe_files, program.at_load, sysctl_d),
         loads=loads.find(host, _kernel.release(host), modprobe_files),
         modprobe_d=modprobe_files,
         command_line=host.read_value(COMMAND_LINE) or "",

@@ -9,7 +9,7 @@ import posixpath
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _programs
-from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl, systemd_sysctl
+from ansible_collections.netops.conntrack.plugins.module_utils._config import systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import Reading
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import COMMAND_LINE
 
@@ -19,6 +19,10 @@ if t.TYPE_CHECKING:
 
 SYSTEMD_SYSCTL = ("/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl")
 _SERVICE = "systemd-sysctl.service"
+
+#: What has systemd-sysctl set these keys alone, and how it calls them then.
+ONLY_NETFILTER = " --prefix=/net/netfilter"
+NETFILTER = "net/netfilter"
 
 #: Where systemd looks for units, first those that hide others. What is below /run is gone by the next boot.
 _UNITS = (
@@ -79,8 +83,7 @@ def find(host: Host) -> SysctlProgram:
     """
     program = _first(host, SYSTEMD_SYSCTL)
     if program is not None and boots_by_systemd(host):
-        at_load = f"{program} --prefix=/net/netfilter"
-        return SysctlProgram(Reading(), systemd_sysctl.BootValues, at_load, masked=_mask(host))
+        return SysctlProgram(Reading(), systemd_sysctl.BootValues, program + ONLY_NETFILTER, masked=_mask(host))
     sysctl, script = _programs.find(host, "sysctl"), _first(host, _INIT_SCRIPTS)
     other = next((name for path, name in _OTHER_BOOTS.items() if host.exists(path)), None)
     if script is None and other is not None:
@@ -101,6 +104,8 @@ def find(host: Host) -> SysctlProgram:
             "this host has no udev, which is needed to set the values whenever nf_conntrack is loaded after boot;"
             f" {script} sets them only once"
         )
+    from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl
+
     # sysctl 3.3.17 to 4.0.4 acts on --system where it stands, so what stands behind it is not seen.
     at_load = f"{sysctl} --quiet --pattern '{procps_sysctl.PATTERN}' --system"
     return SysctlProgram(procps_sysctl.READING, procps_sysctl.BootValues, at_load)

@@ -14,10 +14,9 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin, Reading
-from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_sysctl import Entry
+from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_sysctl import SYSCTL_CONF, Entry
 
-#: What an operator's ``sysctl -p`` reads alone, whatever the boot reads.
-SYSCTL_CONF = "/etc/sysctl.conf"
+PROGRAM = "sysctl"
 
 #: The directories as systemd reads them, hidden files too, and then /etc/sysctl.conf, wherever else that was read.
 READING = Reading(hidden=True, last=SYSCTL_CONF)

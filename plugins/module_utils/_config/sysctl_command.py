@@ -14,9 +14,10 @@ import re
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl, systemd_sysctl, wildcards
+from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_sysctl import SYSCTL_CONF
 
-SYSTEMD = "systemd-sysctl"
-PROCPS = "sysctl"
+SYSTEMD = systemd_sysctl.PROGRAM
+PROCPS = procps_sysctl.PROGRAM
 
 _PROC_SYS = "/proc/sys/"
 
@@ -185,7 +186,7 @@ def _procps(arguments: t.Sequence[str]) -> Call | None:
         others += found.others
     only = (pattern,) if pattern else ()
     if loads:
-        read = (*files, *others) or (procps_sysctl.SYSCTL_CONF,)
+        read = (*files, *others) or (SYSCTL_CONF,)
         return None if "-" in read else Call(PROCPS, read, only)
     # Of a name alone the value is shown. A pattern is looked for as it stands, which is nowhere.
     given = tuple(other for other in others if "=" in other and not wildcards.is_pattern(other.partition("=")[0]))

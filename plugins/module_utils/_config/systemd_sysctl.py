@@ -15,7 +15,12 @@ import typing as t
 from ansible_collections.netops.conntrack.plugins.module_utils._config import sysctl_names, wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
 
+PROGRAM = "systemd-sysctl"
+
 KIND = "sysctl.d"
+
+#: What an operator's ``sysctl -p`` reads alone, whatever the boot reads.
+SYSCTL_CONF = "/etc/sysctl.conf"
 
 # A zero byte is only ever at a line's end.
 _BLANK = " \t\r\n\0"

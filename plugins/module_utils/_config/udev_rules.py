@@ -14,20 +14,16 @@ import re
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import wildcards
-from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Reading
+from ansible_collections.netops.conntrack.plugins.module_utils._config.udev_files import is_of_interest
 
-KIND = "udev/rules.d"
-
-READING = Reading(suffixes=(".rules",))
+if t.TYPE_CHECKING:
+    from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns
 
 # KERNEL=="nf_conntrack", RUN{program}+="/sbin/sysctl --system"
 _TOKEN = re.compile(r'([A-Z]+)(?:\{([^}]*)\})?\s*([=!+:-]?=)\s*([a-z]?)"((?:[^"\\]|\\.)*)"')
 
 #: Where a program is that a rule names without a directory.
 PROGRAMS = "/usr/lib/udev"
-
-#: What only a file has that runs a program for sysctl, sets one itself, or takes from what others run.
-_OF_INTEREST = re.compile(r"sysctl|SYSCTL\{|/proc/sys|parameters/hashsize|RUN(?:\{\w+\})?\s*:?=")
 
 _SUBSTITUTED = re.compile(
     r"\$\$|%%|\$kernel\b|%k|\$devpath\b|%p|\$name\b|%D|\$sys\b|%S|\$(?:\w+)(?:\{[^}]*\})?|%\w(?:\{[^}]*\})?"
@@ -61,11 +57,6 @@ class _Rule(t.NamedTuple):
 
     def values(self, *keys: str) -> list[str]:
         return [token.value for token in self.tokens if token.key in keys]
-
-
-def is_of_interest(text: str) -> bool:
-    """Whether a file has anything to do with sysctl; most have not, and taking thousands of rules apart takes time."""
-    return _OF_INTEREST.search(text) is not None
 
 
 def commands(rules: DropIns, module: str) -> list[Command]:

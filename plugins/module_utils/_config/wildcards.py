@@ -8,13 +8,10 @@ from __future__ import annotations
 import fnmatch
 import re
 
-_WILDCARD = re.compile(r"[*?\[]")
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-
 
 def is_pattern(text: str) -> bool:
     """Whether a text stands for all that match it."""
-    return _WILDCARD.search(text) is not None
+    return "*" in text or "?" in text or "[" in text
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -22,8 +19,11 @@ def matches(pattern: str, text: str) -> bool:
 
     Unlike Python's, that negates a set by ``^`` too, and takes what follows a backslash as it is.
     """
+    if not is_pattern(pattern) and "\\" not in pattern:
+        return pattern == text
+    escaped = re.sub(r"\\(.)", r"[\1]", pattern.replace("[^", "[!"), flags=re.DOTALL)
     try:
-        return fnmatch.fnmatchcase(text, _ESCAPED.sub(r"[\1]", pattern.replace("[^", "[!")))
+        return fnmatch.fnmatchcase(text, escaped)
     except re.error:
         return False  # a range without a member such as [z-a], to a Python before 3.10
 

@@ -15,7 +15,6 @@ from ansible_collections.netops.conntrack.plugins.module_utils._boot import writ
 from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     drop_ins,
     modprobe_d,
-    procps_sysctl,
     sysctl_names,
     systemd_sysctl,
     wildcards,
@@ -54,7 +53,7 @@ WRITER = "writer"
 _ALIAS = "net/nf_conntrack_max"
 
 #: Files that were read once, and are not by the boot of every host.
-_ONCE_READ = {systemd_sysctl.KIND: procps_sysctl.SYSCTL_CONF, modprobe_d.KIND: "/etc/modprobe.conf"}
+_ONCE_READ = {systemd_sysctl.KIND: systemd_sysctl.SYSCTL_CONF, modprobe_d.KIND: "/etc/modprobe.conf"}
 
 
 class Observed(t.NamedTuple):

@@ -19,6 +19,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     modules_load_d,
     procps_sysctl,
     systemd_sysctl,
+    udev_files,
     udev_rules,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import Reading
@@ -36,7 +37,7 @@ class Own(t.NamedTuple):
 FILES = [
     Own(_own_files.SYSCTL_FILE, runs.SYSCTL_FILE, systemd_sysctl.KIND, (Reading(), procps_sysctl.READING)),
     Own(_own_files.MODPROBE_FILE, runs.MODPROBE_FILE, modprobe_d.KIND, (modprobe_d.READING,)),
-    Own(_own_files.UDEV_FILE, runs.UDEV_FILE, udev_rules.KIND, (udev_rules.READING,)),
+    Own(_own_files.UDEV_FILE, runs.UDEV_FILE, udev_files.KIND, (udev_files.READING,)),
     Own(_own_files.LOAD_FILE, runs.LOAD_FILE, modules_load_d.KIND, (Reading(),)),
     Own(_own_files.BLOCK_FILE, runs.BLOCK_FILE, modprobe_d.KIND, (modprobe_d.READING,)),
     Own(
@@ -87,7 +88,7 @@ def test_a_header_is_one_line_of_comment_in_every_format_and_names_the_module(he
     files = drop_ins.DropIns(modprobe_d.KIND, (drop_ins.ConfFile("/etc/modprobe.d/a.conf", "", header),))
     assert modprobe_d.install_origin(files, "nf_conntrack") is None
     conf = drop_ins.ConfFile("/etc/udev/rules.d/a.rules", "", header)
-    assert udev_rules.commands(drop_ins.DropIns(udev_rules.KIND, (conf,)), "nf_conntrack") == []
+    assert udev_rules.commands(drop_ins.DropIns(udev_files.KIND, (conf,)), "nf_conntrack") == []
     name = header.split()[-1]
     assert (ROOT / "plugins" / "modules" / (name.rpartition(".")[2] + ".py")).is_file()
 

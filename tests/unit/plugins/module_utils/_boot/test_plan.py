@@ -30,7 +30,7 @@ from runs import (
 )
 
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import plan
-from ansible_collections.netops.conntrack.plugins.module_utils._config import udev_rules
+from ansible_collections.netops.conntrack.plugins.module_utils._config import udev_files, udev_rules
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._facts import persistent
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, MAX
@@ -107,7 +107,7 @@ def test_a_rule_that_is_there_is_not_written_again():
 
 
 def test_the_rule_runs_at_the_load_of_that_module_alone():
-    rules = drop_ins(udev_rules.KIND, {UDEV_FILE: RULE}, udev_rules.READING)
+    rules = drop_ins(udev_files.KIND, {UDEV_FILE: RULE}, udev_files.READING)
     (command,) = udev_rules.commands(rules, "nf_conntrack")
     assert " ".join(command.words) == SYSTEMD.at_load
     assert udev_rules.commands(rules, "nf_conntrack_ftp") == []

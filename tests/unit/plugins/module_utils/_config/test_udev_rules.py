@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns
-from ansible_collections.netops.conntrack.plugins.module_utils._config.udev_rules import READING, commands
+from ansible_collections.netops.conntrack.plugins.module_utils._config.udev_files import READING
+from ansible_collections.netops.conntrack.plugins.module_utils._config.udev_rules import commands
 
 PROGRAM = "/usr/lib/systemd/systemd-sysctl --prefix=/net/netfilter"
 RUN = f'RUN+="{PROGRAM}"'
