@@ -19,11 +19,9 @@ MODULE = "nf_conntrack"
 #: What the kernel was started with, parameters of modules among it.
 COMMAND_LINE = "/proc/cmdline"
 
-_VALUE = re.compile(
-    r"[ \t\n\v\f\r]*(?P<sign>-?)(?P<digits>0[xX][0-9a-fA-F]{1,16}|0[0-7]{0,22}|[1-9][0-9]{0,19})(?:[ \t\n]|\Z)"
-)
-
-_PARAMETER = re.compile(r"\+?(?P<digits>0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]{0,9})\n?")
+# Compiled where a number is not written as most are.
+_VALUE = r"[ \t\n\v\f\r]*(?P<sign>-?)(?P<digits>0[xX][0-9a-fA-F]{1,16}|0[0-7]{0,22}|[1-9][0-9]{0,19})(?:[ \t\n]|\Z)"
+_PARAMETER = r"\+?(?P<digits>0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]{0,9})\n?"
 _UINT_MAX = 2**32 - 1
 
 _CAP_SYS_MODULE = 16  # include/uapi/linux/capability.h
@@ -84,7 +82,9 @@ def parse_number(text: str) -> int | None:
     Octal with a leading 0, hexadecimal with 0x, and what follows white space is ignored, so ``5 # why`` is 5
     (proc_get_long() in kernel/sysctl.c; seen on 6.18).
     """
-    match = _VALUE.match(text)
+    if _is_plain(text):
+        return int(text)
+    match = re.match(_VALUE, text)
     if match is None:
         return None
     digits = match.group("digits")
@@ -96,12 +96,20 @@ def parse_parameter(text: str) -> int | None:
 
     Other than a sysctl it may have a plus, and nothing around it but one newline (kstrtouint() in lib/kstrtox.c).
     """
-    match = _PARAMETER.fullmatch(text)
+    if _is_plain(text):
+        return int(text)
+    match = re.fullmatch(_PARAMETER, text)
     if match is None:
         return None
     digits = match.group("digits")
     number = int(digits, _base(digits))
     return number if number <= _UINT_MAX else None
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it is a number without anything else that is in range for both."""
+    has_base = text[:1] == "0" and text != "0"
+    return text.isdigit() and text.isascii() and not has_base and len(text) < len(str(_UINT_MAX))
 
 
 def _base(digits: str) -> int:

@@ -9,7 +9,6 @@ checked against the keys that Linux 5.10, 6.1, 6.12, 6.18 and 7.2 really have.
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 DIRECTORY = "/proc/sys/net/netfilter"
@@ -89,21 +88,23 @@ class Key(t.NamedTuple):
         return tuple(name for name in names if name not in self.aliases)
 
 
-#: Shapes of a timeout's name. ``nf_conntrack_tcp_timeout_established``, ``nf_conntrack_udp_timeout``,
-#: ``nf_conntrack_udp_timeout_stream`` and ``nf_flowtable_tcp_timeout``.
-_TIMEOUT = re.compile(r"nf_(?P<table>conntrack|flowtable)_(?P<protocol>[a-z0-9]+)_timeout(?:_(?P<state>[a-z0-9_]+))?")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
 
 def timeout_name(key: str) -> str | None:
-    """The short name of a timeout key, also for keys this catalogue does not know; None when it is not a timeout."""
-    match = _TIMEOUT.fullmatch(key)
-    if match is None or match.group("protocol") == "frag6":
-        return None
-    parts = ["flowtable"] if match.group("table") == "flowtable" else []
-    parts.append(match.group("protocol"))
-    if match.group("state"):
-        parts.append(match.group("state"))
-    return "_".join(parts)
+    """The short name of a timeout key, also for keys this catalogue does not know; None when it is not a timeout.
+
+    ``nf_conntrack_tcp_timeout_established``, ``nf_conntrack_udp_timeout``, ``nf_conntrack_udp_timeout_stream`` and
+    ``nf_flowtable_tcp_timeout``.
+    """
+    for table, prefix in (("nf_conntrack_", ""), ("nf_flowtable_", "flowtable_")):
+        protocol, timeout, state = key[len(table) :].partition("_timeout")
+        if not (key.startswith(table) and timeout and protocol and _LETTERS.issuperset(protocol)):
+            continue
+        is_whole = not state or (state[0] == "_" and len(state) > 1 and _LETTERS.issuperset(state.replace("_", "")))
+        if is_whole and protocol != "frag6":
+            return prefix + protocol + state
+    return None
 
 
 def is_conntrack(name: str) -> bool:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_dep
@@ -19,11 +18,12 @@ PATH = "/proc/modules"
 NAT = "nat"
 CONNTRACK = "conntrack"
 
-#: Modules of connection tracking, NAT, iptables and nftables, by name.
-_FAMILY = re.compile(
-    r"(nf_conntrack|nf_nat|nf_defrag|nf_tables|xt_|ipt_|ip6t_|nft_|iptable_|ip6table_).*"
-    r"|.*_nat|x_tables|ip_tables|ip6_tables"
+#: Modules of connection tracking, NAT, iptables and nftables: how their names begin, or what they are.
+_FAMILY_PREFIXES = (
+    *("nf_conntrack", "nf_nat", "nf_defrag", "nf_tables"),
+    *("xt_", "ipt_", "ip6t_", "nft_", "iptable_", "ip6table_"),
 )
+_FAMILY_NAMES = ("x_tables", "ip_tables", "ip6_tables")
 
 #: What holds one of these belongs to it, whatever its name: openvswitch, ip_vs, nf_flow_table, act_ct. The names with
 #: ``ip_`` are those of the oldest kernels.
@@ -98,7 +98,11 @@ def holders_of(modules: t.Mapping[str, Module], roots: t.Iterable[str]) -> set[s
 def related(modules: t.Mapping[str, Module]) -> dict[str, Module]:
     """Those of connection tracking, NAT, iptables and nftables, and whatever holds connection tracking or NAT."""
     holders = holders_of(modules, CONNTRACK_ROOTS + NAT_ROOTS)
-    return {name: modules[name] for name in sorted(modules) if name in holders or _FAMILY.fullmatch(name)}
+    return {name: modules[name] for name in sorted(modules) if name in holders or _is_of_family(name)}
+
+
+def _is_of_family(name: str) -> bool:
+    return name.startswith(_FAMILY_PREFIXES) or name.endswith("_nat") or name in _FAMILY_NAMES
 
 
 def nat_is_built_in(host: Host, modules: t.Mapping[str, Module]) -> bool:

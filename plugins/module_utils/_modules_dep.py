@@ -12,13 +12,13 @@ import re
 import typing as t
 
 #: Names that modules of connection tracking and NAT have or had, for what this kernel's modules.dep does not list:
-#: there is none, or the name is an alias.
-_CONNTRACK = re.compile(
+#: there is none, or the name is an alias. Compiled where there is such a name, which is rare.
+_CONNTRACK = (
     r"(ip|nf)_conntrack(_.*)?"
     r"|(xt|ipt|ip6t)_(conntrack|state|conn(mark|label|bytes|limit)|CONN(SEC)?MARK|cluster|helper|CT|NOTRACK|SYNPROXY)"
     r"|nft_(ct|connlimit|flow_offload|synproxy)"
 )
-_NAT = re.compile(
+_NAT = (
     r"(ip|nf)_nat(_.*)?|ip6?table_nat"
     r"|(xt|ipt|ip6t)_(nat|[SD]NAT|MASQUERADE|NETMAP|REDIRECT)"
     r"|nft_(chain_nat|masq|nat|redir)(_ipv[46])?"
@@ -57,6 +57,6 @@ def brought(lines: t.Iterable[bytes], names: t.Collection[str]) -> dict[str, fro
 
 def by_old_name(name: str) -> frozenset[str]:
     """What a module of an old name stands for, where modules.dep does not know it."""
-    if _NAT.fullmatch(name):
+    if re.fullmatch(_NAT, name):
         return frozenset([name, "nf_nat", "nf_conntrack"])
-    return frozenset([name, "nf_conntrack"] if _CONNTRACK.fullmatch(name) else [name])
+    return frozenset([name, "nf_conntrack"] if re.fullmatch(_CONNTRACK, name) else [name])

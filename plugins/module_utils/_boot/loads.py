@@ -21,10 +21,10 @@ if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 # Names that a kernel may know nf_conntrack by, of today or before.
-_MAYBE_ALIAS = re.compile(r"(?:ip|nf)_conntrack(?:_[0-9]+)?")
+_MAYBE_ALIAS = r"(?:ip|nf)_conntrack(?:_[0-9]+)?"
 
 # What a line has to name for its author to have meant connection tracking.
-_MEANT = re.compile(r"\b(?:ip|nf)[_-]conntrack\b|\b(?:ip|nf)[_-]conntrack[_-]ipv[46]\b")
+_MEANT = r"\b(?:ip|nf)[_-]conntrack\b|\b(?:ip|nf)[_-]conntrack[_-]ipv[46]\b"
 
 
 class LoadLine(t.NamedTuple):
@@ -46,7 +46,7 @@ class LoadLine(t.NamedTuple):
     @property
     def is_meant_for_conntrack(self) -> bool:
         """Whether it names nf_conntrack, by a name of today or before, wherever in the line."""
-        return _MEANT.search(self.text) is not None
+        return "conntrack" in self.text and re.search(_MEANT, self.text) is not None
 
 
 class BootLoads(t.NamedTuple):
@@ -97,7 +97,7 @@ def find(host: Host, release: str, modprobe_files: DropIns) -> BootLoads:
         # The script reads /etc/modules by its own name only where no link leads there.
         if conf.path != reading.last or all(other.target != conf.target for other in files[:index]):
             lines += parse(conf.path, conf.text)
-    maybe = {line.name for line in lines if line.name != MODULE and _MAYBE_ALIAS.fullmatch(line.name)}
+    maybe = {line.name for line in lines if line.name != MODULE and re.fullmatch(_MAYBE_ALIAS, line.name)}
     known = resolve(host, release, modprobe_files, maybe)
     return BootLoads(tuple(lines), is_by_systemd, frozenset(name for name in maybe if MODULE in known[name]))
 

@@ -28,14 +28,10 @@ KIND = "modprobe.d"
 #: whether there is anything behind a link, so there a link to nowhere hides files, mostly.
 READING = Reading(unreadable_hides=False, suffixes=(".conf", ".alias"))
 
-# A line and those it continues on, also in a comment. A backslash takes the character after it as it is, and a newline
-# away; kmod does not know any other meaning of it (getline_wrapped in shared/util.c).
-_LOGICAL_LINE = re.compile(r"(?:[^\n\\]|\\[\s\S]?)*(?:\n|\Z)")
-_CHARACTER = re.compile(r"\\?[\s\S]")
 # The command and the module, as kmod takes them off the line (strtok_r() in kmod_config_parse()).
-_HEAD = re.compile(r"[^ \t\n]+")
+_HEAD = r"[^ \t\n]+"
 # Quotes and white space are those of the kernel (next_arg in lib/cmdline.c), which gets the parameters as they stand.
-_WORD = re.compile(r'(?:"[^"]*"?|[^ \t\n\r\v\f"])+')
+_WORD = r'(?:"[^"]*"?|[^ \t\n\r\v\f"])+'
 
 
 class Word(t.NamedTuple):
@@ -109,17 +105,17 @@ class Command(t.NamedTuple):
         return " ".join(word.text for word in self.words[2:])
 
 
-_OUTSIDE_BRACKETS = re.compile(r"\[[^\]]*\]|-")
-
 #: Programs that load nothing, whatever their arguments.
 _IDLE = ("false", "true", ":", "exit")
 
 #: What has a shell run something else as well.
-_SHELL = re.compile(r"[;&|`<>]|\$\(")
+_SHELL = (";", "&", "|", "`", "<", ">", "$(")
 
 
 def _underscores(pattern: str) -> str:
-    return _OUTSIDE_BRACKETS.sub(lambda match: "_" if match.group() == "-" else match.group(), pattern)
+    if "[" not in pattern:
+        return pattern.replace("-", "_")
+    return re.sub(r"\[[^\]]*\]|-", lambda match: "_" if match.group() == "-" else match.group(), pattern)
 
 
 def _value_of(word: str, parameter: str) -> str | None:
@@ -135,26 +131,46 @@ def _same_name(one: str, other: str) -> bool:
 def _commands(text: str) -> tuple[Command, ...]:
     """All logical lines, comments and blank ones too (those have no words), so that the raws join to the text."""
     commands, number = [], 1
-    for match in _LOGICAL_LINE.finditer(text):
-        raw = match.group()
-        if raw:
-            commands.append(_command(number, raw))
-            number += raw.count("\n")
+    for raw in _logical_lines(text):
+        commands.append(_command(number, raw))
+        number += raw.count("\n")
     return tuple(commands)
 
 
+def _logical_lines(text: str) -> t.Iterator[str]:
+    """Each line with those that it continues on, also in a comment: a newline goes with a backslash before it."""
+    begin = end = 0
+    while begin < len(text):
+        end = text.find("\n", end) + 1 or len(text)
+        line = text[begin : end - 1]
+        # Of an even number each second one stands for itself.
+        if end == len(text) or (len(line) - len(line.rstrip("\\"))) % 2 == 0:
+            yield text[begin:end]
+            begin = end
+
+
 def _command(number: int, raw: str) -> Command:
-    # A backslash at the very end of a file is nothing for kmod 34, and a stray character for kmod before.
-    characters = [match for match in _CHARACTER.finditer(raw) if match.group() not in ("\\\n", "\\")]
-    line = "".join(match.group()[-1] for match in characters)
+    line, starts, ends = _unescaped(raw)
     seen = "" if line.startswith("#") else line.rstrip("\n").partition("\0")[0]
-    head = list(itertools.islice(_HEAD.finditer(seen), 2))
-    matches = head + list(_WORD.finditer(seen, head[-1].end())) if head else []
-    words = tuple(
-        Word(match.group(), characters[match.start()].start(), characters[match.end() - 1].end()) for match in matches
-    )
+    head = list(itertools.islice(re.finditer(_HEAD, seen), 2)) if seen else []
+    matches = head + list(re.compile(_WORD).finditer(seen, head[-1].end())) if head else []
+    words = tuple(Word(match.group(), starts[match.start()], ends[match.end() - 1]) for match in matches)
     text = seen[head[1].end() + 1 :] if len(head) == 2 else ""
     return Command(number, raw, words, bool(text), line.endswith("\n"), text)
+
+
+def _unescaped(raw: str) -> tuple[str, t.Sequence[int], t.Sequence[int]]:
+    """A line as kmod reads it, and where each character of it begins and ends in the raw one.
+
+    A backslash takes the character after it as it is, and a newline away; kmod does not know any other meaning of it
+    (getline_wrapped in shared/util.c).
+    """
+    if "\\" not in raw:
+        return raw, range(len(raw)), range(1, len(raw) + 1)
+    # A backslash at the very end of a file is nothing for kmod 34, and a stray character for kmod before.
+    found = [match for match in re.finditer(r"\\?[\s\S]", raw) if match.group() not in ("\\\n", "\\")]
+    line = "".join(match.group()[-1] for match in found)
+    return line, [match.start() for match in found], [match.end() for match in found]
 
 
 def parameter_origins(drop_ins: DropIns, module: str, parameter: str, *aliases: str) -> list[Origin]:
@@ -306,7 +322,7 @@ def aliased(drop_ins: DropIns, name: str) -> list[str]:
 def is_block(arguments: str) -> bool:
     """Whether an ``install`` command loads nothing: /bin/false, /bin/true and the like, or blanks alone."""
     words = arguments.split()
-    return not words or (posixpath.basename(words[0]) in _IDLE and not _SHELL.search(arguments))
+    return not words or (posixpath.basename(words[0]) in _IDLE and not any(sign in arguments for sign in _SHELL))
 
 
 def is_refusal(arguments: str) -> bool:

@@ -24,8 +24,6 @@ ETC_MODULES = "/etc/modules"
 
 _READING = Reading(last=ETC_MODULES)
 
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
-
 
 class Line(t.NamedTuple):
     """One line that loads a module.
@@ -63,7 +61,7 @@ def parse(text: str) -> list[Line]:
 
 def drop(text: str, modules: t.Collection[str]) -> str:
     """A file without the lines that load these modules; every other byte stays."""
-    return "".join(raw for raw in _LINE.findall(text) if _name(raw) not in modules)
+    return "".join(raw for raw in re.findall(r"[^\n]*\n|[^\n]+", text) if _name(raw) not in modules)
 
 
 def command_line(text: str) -> list[str]:

@@ -14,19 +14,18 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import is_conntrack
 
-# Any key as a path below /proc/sys.
-_NAME = re.compile(
-    r"net/(?:ipv4/)?(?:netfilter/)?(?:(?:nf|ip)_conntrack_(?P<conntrack>[^\s:]*)|nf_flowtable_(?P<flowtable>[^\s:]*))"
-)
-
-_MEANT = re.compile(
+# Compiled where a line is no plain assignment.
+_MEANT = (
     r"(?P<mark>\ufeff?)[ \t]*"
     # sysctl -w, /sbin/sysctl -q -w, export
     r"(?P<command>(?:(?:/[^\s=]*/)?(?:sudo|sysctl|export|set|declare)[ \t]+(?:-[^\s=]*[ \t]+)*)*)"
     r"(?P<quote>[\"']?)(?P<key>net[./](?:ipv4[./])?(?:netfilter[./])?(?:ip|nf)_(?:conntrack|flowtable)_\w+)[\"']?"
-    r"(?P<between>[ \t]*[:=]+[ \t]*|[ \t]+|\Z)(?P<value>.*)",
-    re.DOTALL | re.ASCII,
+    r"(?P<between>[ \t]*[:=]+[ \t]*|[ \t]+|\Z)(?P<value>.*)"
 )
+
+
+#: What parts the name of a key from something else.
+_ODD = frozenset(" \t:\"'")
 
 
 class Mistake(t.NamedTuple):
@@ -49,13 +48,15 @@ def name_of_today(path: str) -> str | None:
 
     :param path: the key as a path below /proc/sys.
     """
-    match = _NAME.fullmatch(path)
-    if match is None:
+    name = path
+    for prefix in ("net/", "ipv4/", "netfilter/"):
+        if name.startswith(prefix):
+            name = name[len(prefix) :]
+        elif prefix == "net/":
+            return None
+    if any(char.isspace() or char == ":" for char in name):
         return None
-    if match.group("conntrack") is not None:
-        name = "nf_conntrack_" + match.group("conntrack")
-    else:
-        name = "nf_flowtable_" + match.group("flowtable")
+    name = "nf_" + name[len("ip_") :] if name.startswith("ip_conntrack_") else name
     return name if is_conntrack(name) else None
 
 
@@ -66,7 +67,9 @@ def is_of_today(path: str) -> bool:
 
 def mistake(number: int, line: str) -> Mistake | None:
     """What a line, without the blanks around it, was meant to be, where it names a key but is no assignment to it."""
-    match = _MEANT.fullmatch(line)
+    if _is_plain(line):
+        return None
+    match = re.fullmatch(_MEANT, line, re.DOTALL | re.ASCII)
     if match is None or name_of_today(match.group("key").replace(".", "/")) is None:
         return None
     why = None
@@ -81,6 +84,13 @@ def mistake(number: int, line: str) -> Mistake | None:
     if why is None:
         return None
     return Mistake(number, match.group("key").replace(".", "/"), match.group("value").strip(), why)
+
+
+def _is_plain(line: str) -> bool:
+    """Whether a line is one word, one ``=`` and a value, as nearly all are."""
+    name, equals, value = line.partition("=")
+    word = name.rstrip(" \t")
+    return bool(equals) and value[:1] not in ("=", ":") and word.startswith("net") and not _ODD.intersection(word)
 
 
 def mistakes(lines: t.Iterable[str], blanks: str) -> list[Mistake]:

@@ -25,7 +25,7 @@ SYSCTL_CONF = "/etc/sysctl.conf"
 # A zero byte is only ever at a line's end.
 _BLANK = " \t\r\n\0"
 _COMMENT = ("#", ";")
-_ASSIGNMENT = re.compile(r"(?P<left>[^=]*=[ \t]*)(?P<value>.*?)(?P<right>[ \t\r\n\0]*)\Z", re.DOTALL)
+_ASSIGNMENT = r"(?P<left>[^=]*=[ \t]*)(?P<value>.*?)(?P<right>[ \t\r\n\0]*)\Z"
 
 
 class Entry(t.NamedTuple):
@@ -160,7 +160,7 @@ def edit(
         if entry is None:
             continue
         if last.get(entry.key) == entry.number:
-            match = _ASSIGNMENT.match(lines[index])
+            match = re.match(_ASSIGNMENT, lines[index], re.DOTALL)
             if match is not None:
                 lines[index] = match.group("left") + wanted[names[entry.key]] + match.group("right")
         elif entry.key in names or entry.key in drop:
