@@ -19,6 +19,7 @@ import time
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Interrupted, Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     import subprocess
@@ -106,7 +107,7 @@ def printable(value: t.Any) -> t.Any:
     return [printable(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-class Look(t.NamedTuple):
+class Look(Record):
     """The start of a regular file.
 
     :ivar content: its first bytes.

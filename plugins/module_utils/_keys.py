@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
+
 DIRECTORY = "/proc/sys/net/netfilter"
 
 INT_MAX = 2**31 - 1
@@ -23,7 +25,7 @@ BUCKETS = "nf_conntrack_buckets"
 COUNT = "nf_conntrack_count"
 
 
-class Key(t.NamedTuple):
+class Key(Record):
     """One kernel key.
 
     :ivar name: file name below ``/proc/sys/net/netfilter``.

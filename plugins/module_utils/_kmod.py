@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _modules_dep
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
@@ -37,7 +38,7 @@ ROOTS = {NAT: NAT_ROOTS, CONNTRACK: CONNTRACK_ROOTS + NAT_ROOTS}
 DEFRAG = ("nf_defrag_ipv4", "nf_defrag_ipv6")
 
 
-class Module(t.NamedTuple):
+class Module(Record):
     """One loaded module.
 
     :ivar size: bytes of memory it takes.

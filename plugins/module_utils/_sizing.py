@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import INT_MAX
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 #: What NAT, helpers, accounting and labels may add to an entry.
 EXTENSION_BYTES = 128
@@ -25,7 +24,7 @@ MAX_PER_GIVEN_BUCKET = 8
 _GIB = 2**30
 
 
-class Hardware(t.NamedTuple):
+class Hardware(Record):
     """What automatic sizes depend on.
 
     :ivar memory_bytes: MemTotal.

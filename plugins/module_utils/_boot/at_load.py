@@ -23,6 +23,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import SETTINGS_HEADER, UDEV_FILE
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import BootValues
@@ -40,7 +41,7 @@ _WAIT = (
 )
 
 
-class Applier(t.NamedTuple):
+class Applier(Record):
     """A command that sets sysctl values when nf_conntrack is loaded.
 
     :ivar by: MODPROBE, which runs it before its own end, or UDEV, which runs it beside everything else.
@@ -91,7 +92,7 @@ def _values(program: str, files: DropIns, only: tuple[str, ...]) -> BootValues:
     return procps_sysctl.BootValues(files, only)
 
 
-class AtLoad(t.NamedTuple):
+class AtLoad(Record):
     """All that does so.
 
     :ivar found: by the files that are there.

@@ -24,13 +24,14 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config import (
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin, Reading
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._config.sysctl_command import Call
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
 
-class Command(t.NamedTuple):
+class Command(Record):
     """A command that sets sysctl values.
 
     :ivar path: the file of the udev rule, or of the ``install`` line.

@@ -16,6 +16,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._boot import sysc
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins, modprobe_d, modules_load_d
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin, Reading
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import COMMAND_LINE, MODULE
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
@@ -27,7 +28,7 @@ _MAYBE_ALIAS = r"(?:ip|nf)_conntrack(?:_[0-9]+)?"
 _MEANT = r"\b(?:ip|nf)[_-]conntrack\b|\b(?:ip|nf)[_-]conntrack[_-]ipv[46]\b"
 
 
-class LoadLine(t.NamedTuple):
+class LoadLine(Record):
     """A line that a boot takes for a module to load.
 
     :ivar path: the file, or the kernel's command line.
@@ -49,7 +50,7 @@ class LoadLine(t.NamedTuple):
         return "conntrack" in self.text and re.search(_MEANT, self.text) is not None
 
 
-class BootLoads(t.NamedTuple):
+class BootLoads(Record):
     """What a boot is told to load.
 
     :ivar lines: in the order in which they are loaded.

@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import services, units
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import CONNTRACK, NAT
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.services import Evidence, Files
@@ -25,7 +26,7 @@ if t.TYPE_CHECKING:
 NAMES = {NAT: "NAT", CONNTRACK: "connection tracking"}
 
 
-class Need(t.NamedTuple):
+class Need(Record):
     """What a service needs when it starts.
 
     :ivar unit: the service, as its manager calls it.

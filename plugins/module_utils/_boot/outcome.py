@@ -28,6 +28,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._own_files import
     SYSCTL_FILE,
     UDEV_FILE,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.at_load import AtLoad
@@ -42,7 +43,7 @@ if t.TYPE_CHECKING:
             """All that it writes to a variable that has these names (with dots), in that order."""
 
 
-class BootFiles(t.NamedTuple):
+class BootFiles(Record):
     """The configuration that was observed.
 
     :ivar program: what applies the sysctl files.

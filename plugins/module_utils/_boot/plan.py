@@ -43,6 +43,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._own_files import
     SYSCTL_FILE,
     UDEV_FILE,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
@@ -52,7 +53,7 @@ if t.TYPE_CHECKING:
 _UDEV_RELOAD = ("udevadm", "control", "--reload")
 
 
-class BootSettings(t.NamedTuple):
+class BootSettings(Record):
     """What later boots and loads shall set.
 
     :ivar values: value by key name, for the requested sysctl file.
@@ -77,7 +78,7 @@ class BootSettings(t.NamedTuple):
     keep_others: bool
 
 
-class BootPlan(t.NamedTuple):
+class BootPlan(Record):
     """The files to change, in order, and the configuration as it will then be."""
 
     changes: list[FileContent]

@@ -19,6 +19,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._boot import unit
 from ansible_collections.netops.conntrack.plugins.module_utils._config import wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import CONNTRACK, CONNTRACK_ROOTS, NAT, NAT_ROOTS
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 from ansible_collections.netops.conntrack.plugins.module_utils._rules import saved
 
 if t.TYPE_CHECKING:
@@ -28,7 +29,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._rules.saved import Found
 
 
-class Evidence(t.NamedTuple):
+class Evidence(Record):
     """What tells of a need: of NAT, and so of connection tracking too, or of that alone."""
 
     stack: str
@@ -117,7 +118,7 @@ class Files:
         return found
 
 
-class Look(t.NamedTuple):
+class Look(Record):
     """A service, and the files of its host."""
 
     files: Files

@@ -12,6 +12,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils import _programs
 from ansible_collections.netops.conntrack.plugins.module_utils._config import systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import Reading
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import COMMAND_LINE
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin
@@ -57,7 +58,7 @@ if t.TYPE_CHECKING:
             """All that is written to a variable that has these names (with dots), in that order."""
 
 
-class SysctlProgram(t.NamedTuple):
+class SysctlProgram(Record):
     """What sets sysctl lines at boot.
 
     :ivar reading: how it reads the directories of sysctl.d.

@@ -18,6 +18,7 @@ import typing as t
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import sysctl_program
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import decode
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
@@ -63,7 +64,7 @@ _RUNLEVELS = ("S", "2", "3", "4", "5")
 _SCRIPT = re.compile(r"S\d\d(?P<name>.+)")
 
 
-class Service(t.NamedTuple):
+class Service(Record):
     """A service that the next boot starts, or that something enabled starts when it is asked for.
 
     :ivar name: as its manager calls it: ``ufw.service``, with OpenRC and init scripts ``ufw``.

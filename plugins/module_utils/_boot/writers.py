@@ -14,6 +14,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._errors import Ho
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import COMMAND_LINE
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import SYSCTL_FILE
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 from ansible_collections.netops.conntrack.plugins.module_utils._writers import places
 from ansible_collections.netops.conntrack.plugins.module_utils._writers.files import Files
 
@@ -48,7 +49,7 @@ _CREDENTIALS = (
 )
 
 
-class Found(t.NamedTuple):
+class Found(Record):
     """What was found.
 
     :ivar writers: all that sets a key, programs first.

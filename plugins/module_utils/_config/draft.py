@@ -8,12 +8,13 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns
 
 
-class Draft(t.NamedTuple):
+class Draft(Record):
     """The files as they will be, and what makes them so.
 
     :ivar files: the files as they will be read.

@@ -16,9 +16,10 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, decode
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 
-class Reading(t.NamedTuple):
+class Reading(Record):
     """How a program reads such directories; by default as systemd's programs do.
 
     :ivar hidden: whether it reads files whose names start with a dot.
@@ -62,7 +63,7 @@ def below_etc(path: str) -> bool:
     return path.startswith("/etc/")
 
 
-class ConfFile(t.NamedTuple):
+class ConfFile(Record):
     """One file that is read.
 
     :ivar path: the name it is read by.
@@ -97,7 +98,7 @@ class ConfFile(t.NamedTuple):
         return self.path if self.path == self.target else f"{self.path} -> {self.target}"
 
 
-class Origin(t.NamedTuple):
+class Origin(Record):
     """What sets something at boot or at a module's load: a value, by a line of a file."""
 
     value: str
@@ -113,7 +114,7 @@ def last(origins: t.Sequence[Origin]) -> Origin | None:
     return origins[-1] if origins else None
 
 
-class DropIns(t.NamedTuple):
+class DropIns(Record):
     """All files of a kind that are read, in reading order.
 
     :ivar kind: ``sysctl.d``, ``modprobe.d`` or ``modules-load.d``.

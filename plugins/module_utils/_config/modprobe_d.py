@@ -21,6 +21,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins 
     Origin,
     Reading,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 KIND = "modprobe.d"
 
@@ -34,7 +35,7 @@ _HEAD = r"[^ \t\n]+"
 _WORD = r'(?:"[^"]*"?|[^ \t\n\r\v\f"])+'
 
 
-class Word(t.NamedTuple):
+class Word(Record):
     """One word of a command.
 
     :ivar text: the word as kmod reads it.
@@ -47,7 +48,7 @@ class Word(t.NamedTuple):
     end: int
 
 
-class Command(t.NamedTuple):
+class Command(Record):
     """One command of a file.
 
     :ivar number: number of its first line, from 1.

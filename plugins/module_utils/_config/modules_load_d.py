@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import drop_ins
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Reading
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
@@ -25,7 +26,7 @@ ETC_MODULES = "/etc/modules"
 _READING = Reading(last=ETC_MODULES)
 
 
-class Line(t.NamedTuple):
+class Line(Record):
     """One line that loads a module.
 
     :ivar number: from 1.

@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl, systemd_sysctl, wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._config.systemd_sysctl import SYSCTL_CONF
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 SYSTEMD = systemd_sysctl.PROGRAM
 PROCPS = procps_sysctl.PROGRAM
@@ -22,7 +23,7 @@ PROCPS = procps_sysctl.PROGRAM
 _PROC_SYS = "/proc/sys/"
 
 
-class Call(t.NamedTuple):
+class Call(Record):
     """One run of a program that sets sysctl values.
 
     :ivar program: SYSTEMD or PROCPS.
@@ -193,7 +194,7 @@ def _procps(arguments: t.Sequence[str]) -> Call | None:
     return Call(PROCPS, only=only, assignments=given) if given else None
 
 
-class _Argument(t.NamedTuple):
+class _Argument(Record):
     """What an argument is: whether it has files loaded, which it names, and what is left to mean something else."""
 
     loads: bool = False

@@ -13,6 +13,7 @@ import re
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import is_conntrack
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 # Compiled where a line is no plain assignment.
 _MEANT = (
@@ -28,7 +29,7 @@ _MEANT = (
 _ODD = frozenset(" \t:\"'")
 
 
-class Mistake(t.NamedTuple):
+class Mistake(Record):
     """A line that sets nothing, and what was meant.
 
     :ivar number: line number, from 1.

@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import sysctl_names, wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 PROGRAM = "systemd-sysctl"
 
@@ -28,7 +29,7 @@ _COMMENT = ("#", ";")
 _ASSIGNMENT = r"(?P<left>[^=]*=[ \t]*)(?P<value>.*?)(?P<right>[ \t\r\n\0]*)\Z"
 
 
-class Entry(t.NamedTuple):
+class Entry(Record):
     """A line that names a key.
 
     :ivar number: line number, from 1.

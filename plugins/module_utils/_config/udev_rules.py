@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._config.udev_files import is_of_interest
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns
@@ -30,7 +31,7 @@ _SUBSTITUTED = re.compile(
 )
 
 
-class Command(t.NamedTuple):
+class Command(Record):
     """A program that is run for an event.
 
     :ivar words: the program with its whole path, and its arguments.
@@ -43,14 +44,14 @@ class Command(t.NamedTuple):
     number: int
 
 
-class _Token(t.NamedTuple):
+class _Token(Record):
     key: str
     attribute: str
     operator: str
     value: str
 
 
-class _Rule(t.NamedTuple):
+class _Rule(Record):
     path: str
     number: int
     tokens: tuple[_Token, ...]

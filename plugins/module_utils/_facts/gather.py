@@ -22,6 +22,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     is_conntrack,
     timeout_name,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.writers import Found
@@ -265,7 +266,7 @@ ON_DEMAND = frozenset({"namespaces"})
 INTERVAL_MAX = 60
 
 
-class Request(t.NamedTuple):
+class Request(Record):
     """What is asked for.
 
     :ivar subsets: the parts to return.

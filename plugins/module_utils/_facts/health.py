@@ -13,6 +13,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import INT_MAX
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 OK, NOTE, WARNING, CRITICAL = "ok", "note", "warning", "critical"
 
@@ -59,7 +60,7 @@ _REASONS = {
 _WITHOUT_EFFECT = "lines_without_effect"
 
 
-class Limits(t.NamedTuple):
+class Limits(Record):
     """From how many percent on the table's usage is a warning, and critical."""
 
     warning: int

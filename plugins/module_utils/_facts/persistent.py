@@ -27,6 +27,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     KEYS,
     MAX,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.at_load import Applier
@@ -56,7 +57,7 @@ _ALIAS = "net/nf_conntrack_max"
 _ONCE_READ = {systemd_sysctl.KIND: systemd_sysctl.SYSCTL_CONF, modprobe_d.KIND: "/etc/modprobe.conf"}
 
 
-class Observed(t.NamedTuple):
+class Observed(Record):
     """What a host's boot reads, what it does not read, and what its kernel is.
 
     :ivar presence: loaded, built_in or absent.

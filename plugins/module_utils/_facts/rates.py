@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
+
 #: Counters as the facts name them, and what is told of each.
 _COUNTERS = {
     "drops_per_second": "drop",
@@ -19,7 +21,7 @@ _COUNTERS = {
 _WRAP = 2**32
 
 
-class Reading(t.NamedTuple):
+class Reading(Record):
     """What was read at one moment.
 
     :ivar clock: seconds, of a clock that only goes forward.

@@ -16,6 +16,7 @@ import typing as t
 from ansible_collections.netops.conntrack.plugins.module_utils import _namespaces, _programs
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError
 from ansible_collections.netops.conntrack.plugins.module_utils._pins import owners
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 from ansible_collections.netops.conntrack.plugins.module_utils._rules import iptables, nft
 from ansible_collections.netops.conntrack.plugins.module_utils._rules.rule import ANY_EXTENSION, ANY_HELPER, Rule
 
@@ -71,7 +72,7 @@ _HIDDEN = [
 _NFT_MODULES = ("nf_tables", "nft_")
 
 
-class Pin(t.NamedTuple):
+class Pin(Record):
     """One thing that pins a module.
 
     :ivar references: how many references beyond its holders the module has, over all its pins.
@@ -101,7 +102,7 @@ class Pin(t.NamedTuple):
         return self._asdict()
 
 
-class _Found(t.NamedTuple):
+class _Found(Record):
     rule: Rule
     namespace: Namespace
 

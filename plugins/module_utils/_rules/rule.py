@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
+
 #: Stands for any extension of iptables, where a listing does not show which one a rule uses.
 ANY_EXTENSION = "xt_*"
 
@@ -32,7 +34,7 @@ _OTHER_MODULES = {
 _OTHER_HELPERS = {"ras": "h323", "q931": "h323", "h245": "h323"}
 
 
-class Rule(t.NamedTuple):
+class Rule(Record):
     """What a listing shows.
 
     :ivar tool: the program that lists it: nft, iptables-legacy, ip6tables-legacy.

@@ -13,10 +13,11 @@ import re
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import CONNTRACK, NAT
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 from ansible_collections.netops.conntrack.plugins.module_utils._rules import iptables
 
 
-class Line(t.NamedTuple):
+class Line(Record):
     """The first line of a file that needs a stack.
 
     :ivar number: from 1.

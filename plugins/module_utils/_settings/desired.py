@@ -11,6 +11,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import InvalidInput, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, COUNT, KEYS, MAX
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 from ansible_collections.netops.conntrack.plugins.module_utils._settings.request import AUTO
 
 if t.TYPE_CHECKING:
@@ -22,7 +23,7 @@ if t.TYPE_CHECKING:
 _MEMORY_GUARD = 4
 
 
-class Desired(t.NamedTuple):
+class Desired(Record):
     """A request made concrete for one host.
 
     :ivar live: value by key name for the running kernel, the buckets among them.
@@ -41,7 +42,7 @@ class Desired(t.NamedTuple):
     sizing: t.Mapping[str, t.Any] | None
 
 
-class _Size(t.NamedTuple):
+class _Size(Record):
     """One of the two sizes, in entries or in buckets.
 
     :ivar wish: what is asked for.

@@ -11,6 +11,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils import _kernel
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome, stacks
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, COUNT, DIRECTORY, MAX
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import SYSCTL_FILE
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 from ansible_collections.netops.conntrack.plugins.module_utils._sizing import Hardware
 
 if t.TYPE_CHECKING:
@@ -21,7 +22,7 @@ if t.TYPE_CHECKING:
 _HASHSIZE_FILE = "/sys/module/nf_conntrack/parameters/hashsize"
 
 
-class Observed(t.NamedTuple):
+class Observed(Record):
     """A host as it is.
 
     :ivar presence: loaded, built_in or absent.

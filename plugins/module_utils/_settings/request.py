@@ -20,6 +20,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     Key,
     is_conntrack,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 AUTO = "auto"
 
@@ -30,7 +31,7 @@ _PREFIX = re.compile(r"\A(net\.netfilter\.|net/netfilter/)")
 Size = t.Union[int, str, None]
 
 
-class Request(t.NamedTuple):
+class Request(Record):
     """A checked request.
 
     :ivar absent: take away what boots and loads set.

@@ -25,6 +25,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._own_files import
     SETTINGS_HEADER,
     STACK_LOAD_FILES,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 from ansible_collections.netops.conntrack.plugins.module_utils._stacks.observed import (
     ABSENT,
     CONNTRACK,
@@ -102,7 +103,7 @@ def _plan_modprobe_d(observed: Observed, request: Request) -> Draft:
     return draft
 
 
-class _Obstacle(t.NamedTuple):
+class _Obstacle(Record):
     """A line that stands against what is asked for.
 
     :ivar origin: where it is.

@@ -20,6 +20,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins 
 from ansible_collections.netops.conntrack.plugins.module_utils._kmod import DEFRAG, ROOTS, Module
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import BLOCK_FILE, STACK_LOAD_FILES
 from ansible_collections.netops.conntrack.plugins.module_utils._pins import find as find_pins
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._boot.needs import Need
@@ -47,7 +48,7 @@ ROOT = {NAT: NAT_MODULE, CONNTRACK: _kernel.MODULE}
 _PAUSES = (0.2, 0.8, 2.0)
 
 
-class Request(t.NamedTuple):
+class Request(Record):
     """What a user asks for: one of STACKS, and one of STATES.
 
     :ivar force: whether a stack goes that services will need at their next start.
@@ -58,7 +59,7 @@ class Request(t.NamedTuple):
     force: bool = False
 
 
-class Observed(t.NamedTuple):
+class Observed(Record):
     """A host as it is.
 
     :ivar may_change_modules: whether this process has the capability that it takes.

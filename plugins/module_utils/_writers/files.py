@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Interrupted
 from ansible_collections.netops.conntrack.plugins.module_utils._host import decode
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
@@ -20,7 +21,7 @@ _T = t.TypeVar("_T")
 _START = 1 << 12
 
 
-class Limits(t.NamedTuple):
+class Limits(Record):
     """How much is searched. Each is many times what a large host has.
 
     :ivar files: files in all.
@@ -35,7 +36,7 @@ class Limits(t.NamedTuple):
     seconds: float = 2.0
 
 
-class Text(t.NamedTuple):
+class Text(Record):
     """A text file.
 
     :ivar path: the name that it was found by.

@@ -15,6 +15,7 @@ import re
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, MAX
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 from ansible_collections.netops.conntrack.plugins.module_utils._writers.writer import Writer
 
 if t.TYPE_CHECKING:
@@ -65,7 +66,7 @@ _TIMEOUTS = {
 }
 
 
-class Given(t.NamedTuple):
+class Given(Record):
     """An option that is given.
 
     :ivar path: the file.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._own_files import BLOCK_FILE, MODPROBE_FILE, UDEV_FILE
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._writers.files import Files, Text
@@ -30,7 +31,7 @@ _CALLED_BY_UNITS = (*CALLED[1:], "=/etc/", "=-/etc/", "sh /etc/")
 EXEC_LINES = r"\s*Exec\w+\s*="
 
 
-class Place(t.NamedTuple):
+class Place(Record):
     """Where something looks for what it runs.
 
     :ivar writer: who runs it; empty for units, which are named by their own name.
@@ -55,7 +56,7 @@ class Place(t.NamedTuple):
     may_be_resolved: bool = False
 
 
-class Candidate(t.NamedTuple):
+class Candidate(Record):
     """A file that may set a key, or call one that does.
 
     :ivar place: where it was found.

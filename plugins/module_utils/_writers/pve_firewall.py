@@ -14,6 +14,7 @@ import re
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, MAX
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 from ansible_collections.netops.conntrack.plugins.module_utils._writers.writer import Writer, is_taken
 
 if t.TYPE_CHECKING:
@@ -34,7 +35,7 @@ _DEFAULTS = {ESTABLISHED: 432000, SYN_RECV: 60}
 _OPTION = re.compile(r"[ \t]*(?P<name>\w+):\s*(?P<value>[0-9]{1,19})\s*")
 
 
-class Option(t.NamedTuple):
+class Option(Record):
     """An option: the file, its line from 1 (None for a default), and its value."""
 
     path: str

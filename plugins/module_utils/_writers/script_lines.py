@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, COUNT, MAX, is_conntrack
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 _NAME = r"(?:netfilter[./](?P<name>nf_(?:conntrack|flowtable)_\w+)|(?P<max>nf_conntrack_max)\b)"
 #: ``net.netfilter.nf_conntrack_max=65536``, as sysctl takes it; its own file has blanks around the equals sign.
@@ -47,7 +48,7 @@ _MOST_BACK = 1 << 10
 SYSCTL_CONF = "/etc/sysctl.conf"
 
 
-class Write(t.NamedTuple):
+class Write(Record):
     """A line that sets a key.
 
     :ivar line: its number, from 1.
@@ -62,7 +63,7 @@ class Write(t.NamedTuple):
     text: str
 
 
-class Applied(t.NamedTuple):
+class Applied(Record):
     """A line that has sysctl apply a file.
 
     :ivar line: its number, from 1.

@@ -14,6 +14,7 @@ import re
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 from ansible_collections.netops.conntrack.plugins.module_utils._writers import places, script_lines, sysctl_lines
 from ansible_collections.netops.conntrack.plugins.module_utils._writers.writer import Writer, is_taken
 
@@ -78,7 +79,7 @@ def _kept(text: str, lines: re.Pattern[str]) -> str:
     return "\n".join(kept)
 
 
-class _Named(t.NamedTuple):
+class _Named(Record):
     """A writer, and the number of the script's line that has it so."""
 
     number: int

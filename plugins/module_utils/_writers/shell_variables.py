@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import re
-import typing as t
+
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 _VARIABLE = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)=(?P<value>\"[^\"]*\"|'[^']*'|[^\s#;]*)")
 
 
-class Variable(t.NamedTuple):
+class Variable(Record):
     """A variable.
 
     :ivar line: the line that sets it, from 1.

@@ -11,10 +11,11 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._config import procps_sysctl, wildcards
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 from ansible_collections.netops.conntrack.plugins.module_utils._writers.writer import key_of, number_for
 
 
-class Line(t.NamedTuple):
+class Line(Record):
     """A line of a sysctl file that sets a key.
 
     :ivar path: the file.

@@ -18,6 +18,7 @@ import typing as t
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel
 from ansible_collections.netops.conntrack.plugins.module_utils._config import wildcards
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 from ansible_collections.netops.conntrack.plugins.module_utils._writers.sysctl_lines import Line
 from ansible_collections.netops.conntrack.plugins.module_utils._writers.writer import (
     Writer,
@@ -50,7 +51,7 @@ _NAME = re.compile(r"[a-zA-Z0-9_.-]+")
 _MOST_PROFILES = 50
 
 
-class Option(t.NamedTuple):
+class Option(Record):
     """An option of a profile."""
 
     path: str

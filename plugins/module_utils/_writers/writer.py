@@ -9,9 +9,10 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _sizing
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, COUNT, KEYS, MAX, is_conntrack
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 
-class Writer(t.NamedTuple):
+class Writer(Record):
     """One key that something sets.
 
     :ivar writer: the program, unit or file that sets it, as an operator calls it.

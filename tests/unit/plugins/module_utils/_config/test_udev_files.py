@@ -55,7 +55,9 @@ RULE = st.lists(st.sampled_from([*MATCHES, *ASSIGNMENTS, "\\\n", "# a \n"]), max
 def test_what_is_not_of_interest_has_a_load_run_nothing_for_sysctl(text):
     """Beside a file that is: what that runs must be neither taken back nor joined by anything about sysctl."""
     first = 'KERNEL=="nf_conntrack", RUN+="/sbin/sysctl --system"\n'
-    confs = [ConfFile(f"/etc/udev/rules.d/{name}", PATH, part) for name, part in (("0.rules", first), ("a.rules", text))]
+    confs = [
+        ConfFile(f"/etc/udev/rules.d/{name}", PATH, part) for name, part in (("0.rules", first), ("a.rules", text))
+    ]
     if not is_of_interest(text):
         marked = confs[1]._replace(text=text + "\n# sysctl\n" + 'KERNEL=="nothing", SYSCTL{a}="1"\n')
         found = commands(DropIns(KIND, (confs[0], marked), READING), "nf_conntrack")
