@@ -11,27 +11,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import signal
 import stat
 import time
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Interrupted, Refused
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Interrupted
 from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
-
-if t.TYPE_CHECKING:
-    import subprocess
 
 _MAX_LINKS = 40  # as in the kernel's path walk
 
 #: What a run that changes the host locks. Only root can open it, so nobody else can keep the lock from it; and /run is
 #: empty after a boot.
 LOCK_FILE = "/run/netops-conntrack.lock"
-
-#: Many times what a run takes.
-_LOCK_SECONDS = 60
 
 #: The kernel's ring buffer of messages, one record for each read (Documentation/ABI/testing/dev-kmsg).
 KERNEL_LOG = "/dev/kmsg"
@@ -49,8 +42,6 @@ _RECORDS = 1 << 20
 #: modprobe.d, modules-load.d nor udev reads a name that starts with a dot and ends in .tmp.
 TEMPORARY = ".netops-conntrack.tmp"
 
-_CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
-
 _T = t.TypeVar("_T")
 
 #: What asks a run to end: Ctrl-C where the controller changes its own host; kill, `systemctl stop` and a shutdown; and
@@ -58,14 +49,7 @@ _T = t.TypeVar("_T")
 #: either cannot be caught, or are sent by nobody who means to end a program in an orderly way.
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-#: Seconds that a program may take. Listing 100,000 rules took nft 2.7 s, and a load or an unloading takes well below
-#: one; so one that takes longer hangs, on any host that is of use.
-PROGRAM_SECONDS = 60
-
-#: Seconds to wait for one that was killed: what the kernel is doing for it may have to come to an end first.
-_END_SECONDS = 5
-
-#: Seconds between looks at whether one came, while a program runs or time passes.
+#: Seconds between looks at whether one came, while time passes.
 _LOOK_SECONDS = 0.2
 
 #: Kernels from 6.3 on tell the size of their pointers by it (address_bits_show() in kernel/ksysfs.c).
@@ -131,6 +115,7 @@ class Host:
 
     def __init__(self, root: str = "/", page_size: int | None = None, pointer_bytes: int | None = None) -> None:
         self._root = root.rstrip("/")
+        self._directories: set[str] = set()
         self.is_root = os.geteuid() == 0
         self._signal: str | None = None
         self._may_end = True
@@ -175,10 +160,16 @@ class Host:
                 done = os.path.dirname(done)
                 continue
             here = os.path.join(done, part)
+            if here in self._directories:
+                done = here
+                continue
             try:
                 link = os.readlink(self._at(here))
             except OSError:
                 done = here
+                if rest:
+                    # No run makes a link of what is none, so it is asked once of what so many paths go through.
+                    self._directories.add(here)
                 continue
             followed += 1
             if followed > _MAX_LINKS:
@@ -192,7 +183,19 @@ class Host:
 
     def _readable(self, path: str) -> str:
         """What to open for a path. Without a root the kernel follows the links itself."""
-        return self._at(self.resolve(path)) if self._root else path
+        return self._at(self.resolve(path)) if self._root else path or "/"
+
+    def _mode(self, path: str) -> int:
+        """What kind of file is at a path, links followed; 0 where there is none.
+
+        :raises HostError: links lead round in a ring.
+        """
+        try:
+            return os.stat(self._readable(path)).st_mode
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise HostError("follow", path, error.strerror, error.errno) from error
+            return 0
 
     def read(self, path: str) -> bytes | None:
         """The content of a file, or None when there is no such file.
@@ -223,7 +226,7 @@ class Host:
             if not stat.S_ISREG(os.stat(place).st_mode):
                 return None
             descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-            with _closing(descriptor):
+            try:
                 status = os.fstat(descriptor)
                 if not stat.S_ISREG(status.st_mode):
                     return None
@@ -234,6 +237,8 @@ class Host:
                     if not more:
                         break
                     content += more
+            finally:
+                os.close(descriptor)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -294,13 +299,15 @@ class Host:
             return None
         except OSError as error:
             raise HostError("read", KERNEL_LOG, error.strerror, error.errno) from error
-        with _closing(descriptor):
+        try:
             status = os.fstat(descriptor)
             is_device = stat.S_ISCHR(status.st_mode) and status.st_rdev == _KERNEL_LOG_DEVICE
             # In a recorded tree it is a file.
             if not is_device and not stat.S_ISREG(status.st_mode):
                 return None
             return [record for record in _records(descriptor) if wanted in record]
+        finally:
+            os.close(descriptor)
 
     def names(self, path: str) -> list[str]:
         """The sorted names in a directory; none when there is no such directory.
@@ -330,19 +337,19 @@ class Host:
 
     def exists(self, path: str) -> bool:
         """Whether there is anything at the path, links followed."""
-        return os.path.lexists(self._at(self.resolve(path)))
+        return self._mode(path) != 0
 
     def is_directory(self, path: str) -> bool:
         """Whether the path is a directory, links followed."""
-        return os.path.isdir(self._at(self.resolve(path)))
+        return stat.S_ISDIR(self._mode(path))
 
     def is_file(self, path: str) -> bool:
         """Whether the path is a regular file, links followed."""
-        return os.path.isfile(self._at(self.resolve(path)))
+        return stat.S_ISREG(self._mode(path))
 
     def writable(self, path: str) -> bool:
         """Whether this process may write the kernel file; read-only mounts and read-only sysctls say no."""
-        return os.access(self._at(self.resolve(path)), os.W_OK)
+        return os.access(self._readable(path), os.W_OK)
 
     def replaceable(self, path: str) -> bool:
         """Whether this process may create, replace and remove the file, for which its directory counts as well.
@@ -360,8 +367,7 @@ class Host:
 
     # --- changing
 
-    @contextlib.contextmanager
-    def lock(self) -> t.Iterator[None]:
+    def lock(self) -> t.ContextManager[None]:
         """Keep every other run that changes this host waiting, from before it observes until after it observed again.
 
         The lock ends with the process, however that ends. It is of no use in check mode, which writes nothing.
@@ -369,46 +375,11 @@ class Host:
         :raises Refused: another run did not end in time.
         :raises HostError: /run cannot be written.
         """
+        from ansible_collections.netops.conntrack.plugins.module_utils._machine import lock
+
         directory, name = os.path.split(LOCK_FILE)
         place = self._at(os.path.join(self.resolve(directory), name))
-        try:
-            descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            reason = (
-                "{0}. This lock keeps two runs from changing this host at once: make {1} a directory that root can"
-                " write"
-            )
-            raise HostError("lock", LOCK_FILE, reason.format(error.strerror, directory), error.errno) from error
-        with _closing(descriptor):
-            self._lock(descriptor)
-            # For the message of one that waits in vain; where /run is full, that has to do without.
-            with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
-            yield
-
-    def _lock(self, descriptor: int) -> None:
-        """Wait for the lock, and not for ever: a run that hangs is for somebody to look at.
-
-        :raises Refused: it was not to be had.
-        """
-        end = time.monotonic() + _LOCK_SECONDS
-        while True:
-            self.check_signals()
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() >= end:
-                    break
-            except OSError as error:
-                raise HostError("lock", LOCK_FILE, error.strerror, error.errno) from error
-            time.sleep(0.1)
-        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
-        raise Refused(
-            f"another run is changing this host: process {holder} holds {LOCK_FILE}, and did not end in {_LOCK_SECONDS}"
-            " s. Nothing was changed. Run this again when that process has ended; end it if it hangs"
-        )
+        return lock.hold(LOCK_FILE, place, self.check_signals)
 
     @contextlib.contextmanager
     def heeding_signals(self) -> t.Iterator[None]:
@@ -452,45 +423,32 @@ class Host:
 
         :raises HostError: with the kernel's reason.
         """
-        try:
-            descriptor = os.open(self._at(self.resolve(path)), os.O_WRONLY | os.O_TRUNC)
-            try:
-                os.write(descriptor, value.encode("ascii") + b"\n")
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise HostError(f"write {value} to", path, error.strerror, error.errno) from error
+        from ansible_collections.netops.conntrack.plugins.module_utils._machine import files
+
+        files.write_value(path, self._at(self.resolve(path)), value)
 
     def make_directory(self, path: str) -> list[str]:
         """Create a directory with what is missing above it; the paths made, topmost first.
 
         :raises HostError: none was made.
         """
+        from ansible_collections.netops.conntrack.plugins.module_utils._machine import files
+
         missing: list[str] = []
         while not self.is_directory(path):
             missing.insert(0, path)
             path = os.path.dirname(path)
-        made: list[str] = []
-        try:
-            for directory in missing:
-                os.mkdir(self._at(self.resolve(directory)), 0o755)
-                made.append(directory)
-                self._flush_directory(self.resolve(os.path.dirname(directory)))
-        except OSError as error:
-            for parent in reversed(made):
-                self.remove_directory(parent)
-            raise HostError("create directory", directory, error.strerror, error.errno) from error
-        return made
+        files.make_directories([(directory, self._at(self.resolve(directory))) for directory in missing])
+        return missing
 
     def remove_directory(self, path: str) -> None:
         """Remove an empty directory.
 
         :raises HostError: it is not empty, or cannot be removed.
         """
-        try:
-            os.rmdir(self._at(path))
-        except OSError as error:
-            raise HostError("remove directory", path, error.strerror, error.errno) from error
+        from ansible_collections.netops.conntrack.plugins.module_utils._machine import files
+
+        files.remove_directory(path, self._at(path))
 
     def replace(self, path: str, content: bytes) -> None:
         """Replace a file's content so that a power cut leaves the old or the new file, whole.
@@ -500,38 +458,12 @@ class Host:
 
         :raises HostError: the file is as it was, or, where flushing the directory failed, is the new one.
         """
-        resolved = self.resolve(path)
-        target, directory = self._at(resolved), os.path.dirname(resolved)
-        if os.path.lexists(target) and not os.path.isfile(target):
-            # A link to /dev/null leads here, and renaming over that would take it from the whole host.
-            raise HostError("write", path, "it is not a regular file")
-        try:
-            descriptor = self._make_temporary(directory)
-            try:
-                with _closing(descriptor):
-                    _write_all(descriptor, content)
-                    _copy_attributes(target, descriptor)
-                    os.fsync(descriptor)
-                os.rename(self._at(os.path.join(directory, TEMPORARY)), target)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(self._at(os.path.join(directory, TEMPORARY)))
-                raise
-            self._flush_directory(directory)
-        except OSError as error:
-            raise HostError("write", path, error.strerror, error.errno) from error
+        from ansible_collections.netops.conntrack.plugins.module_utils._machine import files
 
-    def _make_temporary(self, directory: str) -> int:
-        """Create the temporary file of a directory, in the place of one that a stopped run left; its descriptor."""
-        left = self.leftover(directory)
-        if left is not None:
-            os.unlink(self._at(left))
-        temporary = os.path.join(directory, TEMPORARY)
-        try:
-            return os.open(self._at(temporary), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        except FileExistsError as error:
-            reason = "it is not a regular file, so this collection did not make it, but needs its name: move it away"
-            raise HostError("write", temporary, reason, error.errno) from error
+        resolved = self.resolve(path)
+        temporary = os.path.join(os.path.dirname(resolved), TEMPORARY)
+        is_left = self.leftover(os.path.dirname(resolved)) is not None
+        files.replace(path, self._at(resolved), (temporary, self._at(temporary)), is_left, content)
 
     def leftover(self, directory: str) -> str | None:
         """The temporary file that a stopped run left in a directory; None where it left none.
@@ -549,19 +481,9 @@ class Host:
 
         :raises HostError: the file cannot be removed.
         """
-        target = self.resolve(path)
-        try:
-            os.unlink(self._at(target))
-            self._flush_directory(os.path.dirname(target))
-        except OSError as error:
-            raise HostError("remove", path, error.strerror, error.errno) from error
+        from ansible_collections.netops.conntrack.plugins.module_utils._machine import files
 
-    def _flush_directory(self, path: str) -> None:
-        descriptor = os.open(self._at(path), os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        files.remove(path, self._at(self.resolve(path)))
 
     def inside(self, namespace: str, function: t.Callable[[], _T]) -> _T:
         """What a function returns when it is called in another network namespace.
@@ -572,24 +494,9 @@ class Host:
         :param namespace: the file of the namespace, such as ``/run/netns/lab`` or ``/proc/1234/ns/net``.
         :raises HostError: it cannot be entered; with errno as ``code``.
         """
-        import threading
+        from ansible_collections.netops.conntrack.plugins.module_utils._machine import namespace as namespaces
 
-        results: list[_T] = []
-        errors: list[BaseException] = []
-
-        def work() -> None:
-            try:
-                _enter(namespace, self._at(namespace))
-                results.append(function())
-            except BaseException as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught  # raised below
-                errors.append(error)
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-        for error in errors:
-            raise error
-        return results[0]
+        return namespaces.call_inside(namespace, self._at(namespace), function)
 
     def wait(self, seconds: float) -> None:
         """Let this many seconds pass.
@@ -611,96 +518,14 @@ class Host:
     def run(self, command: t.Sequence[str], seconds: float | None = None) -> str:
         """Run a program, without a shell, in the C locale; its standard output.
 
-        :param seconds: how long it may take; by default PROGRAM_SECONDS.
+        :param seconds: how long it may take; by default a minute.
         :raises HostError: the program is missing, ended with an error, or took too long and was ended; the reason is
             what it said.
         :raises Interrupted: a signal came, and the program was ended.
         """
-        import subprocess
+        from ansible_collections.netops.conntrack.plugins.module_utils._machine import programs
 
-        limit = PROGRAM_SECONDS if seconds is None else seconds
-        end = time.monotonic() + limit
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-        try:
-            # stdin is closed so that nothing can ask. A session of its own makes it and what it starts one group, and
-            # keeps Ctrl-C in a terminal from it, which is for this process to act on.
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise HostError("run", command[0], error.strerror, error.errno) from error
-        try:
-            while True:
-                try:
-                    output, errors = process.communicate(timeout=_LOOK_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    self.check_signals()
-                    if time.monotonic() >= end:
-                        reason = f"it did not end within {limit} s, and " + _end(process)
-                        raise HostError("run", " ".join(command), reason) from None
-        except BaseException as error:
-            if not isinstance(error, HostError):
-                _end(process)
-            raise
-        if process.returncode != 0:
-            said = (errors or output).decode("utf-8", "replace").strip()
-            raise HostError("run", " ".join(command), said or f"exit code {process.returncode}")
-        return output.decode("utf-8", "replace")
-
-
-def _end(process: subprocess.Popen[bytes]) -> str:
-    """Kill a program and what it started, as far as that is of its group; what came of it, in words."""
-    import subprocess
-
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    try:
-        process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        return f"cannot be ended: process {process.pid} hangs in the kernel, perhaps until the next boot"
-    finally:
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
-    return "was ended"
-
-
-@contextlib.contextmanager
-def _closing(descriptor: int) -> t.Iterator[int]:
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _enter(namespace: str, place: str) -> None:
-    """Move this thread into a network namespace.
-
-    :raises HostError: the kernel refuses it.
-    """
-    try:
-        with _closing(os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)) as descriptor:
-            _setns(descriptor)
-    except OSError as error:
-        raise HostError("enter", namespace, error.strerror, error.errno) from error
-
-
-def _setns(descriptor: int) -> None:
-    if hasattr(os, "setns"):  # Python 3.12 on
-        os.setns(descriptor, _CLONE_NEWNET)
-        return
-    import ctypes
-
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.setns(descriptor, _CLONE_NEWNET) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+        return programs.run(command, seconds, self.check_signals)
 
 
 def _records(descriptor: int) -> t.Iterator[bytes]:
@@ -722,30 +547,3 @@ def _records(descriptor: int) -> t.Iterator[bytes]:
             return
         yield record
     raise HostError("read", KERNEL_LOG, "it grows faster than it can be read")
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(descriptor, content) :]
-
-
-def _copy_attributes(source: str, descriptor: int) -> None:
-    """Give an open file the owner, mode, access list and SELinux context of the file it will replace."""
-    try:
-        status = os.stat(source)
-    except FileNotFoundError:
-        os.fchmod(descriptor, 0o644)
-        return
-    made = os.fstat(descriptor)
-    if (made.st_uid, made.st_gid) != (status.st_uid, status.st_gid):
-        os.fchown(descriptor, status.st_uid, status.st_gid)
-    os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-    for attribute in ("system.posix_acl_access", "security.selinux"):
-        try:
-            value = os.getxattr(source, attribute)
-        except OSError:
-            # There is none. What the new file has is that of its directory, which the other one did not take over.
-            with contextlib.suppress(OSError):
-                os.removexattr(descriptor, attribute)
-        else:
-            os.setxattr(descriptor, attribute, value)
