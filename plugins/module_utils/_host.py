@@ -42,6 +42,8 @@ _RECORDS = 1 << 20
 #: modprobe.d, modules-load.d nor udev reads a name that starts with a dot and ends in .tmp.
 TEMPORARY = ".netops-conntrack.tmp"
 
+_PART = 1 << 16
+
 _T = t.TypeVar("_T")
 
 #: What asks a run to end: Ctrl-C where the controller changes its own host; kill, `systemctl stop` and a shutdown; and
@@ -203,8 +205,16 @@ class Host:
         :raises HostError: the file is there but cannot be read.
         """
         try:
-            with open(self._readable(path), "rb", buffering=0) as stream:
-                return stream.read()
+            # A quarter of what open() and its read() take; nearly all files are read whole at once.
+            descriptor = os.open(self._readable(path), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                content = part = os.read(descriptor, _PART)
+                while part:
+                    part = os.read(descriptor, _PART)
+                    content += part
+                return content
+            finally:
+                os.close(descriptor)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

@@ -9,6 +9,7 @@ The rules are those of systemd-sysctl: sysctl.d(5) and src/sysctl/sysctl.c. What
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
@@ -69,14 +70,11 @@ def _parse_line(number: int, line: str) -> Entry | None:
     return Entry(number, normalise(key.strip(_BLANK)), value.strip(_BLANK) if equals else None)
 
 
-def parse(text: str) -> list[Entry]:
+@functools.lru_cache(maxsize=64)
+def parse(text: str) -> tuple[Entry, ...]:
     """The entries of a file in the order of its lines."""
-    entries = []
-    for number, line in enumerate(split_lines(text), 1):
-        entry = _parse_line(number, line)
-        if entry is not None:
-            entries.append(entry)
-    return entries
+    entries = (_parse_line(number, line) for number, line in enumerate(split_lines(text), 1))
+    return tuple(entry for entry in entries if entry is not None)
 
 
 def mistakes(text: str) -> list[sysctl_names.Mistake]:
@@ -107,14 +105,16 @@ class BootValues:
         self._starts = tuple(prefix + "/" for prefix in only) or ("",)
         # As systemd-sysctl keeps it: a later line replaces an earlier one and moves to the end, unless it says
         # the same; then the earlier one stays where it is.
-        self._entries: dict[str, tuple[str, Entry]] = {}
+        entries: dict[str, tuple[str, Entry]] = {}
         for conf in drop_ins.files:
             for entry in parse(conf.text):
-                known = self._entries.get(entry.key)
+                known = entries.get(entry.key)
                 if known is not None and known[1].value == entry.value:
                     continue
-                self._entries.pop(entry.key, None)
-                self._entries[entry.key] = (conf.path, entry)
+                entries.pop(entry.key, None)
+                entries[entry.key] = (conf.path, entry)
+        self._entries = {key: (place, *found) for place, (key, found) in enumerate(entries.items())}
+        self._globs = [key for key in entries if wildcards.is_pattern(key)]
 
     def writes(self, *names: str) -> list[Origin]:
         """All that is written to a variable that has these names (with dots), in that order.
@@ -122,15 +122,12 @@ class BootValues:
         A glob never overrides a line that names the key, wherever that stands.
         """
         keys = [key for key in map(normalise, names) if f"{key}/".startswith(self._starts)]
-        found = []
-        for pattern, (path, entry) in self._entries.items():
-            if wildcards.is_pattern(pattern):
-                hit = any(key not in self._entries and wildcards.path_matches(pattern, key) for key in keys)
-            else:
-                hit = pattern in keys
-            if hit and entry.value is not None:
-                found.append(Origin(entry.value, path, entry.number))
-        return found
+        hits = {key for key in keys if key in self._entries and key not in self._globs}
+        for key in keys if self._globs else ():
+            if key not in self._entries:
+                hits.update(glob for glob in self._globs if wildcards.path_matches(glob, key))
+        written = sorted(self._entries[hit] for hit in hits)
+        return [Origin(entry.value, path, entry.number) for _place, path, entry in written if entry.value is not None]
 
 
 def edit(

@@ -181,10 +181,10 @@ def _is_of_interest(file: Text, place: Place) -> bool:
         return True
     if "sysctl" in text and any(word in text for word in _APPLIES):
         return True
-    words = _CALLED_BY_UNITS if place is UNITS else CALLED
-    if not place.calls or not any(word in text for word in words):
+    if not place.calls:
         return False
-    return any(_calls(line, place, words) for line in text.split("\n"))
+    words = [word for word in (_CALLED_BY_UNITS if place is UNITS else CALLED) if word in text]
+    return bool(words) and any(_calls(line, place, words) for line in text.split("\n"))
 
 
 def _calls(line: str, place: Place, words: t.Sequence[str]) -> bool:
