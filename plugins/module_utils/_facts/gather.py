@@ -347,9 +347,9 @@ def gather(host: Host, request: Request) -> Facts:
         if name in request.subsets:
             facts.update(found)
     if _HEALTH in request.subsets:
-        from ansible_collections.netops.conntrack.plugins.module_utils._facts import health
+        from ansible_collections.netops.conntrack.plugins.module_utils._facts import health, reason
 
-        limits = health.Limits(request.usage_warning, request.usage_critical)
+        limits = reason.Limits(request.usage_warning, request.usage_critical)
         facts["health"] = health.judge({**facts, **judged}, limits)
     facts["unreadable"] = [{"path": path, "reason": reason} for path, reason in sorted(reader.unreadable.items())]
     return facts

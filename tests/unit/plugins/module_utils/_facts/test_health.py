@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.netops.conntrack.plugins.module_utils._facts import health
+from ansible_collections.netops.conntrack.plugins.module_utils._facts import health, reasons
+from ansible_collections.netops.conntrack.plugins.module_utils._facts.reason import Limits
 
-LIMITS = health.Limits(75, 90)
+LIMITS = Limits(75, 90)
 MIB = 2**20
 
 #: A host on which all is well.
@@ -157,9 +158,9 @@ def test_no_limit_is_advised_that_the_kernel_would_not_take():
 
 
 def test_the_limits_are_those_that_were_asked_for():
-    assert judge(health.Limits(10, 20), entries=30000)["status"] == "warning"
-    assert judge(health.Limits(10, 20), entries=60000)["status"] == "critical"
-    assert judge(health.Limits(100, 100), entries=262143)["status"] == "ok"
+    assert judge(Limits(10, 20), entries=30000)["status"] == "warning"
+    assert judge(Limits(10, 20), entries=60000)["status"] == "critical"
+    assert judge(Limits(100, 100), entries=262143)["status"] == "ok"
 
 
 def test_a_container_is_told_to_have_the_limit_raised_on_the_host():
@@ -526,7 +527,7 @@ FACTS = st.fixed_dictionaries(
 
 @given(FACTS, st.integers(1, 100), st.integers(1, 100))
 def test_whatever_was_read_gets_a_verdict_in_whole_sentences(facts, one, other):
-    verdict = health.judge(facts, health.Limits(min(one, other), max(one, other)))
+    verdict = health.judge(facts, Limits(min(one, other), max(one, other)))
     severities = [reason["severity"] for reason in verdict["reasons"]]
     assert severities == sorted(severities, key=["critical", "warning", "note"].index)
     assert verdict["status"] == next((severity for severity in severities if severity != "note"), "ok")
@@ -539,3 +540,16 @@ def test_whatever_was_read_gets_a_verdict_in_whole_sentences(facts, one, other):
 def test_the_past_alone_is_never_critical(facts):
     facts = {**facts, "entries": 1, "max": 1000, "rates": None, "kernel_log": None, "namespaces": None}
     assert health.judge(facts, LIMITS)["status"] != "critical"
+
+
+@given(FACTS, st.integers(1, 100), st.integers(1, 100))
+def test_what_is_taken_for_ordinary_has_no_reason(facts, one, other):
+    limits = Limits(min(one, other), max(one, other))
+    # Mostly as on a host on which all is well, which then differs in a few ways.
+    for few in (facts, {**WELL, **dict(sorted(facts.items())[:2])}, {**WELL, **dict(sorted(facts.items())[-2:])}):
+        if health._is_ordinary(few, limits):
+            assert list(reasons.look(few, limits)) == []
+
+
+def test_a_host_on_which_all_is_well_is_ordinary():
+    assert health._is_ordinary(WELL, LIMITS)
