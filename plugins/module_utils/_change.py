@@ -10,31 +10,14 @@ reverted; the plan made from the second observation must be empty.
 from __future__ import annotations
 
 import contextlib
-import errno
 import posixpath
+import types
 import typing as t
-from dataclasses import dataclass, field
 
 from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _kmod, _modules_dep, _udev
-from ansible_collections.netops.conntrack.plugins.module_utils._errors import (
-    ApplyError,
-    ConntrackError,
-    HostError,
-    Interrupted,
-    Refused,
-)
+from ansible_collections.netops.conntrack.plugins.module_utils._errors import HostError, Interrupted, Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._host import Host, encode
-
-#: What to do about what the system says.
-_FULL = " Free some space there, then run this again."
-_DENIED = " Even root may not write it: look for an immutable file (lsattr), SELinux or AppArmor, or a container."
-_ADVICE = {
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
-    errno.EROFS: " The file system that is mounted there must be writable.",
-    errno.EACCES: _DENIED,
-    errno.EPERM: _DENIED,
-}
+from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 RUNTIME = "runtime"
 BOOT = "boot"
@@ -49,10 +32,19 @@ class Change:
     :ivar after: what is wanted.
     """
 
-    subject: str
-    layer: str
-    before: t.Any
-    after: t.Any
+    def __init__(self, subject: str, layer: str, before: t.Any, after: t.Any) -> None:
+        self.subject = subject
+        self.layer = layer
+        self.before = before
+        self.after = after
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]  # what is changed is no key
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({vars(self)})"
 
     def apply(self, host: Host) -> None:
         """Make it so.
@@ -75,18 +67,15 @@ class Change:
         }
 
 
-@dataclass
 class RuntimeValue(Change):
     """A number in a file below /proc/sys or /sys.
 
     :ivar before: the live value; None when the module that has it is loaded by an earlier change of the plan.
     """
 
-    subject: str
-    path: str
-    before: int | None
-    after: int
-    layer: str = RUNTIME
+    def __init__(self, subject: str, path: str, before: int | None, after: int) -> None:
+        super().__init__(subject, RUNTIME, before, after)
+        self.path = path
 
     def apply(self, host: Host) -> None:
         live = host.read_value(self.path)
@@ -101,19 +90,16 @@ class RuntimeValue(Change):
             host.write_value(self.path, str(self.before))
 
 
-@dataclass
 class FileContent(Change):
     """The whole content of a file; None where there is none.
 
     :ivar reload: command that makes a running service read the file; empty when none does.
     """
 
-    subject: str
-    before: str | None
-    after: str | None
-    reload: t.Sequence[str] = ()
-    layer: str = BOOT
-    _made: list[str] = field(default_factory=list)
+    def __init__(self, subject: str, before: str | None, after: str | None, reload: t.Sequence[str] = ()) -> None:
+        super().__init__(subject, BOOT, before, after)
+        self.reload = reload
+        self._made: list[str] = []
 
     def apply(self, host: Host) -> None:
         self._made += host.make_directory(posixpath.dirname(host.resolve(self.subject)))
@@ -151,15 +137,12 @@ def _bytes(text: str | None) -> int | None:
     return None if text is None else len(encode(text))
 
 
-@dataclass
 class ModuleLoaded(Change):
     """A kernel module that gets loaded, with what it depends on."""
 
-    subject: str
-    layer: str = RUNTIME
-    before: str = "not loaded"
-    after: str = "loaded"
-    _brings: frozenset[str] = frozenset()
+    def __init__(self, subject: str) -> None:
+        super().__init__(subject, RUNTIME, "not loaded", "loaded")
+        self._brings: frozenset[str] = frozenset()
 
     def apply(self, host: Host) -> None:
         self._brings = _missing(host, self.subject)
@@ -173,14 +156,11 @@ class ModuleLoaded(Change):
             host.run(["rmmod", name])
 
 
-@dataclass
 class ModuleUnloaded(Change):
     """A kernel module that gets unloaded, alone: what holds it was unloaded by earlier changes of the plan."""
 
-    subject: str
-    layer: str = RUNTIME
-    before: str = "loaded"
-    after: str = "not loaded"
+    def __init__(self, subject: str) -> None:
+        super().__init__(subject, RUNTIME, "loaded", "not loaded")
 
     def apply(self, host: Host) -> None:
         if host.exists("/sys/module/" + self.subject):
@@ -215,8 +195,7 @@ def _load(host: Host, name: str, *options: str) -> None:
         )
 
 
-@dataclass
-class Plan:
+class Plan(Record):
     """What has to be changed, in order, and what else the module returns.
 
     :ivar results: keys of the module's result that describe the state this plan leads to.
@@ -225,7 +204,7 @@ class Plan:
 
     changes: list[Change]
     results: dict[str, t.Any]
-    notes: dict[str, t.Any] = field(default_factory=dict)
+    notes: t.Mapping[str, t.Any] = types.MappingProxyType({})
 
 
 def check_writable(changes: t.Sequence[Change], unwritable: t.Container[str], advice: str = "") -> None:
@@ -258,101 +237,15 @@ def carry_out(host: Host, make_plan: t.Callable[[], Plan], check_mode: bool, dif
             raise Interrupted(error.message + ". Nothing was changed") from error
         changes, last = plan.changes, plan
         if changes and not check_mode:
-            changes, last = _apply(host, changes, make_plan)
+            from ansible_collections.netops.conntrack.plugins.module_utils import _apply
+
+            changes, last = _apply.apply(host, changes, make_plan)
     result = dict(
         last.results, **plan.notes, changed=bool(changes), changes=[change.result(diff) for change in changes]
     )
     if diff:
         result["diff"] = _diff(changes)
     return result
-
-
-def _apply(host: Host, changes: list[Change], make_plan: t.Callable[[], Plan]) -> tuple[list[Change], Plan]:
-    """Make the changes; all that were made, and the empty plan that shows that nothing is left to do.
-
-    :raises ApplyError: they were reverted, whatever it was that ended them.
-    """
-    begun: list[Change] = []
-    try:
-        while True:
-            for change in changes:
-                begun.append(change)
-                change.apply(host)
-                host.check_signals()
-            plan = make_plan()
-            if not plan.changes:
-                return _net(host, begun), plan
-            # A load shows what could not be known before, above all which keys the kernel has. It is done once.
-            if _loads(plan.changes) or not _loads(changes):
-                raise ConntrackError("after all changes were made, the host still differs: " + _describe(plan.changes))
-            changes = plan.changes
-    except BaseException as error:
-        raise _apply_error(error, begun, _revert(host, begun)) from error
-
-
-def _net(host: Host, begun: t.Sequence[Change]) -> list[Change]:
-    """What was changed, each once: without keys that a loaded module turned out not to have."""
-    net: list[Change] = []
-    for change in begun:
-        if isinstance(change, RuntimeValue) and not host.exists(change.path):
-            continue
-        earlier = next((other for other in net if (other.subject, other.layer) == (change.subject, change.layer)), None)
-        if earlier is None:
-            net.append(change)
-        else:
-            earlier.after = change.after
-    return net
-
-
-def _loads(changes: t.Sequence[Change]) -> bool:
-    return any(isinstance(change, ModuleLoaded) for change in changes)
-
-
-def _revert(host: Host, begun: t.Sequence[Change]) -> list[tuple[Change, BaseException]]:
-    """Revert in reverse order, to the end; what could not be reverted, and why."""
-    kept: list[tuple[Change, BaseException]] = []
-    with host.to_the_end():
-        for change in reversed(begun):
-            try:
-                change.revert(host)
-            # Whatever this one's trouble is, the others are still to be reverted, and all of it is told.
-            except BaseException as error:  # noqa: BLE001
-                kept.append((change, error))
-    return kept
-
-
-def _apply_error(
-    error: BaseException, begun: t.Sequence[Change], kept: t.Sequence[tuple[Change, BaseException]]
-) -> ApplyError:
-    not_reverted = [f"{change.subject} ({change.layer}): {_words(why)}" for change, why in kept]
-    reverted = [change.subject for change in reversed(begun) if all(change is not other for other, _why in kept)]
-    if not_reverted:
-        ending = "Could not be reverted: {0}. Check these by hand.".format("; ".join(not_reverted))
-    else:
-        ending = "The host is as it was before: reverted " + ", ".join(reverted) + "."
-    advice = _ADVICE.get(error.code or 0, "") if isinstance(error, HostError) else ""
-    details = error.details if isinstance(error, ConntrackError) else {}
-    return ApplyError(
-        "{0}. {1}{2}".format(_words(error).rstrip("."), ending, advice),
-        **dict(details, reverted=reverted, not_reverted=not_reverted),
-    )
-
-
-def _words(error: BaseException) -> str:
-    """What is to be said of an error; of one that nobody expected, also its kind."""
-    if isinstance(error, ConntrackError):
-        return error.message
-    return ": ".join(["unexpected " + type(error).__name__, *filter(None, [str(error)])])
-
-
-def _describe(changes: t.Sequence[Change]) -> str:
-    parts = []
-    for change in changes:
-        if isinstance(change, FileContent):
-            parts.append(f"{change.subject} does not have the content that was written")
-        else:
-            parts.append(f"{change.subject} is {change.before} instead of {change.after}")
-    return "; ".join(parts)
 
 
 def _diff(changes: t.Sequence[Change]) -> list[dict[str, str]]:

@@ -70,9 +70,13 @@ def _parse_line(number: int, line: str) -> Entry | None:
     return Entry(number, normalise(key.strip(_BLANK)), value.strip(_BLANK) if equals else None)
 
 
-@functools.lru_cache(maxsize=64)
-def parse(text: str) -> tuple[Entry, ...]:
+def parse(text: str) -> list[Entry]:
     """The entries of a file in the order of its lines."""
+    return list(_entries(text))
+
+
+@functools.lru_cache(maxsize=64)
+def _entries(text: str) -> tuple[Entry, ...]:
     entries = (_parse_line(number, line) for number, line in enumerate(split_lines(text), 1))
     return tuple(entry for entry in entries if entry is not None)
 
