@@ -137,6 +137,11 @@ def _bytes(text: str | None) -> int | None:
     return None if text is None else len(encode(text))
 
 
+def removals(leftovers: t.Mapping[str, str]) -> list[FileContent]:
+    """Remove what stopped runs left, the content by path. Before other changes, which use the same names."""
+    return [FileContent(path, text, None) for path, text in sorted(leftovers.items())]
+
+
 class ModuleLoaded(Change):
     """A kernel module that gets loaded, with what it depends on."""
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent
-
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
@@ -28,8 +26,3 @@ def find(host: Host, paths: t.Iterable[str]) -> dict[str, str]:
     directories = sorted({posixpath.dirname(host.resolve(path)) for path in paths})
     found = [path for path in map(host.leftover, directories) if path is not None and host.replaceable(path)]
     return {path: host.read_text(path) or "" for path in found}
-
-
-def plan(found: t.Mapping[str, str]) -> list[FileContent]:
-    """Remove them. These changes come before others, which use the same names."""
-    return [FileContent(path, text, None) for path, text in sorted(found.items())]

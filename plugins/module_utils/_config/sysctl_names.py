@@ -94,14 +94,15 @@ def _is_plain(line: str) -> bool:
     return bool(equals) and value[:1] not in ("=", ":") and word.startswith("net") and not _ODD.intersection(word)
 
 
+def may_be_meant(line: str) -> bool:
+    """Whether a line may name a key of connection tracking, by any name."""
+    return "conntrack_" in line or "nf_" in line
+
+
 def mistakes(lines: t.Iterable[str], blanks: str) -> list[Mistake]:
     """Those of the lines of a file.
 
     :param blanks: what is no part of a line at its ends.
     """
-    found = (
-        mistake(number, line.strip(blanks))
-        for number, line in enumerate(lines, 1)
-        if "conntrack_" in line or "nf_" in line
-    )
+    found = (mistake(number, line.strip(blanks)) for number, line in enumerate(lines, 1) if may_be_meant(line))
     return [one for one in found if one is not None]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers, _sizing
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _sizing
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import plan as boot_plan
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import writers as boot_writers
@@ -19,6 +19,7 @@ from ansible_collections.netops.conntrack.plugins.module_utils._change import (
     RuntimeValue,
     carry_out,
     check_writable,
+    removals,
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import Refused
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import BUCKETS, KEYS, MAX
@@ -124,7 +125,7 @@ def _plan_absence(observed: Observed, request: Request) -> Plan:
     if observed.boot is not None and request.boot:
         everything = request.only_these or not request.names
         files, boot_after = boot_plan.plan_absence(observed.boot, request.names, everything)
-        files = [*_leftovers.plan(observed.boot.leftovers), *files]
+        files = [*removals(observed.boot.leftovers), *files]
     _check_privileges(observed, files, [])
     return Plan(
         list(files),
@@ -196,7 +197,7 @@ def _plan_boot(
         keep_others=request.keep_others,
     )
     files, after = boot_plan.plan(observed.boot, wanted)
-    return [*_leftovers.plan(observed.boot.leftovers), *files], after
+    return [*removals(observed.boot.leftovers), *files], after
 
 
 def _plan_runtime(observed: Observed, wanted: t.Mapping[str, int]) -> list[RuntimeValue]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _kernel, _leftovers
-from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent, check_writable
+from ansible_collections.netops.conntrack.plugins.module_utils import _kernel
+from ansible_collections.netops.conntrack.plugins.module_utils._change import FileContent, check_writable, removals
 from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, modules_load_d
 from ansible_collections.netops.conntrack.plugins.module_utils._config.draft import Draft
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import ConfFile, DropIns, Origin
@@ -56,7 +56,7 @@ def plan_files(observed: Observed, request: Request) -> tuple[list[FileContent],
     # A boot after a power cut in between does not try to load what is kept out, which systemd-modules-load calls a
     # failure.
     drafts = (boot_loads, blocks) if request.state == ABSENT else (blocks, boot_loads)
-    changes = [*_leftovers.plan(observed.leftovers), *drafts[0].changes, *drafts[1].changes]
+    changes = [*removals(observed.leftovers), *drafts[0].changes, *drafts[1].changes]
     if observed.is_root:
         check_writable(changes, observed.unwritable)
     return changes, blocks.files
