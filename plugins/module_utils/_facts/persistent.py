@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import outcome
 from ansible_collections.netops.conntrack.plugins.module_utils._boot import writers as boot_writers
-from ansible_collections.netops.conntrack.plugins.module_utils._config import sysctl_names, systemd_sysctl
+from ansible_collections.netops.conntrack.plugins.module_utils._config import modprobe_d, sysctl_names, systemd_sysctl
 from ansible_collections.netops.conntrack.plugins.module_utils._facts import boot
 from ansible_collections.netops.conntrack.plugins.module_utils._keys import DIRECTORY
 
@@ -62,7 +62,11 @@ def gather(
 def _is_in_order(observed: boot.Observed, origins: t.Mapping[str, Origin]) -> bool:
     """Whether every line for connection tracking, in all files that there are, is in force by this kernel's names."""
     files = observed.files
-    if observed.not_found or any(observed.unread.values()) or files.program.masked or boot.refused(observed):
+    if observed.not_found or files.program.masked or boot.refused(observed):
+        return False
+    # Debian has a README among them.
+    unread = observed.unread[systemd_sysctl.KIND]
+    if observed.unread[modprobe_d.KIND] or any(sysctl_names.may_be_meant(conf.text) for conf in unread):
         return False
     # The places of lines are those of systemd-sysctl, which counts others than procps.
     if files.program.values is not systemd_sysctl.BootValues:
