@@ -27,7 +27,7 @@ class CompileOnce(zipimport.zipimporter):
         return os.path.join(self.archive, self.prefix + source)
 
 
-sys.path_hooks.insert(0, CompileOnce)
 for _path, _importer in list(sys.path_importer_cache.items()):
-    if type(_importer) is zipimport.zipimporter:
+    if isinstance(_importer, zipimport.zipimporter):
         del sys.path_importer_cache[_path]
+sys.path_hooks.insert(0, CompileOnce)

@@ -263,7 +263,7 @@ advice:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netops.conntrack.plugins.module_utils import _compile_once  # noqa: F401
+from ansible_collections.netops.conntrack.plugins.module_utils import _compile_once  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.delete import parse, run
 from ansible_collections.netops.conntrack.plugins.module_utils._entries.filter import OPTIONS
 from ansible_collections.netops.conntrack.plugins.module_utils._errors import ApplyError, ConntrackError

@@ -27,19 +27,23 @@ options:
       - The file is written whole and then renamed, so whoever reads it sees the old or the new one.
     type: path
     default: "-"
+extends_documentation_fragment:
+  - netops.conntrack.attributes
 attributes:
-  check_mode:
-    description: In C(check_mode) no file is written. A text is printed all the same.
-    support: full
-  diff_mode:
-    description: With C(--diff) it shows no differences.
+  action_group:
     support: none
+    details: The defaults of the group are for modules that run on a host.
+    membership: []
+  check_mode:
+    support: full
+    details: A text is printed all the same, and no file is written.
+  diff_mode:
+    support: none
+    details: It shows no differences.
   idempotent:
-    description: A file that holds the text already is not written.
     support: full
+    details: A file that holds the text already is not written.
   platform:
-    description: What it runs on.
-    support: full
     platforms: posix
     details: It runs on the controller.
 """

@@ -106,7 +106,7 @@ CHILDREN, TRANSLATED = 20, 300
 def all_kinds(count: int, seed: int) -> t.Iterator[str]:
     """The name of a namespace with so many entries of all kinds, CHILDREN and TRANSLATED."""
     found = list(of_all_kinds(count, seed))
-    master = next(entry for entry in found if entry.original.protocol == dump.TCP)
+    master = next((entry for entry in found if entry.original.protocol == dump.TCP), found[0])
     with namespace() as name:
         # The kernel keeps labels only where a rule asks for them.
         track(name, "add rule ip t sent ct label 0x1 counter")

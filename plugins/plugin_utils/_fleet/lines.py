@@ -9,7 +9,6 @@ import typing as t
 
 from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet import document
 from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet.words import (
-    bar,
     below,
     duration,
     printable,
@@ -59,7 +58,7 @@ def _cells(host: document.Host) -> list[str]:
         percent = "none"  # no limit, so no usage
     return [
         verdict,
-        bar(usage),
+        usage_bar(usage),
         percent,
         *(short(facts.get(name)) for name in ("entries", "max", "buckets")),
         *(short(counters.get(name)) for name in ("drop", "early_drop", "insert_failed")),

@@ -9,6 +9,8 @@ import csv
 import io
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet.words import printable
+
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet import document
 
@@ -31,7 +33,7 @@ _OF_FACTS: dict[str, tuple[str, ...]] = {
 }
 
 #: How spreadsheets know a formula. A host's texts may be anything, and must not be run by them.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 
 COLUMNS = ("host", "status", "health", *_OF_FACTS, "drift", "reasons", "reason")
 
@@ -68,6 +70,7 @@ def _at(facts: t.Any, way: t.Sequence[str]) -> t.Any:
 
 
 def _cell(value: t.Any) -> t.Any:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -43,7 +43,7 @@ def duration(seconds: float | None) -> str:
     return f"{seconds:.0f}s"
 
 
-def bar(percent: float | None) -> str:
+def usage_bar(percent: float | None) -> str:
     """How full a table is."""
     if percent is None:
         return "?" * _BAR

@@ -42,7 +42,7 @@ def test_a_time_is_told_in_its_largest_unit(seconds, text):
      (250, "########"), (None, "????????")],
 )  # fmt: skip
 def test_a_bar_is_full_and_empty_only_where_the_table_is(percent, text):
-    assert words.bar(percent) == text
+    assert words.usage_bar(percent) == text
 
 
 @given(st.text())
