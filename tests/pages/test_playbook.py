@@ -9,6 +9,7 @@ import json
 import os
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fleets
@@ -113,6 +114,16 @@ def test_a_report_is_compared_with_the_one_before_and_takes_its_place(fleet):
     assert status == 0, said
     assert '<b>New:</b> <a href="#host-gw2">' in fleet.read("report.html")
     assert len(json.loads(fleet.read("report.json"))["hosts"]) == 2
+
+
+def test_two_runs_that_write_one_report_leave_a_whole_one(fleet):
+    fleet.add("gw1", fleets.facts(1000))
+    with ThreadPoolExecutor() as pool:
+        assert [status for status, _said in pool.map(lambda _number: fleet.play(), range(2))] == [0, 0]
+    assert fleet.read("report.html").endswith("</html>") and len(fleet.read("report.csv").splitlines()) == 2
+    assert json.loads(fleet.read("report.json"))["hosts"][0]["name"] == "gw1"
+    written = {path.name for path in fleet.directory.iterdir() if "report" in path.name}
+    assert written == {"report.html", "report.json", "report.csv"}
 
 
 @pytest.mark.parametrize(
