@@ -106,6 +106,11 @@ bench-entries: $(VENV)/core.stamp $(LINK) ## what reading a million entries cost
 	@tools/setup namespaces
 	@tools/as_root python benchmarks/entries.py
 
+.PHONY: pictures
+pictures: $(VENV)/pages.stamp $(LINK) ## the README's pictures of a report, from a real run; needs root
+	@tools/setup namespaces browser
+	@tools/as_root python tools/pictures.py
+
 .PHONY: build
 build: $(VENV)/core.stamp ## the collection's archive, to install with ansible-galaxy
 	@ansible-galaxy collection build --force --output-path $(BUILD)

@@ -45,13 +45,13 @@ class Browser:
         """End it."""
         self.driver.quit()
 
-    def screen(self, width: int, scheme: str = "light", scripts: bool = True) -> None:
+    def screen(self, width: int, scheme: str = "light", scripts: bool = True, height: int = 900) -> None:
         """Look at the next page on such a screen.
 
         :param scheme: ``light`` or ``dark``, as the reader prefers.
         :param scripts: whether pages may run scripts.
         """
-        self._tell("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        self._tell("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self._tell("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self._tell("Emulation.setScriptExecutionDisabled", value=not scripts)
 

@@ -100,7 +100,7 @@ class View(t.NamedTuple):
     blocks: list[Block]
 
     @property
-    def bar(self) -> Bar | None:
+    def share(self) -> Bar | None:
         """The usage as a bar."""
         return None if self.usage is None else usage_bar(self.usage)
 
@@ -131,7 +131,7 @@ def view(host: dict[str, t.Any], usual: Usual) -> View:
         state=state,
         status=words.text(at(host, "status")),
         reason=reason,
-        usage=number(facts, "usage_percent"),
+        usage=_usage(facts),
         entries=number(facts, "entries"),
         limit=number(facts, "max"),
         left=number(rates, "seconds_to_full"),
@@ -140,6 +140,12 @@ def view(host: dict[str, t.Any], usual: Usual) -> View:
         reasons=[_reason(each) for each in reasons],
         blocks=[block for block in _blocks(facts, mapping(host, "entries"), usual) if block.rows],
     )
+
+
+def _usage(facts: dict[str, t.Any]) -> float | None:
+    """Percent by the exact numbers, as health counts: the fact is rounded, and may say 100 of a table with room."""
+    entries, limit = number(facts, "entries"), number(facts, "max")
+    return 100 * entries / limit if entries is not None and limit else number(facts, "usage_percent")
 
 
 def _reason(given: dict[str, t.Any]) -> Reason:
@@ -200,7 +206,7 @@ def _table(facts: dict[str, t.Any]) -> Block:
         ("Early drops", _unless_none(_counter(statistics, "early_drop", rates, "early_drops_per_second"))),
         ("Insert failures", _unless_none(_counter(statistics, "insert_failed", rates, "insert_failures_per_second"))),
         ("Chains too long", _unless_none(_counter(statistics, "chain_too_long", rates, "chain_too_long_per_second"))),
-        ("“Table full” in the kernel log", _unless_none(lines)),
+        ('"Table full" in the kernel log', _unless_none(lines)),
     ]
     return Block("Table", ("What", "Value"), [(name, value) for name, value in known if value != words.NOTHING])
 

@@ -40,6 +40,11 @@ def test_a_bar_is_never_longer_than_its_place_and_says_when_it_is_bad():
     assert usage_bar(74.9).level == "" and usage_bar(75).level == "warning" and usage_bar(90).level == "critical"
 
 
+def test_a_table_with_room_for_one_more_is_not_shown_as_full():
+    assert shown({"entries": 262143, "max": 262144, "usage_percent": 100.0}).usage < 100
+    assert shown({"entries": 5, "max": 0, "usage_percent": None}).usage is None
+
+
 def test_a_host_in_trouble_shows_why_and_what_helps():
     full = view(fleets.in_trouble()[0], Usual([fleets.in_trouble()[0]["facts"]]))
     assert (full.state, full.usage, full.left, full.drops) == ("critical", 100.0, 0, 310.2)
@@ -73,7 +78,7 @@ def test_the_busiest_sources_are_shown_with_their_share():
 
 def test_drift_writers_pins_and_settings_unlike_the_fleets_are_shown():
     odd = fleets.in_trouble()[2]["facts"]
-    of = shown(odd, fleet=[fleets.facts(1) for _ in range(3)])
+    of = shown(odd, fleet=[fleets.facts(1) for _number in range(3)])
     assert ("tcp_established", "7,200", "432,000", "3 of 3") in block(of, "Differs from most other hosts").rows
     assert "the boot sets 262144" in block(of, "Drift: what the next boot changes").rows[0][0]
     assert block(of, "Other programs that set the same keys").rows[0][0].startswith("ufw sets nf_conntrack_max")
@@ -96,5 +101,7 @@ def test_a_list_that_a_host_fills_without_end_is_cut_and_says_so():
 def test_every_recorded_host_is_shown(name):
     facts = fleets.recorded_facts(name)
     of = shown(facts)
-    assert of.state == facts["health"]["status"] and of.usage == facts["usage_percent"]
+    usage = facts["usage_percent"]
+    assert of.state == facts["health"]["status"]
+    assert of.usage is None if usage is None else of.usage == pytest.approx(usage, abs=0.01)
     assert all(len(row) == max(1, len(part.head)) for part in of.blocks for row in part.rows)

@@ -55,7 +55,7 @@ def made(change: t.Callable[[str], str]) -> str:
     """A page in which each text that hosts wrote is changed."""
     document = fleets.replaced(fleets.fleet(8), change)
     earlier = copy.deepcopy(document)
-    gone, worse, *_ = earlier["hosts"]
+    gone, worse = earlier["hosts"][:2]
     gone["name"] += change("gone")
     worse["facts"].update(usage_percent=1.0, max=1)
     return page(document, compare(earlier, document))
