@@ -44,7 +44,7 @@ demo: $(VENV)/core.stamp $(LINK) vm-tools ## watch a real kernel's full table ge
 .PHONY: test
 test: ## every test, from nothing: unit, lint, sanity, and the scenarios on SUITES
 	@python3 tools/parts.py clear
-	@tools/setup python vm lint namespaces
+	@tools/setup python vm lint namespaces browser
 	@trap 'python3 tools/parts.py show' EXIT; \
 	$(MAKE) --no-print-directory --jobs=2 BESIDE=1 images unit $(VENV)/test.stamp && { \
 	    $(MAKE) --no-print-directory BESIDE=1 checks & checks=$$!; status=0; \
@@ -53,7 +53,7 @@ test: ## every test, from nothing: unit, lint, sanity, and the scenarios on SUIT
 
 .PHONY: checks
 checks:
-	@status=0; for check in namespaces lint sanity; do nice $(MAKE) --no-print-directory $$check || status=1; done; exit $$status
+	@status=0; for check in namespaces pages lint sanity; do nice $(MAKE) --no-print-directory $$check || status=1; done; exit $$status
 
 # In memory: the tests flush some ten thousand files to what they take for a disk.
 unit fuzz: export PYTEST_DEBUG_TEMPROOT := $(firstword $(wildcard /dev/shm /tmp))
@@ -73,6 +73,11 @@ fuzz: $(VENV)/unit.stamp $(LINK) ## the property tests of unit with eighty times
 namespaces: $(VENV)/unit.stamp $(LINK) ## the tests on this machine's own kernel, in network namespaces; needs root
 	@tools/setup namespaces
 	@python3 tools/parts.py run namespaces tools/as_root pytest -rs tests/namespaces $(as_one_of_many)
+
+.PHONY: pages
+pages: $(VENV)/pages.stamp $(LINK) ## the tests of the report's page, in a browser without a screen
+	@tools/setup browser
+	@python3 tools/parts.py run pages pytest tests/pages $(as_one_of_many)
 
 .PHONY: lint
 lint: $(VENV)/test.stamp $(LINK) lint-tools ## ansible-lint, and shellcheck on the tools
@@ -100,6 +105,11 @@ bench: $(VENV)/bench.stamp $(LINK) vm-tools ## how long a run takes, beside what
 bench-entries: $(VENV)/core.stamp $(LINK) ## what reading a million entries costs, on this machine's own kernel; needs root
 	@tools/setup namespaces
 	@tools/as_root python benchmarks/entries.py
+
+.PHONY: pictures
+pictures: $(VENV)/pages.stamp $(LINK) ## the README's pictures of a report, from a real run; needs root
+	@tools/setup namespaces browser
+	@tools/as_root python tools/pictures.py
 
 .PHONY: build
 build: $(VENV)/core.stamp ## the collection's archive, to install with ansible-galaxy
@@ -131,7 +141,8 @@ $(VENV)/%.stamp: requirements/%.txt | $(VENV)/bin/pip
 	@pip install --quiet --requirement $<
 	@touch $@
 $(VENV)/unit.stamp: $(VENV)/core.stamp
-$(VENV)/test.stamp: $(VENV)/unit.stamp
+$(VENV)/pages.stamp: $(VENV)/unit.stamp
+$(VENV)/test.stamp: $(VENV)/pages.stamp
 $(VENV)/bench.stamp: $(VENV)/core.stamp
 
 $(LINK):

@@ -13,6 +13,7 @@ from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet.words impo
     duration,
     printable,
     short,
+    usage_bar,
 )
 
 #: The columns, with their widths; the first is to the left. The host comes last, since its name may be of any length.
