@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import typing as t
 
 from ansible.errors import AnsibleFilterError
@@ -23,24 +24,30 @@ description:
   - A host that failed, did not answer or was not asked is in it too, with the reason.
 options:
   _input:
-    description: What a task that ran M(netops.conntrack.conntrack_facts) registered, by name of the host.
+    description: The variables of all hosts, which are C(hostvars).
     type: dict
     required: true
-  time:
-    description: When that was, in UTC as of ISO 8601.
+  hosts:
+    description: The names of the hosts that the document is about.
+    type: list
+    elements: str
+    required: true
+  facts:
+    description: The variable in which a task registered the result of M(netops.conntrack.conntrack_facts).
     type: str
-    required: true
   entries:
-    description: The same of M(netops.conntrack.conntrack_entries_info), if it was run.
-    type: dict
+    description: The variable in which a task registered the result of M(netops.conntrack.conntrack_entries_info).
+    type: str
+  time:
+    description: When the hosts were asked, in UTC as of ISO 8601. By default it is now.
+    type: str
 """
 
 EXAMPLES = r"""
-- name: Make one document of all hosts
-  ansible.builtin.set_fact:
-    fleet: "{{ results | netops.conntrack.fleet(time=now(utc=true).strftime('%Y-%m-%dT%H:%M:%SZ')) }}"
-  vars:
-    results: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, 'gathered'))) }}"
+- name: Show the names of the hosts, the worst first
+  ansible.builtin.debug:
+    msg: >-
+      {{ (hostvars | netops.conntrack.fleet(ansible_play_hosts_all, facts='gathered')).hosts | map(attribute='name') }}
   run_once: true
 """
 
@@ -51,13 +58,29 @@ _value:
 """
 
 
-def fleet(results: t.Any, time: str, entries: t.Mapping[str, t.Any] | None = None) -> document.Document:
+def fleet(
+    variables: t.Mapping[str, t.Mapping[str, t.Any]],
+    hosts: t.Iterable[str],
+    facts: str | None = None,
+    entries: str | None = None,
+    time: str | None = None,
+) -> document.Document:
     """The document, as the documentation above has it."""
-    if not isinstance(results, t.Mapping):
+    if facts is None and entries is None:
+        raise AnsibleFilterError("netops.conntrack.fleet: give facts, entries or both: the variables with the results")
+    names = list(hosts)
+    unknown = [name for name in names if name not in variables]
+    if unknown:
         raise AnsibleFilterError(
-            f"netops.conntrack.fleet: needs a dict of results by host, not {type(results).__name__}"
+            f"netops.conntrack.fleet: there is no host {unknown[0]}; hosts must be of the inventory"
         )
-    return document.make(results, time, entries)
+    of_facts, of_entries = (
+        None if variable is None else {name: variables[name].get(variable) for name in names}
+        for variable in (facts, entries)
+    )
+    when = time or dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Where facts were not asked for, what became of asking for entries is what became of the host.
+    return document.make(of_facts or of_entries or {}, when, of_entries)
 
 
 class FilterModule:

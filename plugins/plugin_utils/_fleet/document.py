@@ -15,7 +15,11 @@ FORMAT, VERSION = "netops.conntrack fleet", 1
 OK, FAILED, UNREACHABLE, SKIPPED = "ok", "failed", "unreachable", "skipped"
 
 #: Health, and what became of asking, the worst first. What is not known may be bad, so it comes before what is well.
-_RANKS = ("critical", UNREACHABLE, FAILED, "warning", "ok", SKIPPED)
+_RANKS = ("critical", "warning", UNREACHABLE, FAILED, SKIPPED, "ok")
+
+#: A table that is full within so many seconds is nearer to full than any that is not, whatever its usage.
+_SOON = 3600
+_NEVER = float("inf")
 
 
 def make(
@@ -52,8 +56,8 @@ def _host(name: str, result: t.Mapping[str, t.Any] | None, entries: t.Mapping[st
     if entries is not None:
         about_status, about_reason = _status(entries)
         if about_status == OK:
-            about = {key: value for key, value in entries.items() if key not in _OF_ANSIBLE}
-        if about_status != OK and status == OK:
+            about = {key: value for key, value in entries.items() if not _is_ansibles(key)}
+        if about_status not in (OK, SKIPPED) and status == OK:
             reason = f"its entries are not known: {about_reason}"
     if status == OK and facts is None and about is None:
         status, reason = FAILED, reason or "the host gave no facts"
@@ -62,6 +66,10 @@ def _host(name: str, result: t.Mapping[str, t.Any] | None, entries: t.Mapping[st
 
 #: What Ansible adds to every result.
 _OF_ANSIBLE = frozenset({"changed", "failed", "warnings", "deprecations", "invocation", "ansible_facts"})
+
+
+def _is_ansibles(key: str) -> bool:
+    return key in _OF_ANSIBLE or key.startswith("_ansible")
 
 
 def _status(result: t.Mapping[str, t.Any] | None) -> tuple[str, str | None]:
@@ -88,14 +96,11 @@ def health(host: Host) -> str:
     return str((host["facts"].get("health") or {}).get("status", OK))
 
 
-def _rank(host: Host) -> tuple[int, float, float, str]:
+def _rank(host: Host) -> tuple[int, bool, float, float, str]:
+    """What hosts are sorted by: how they are, and then how close each is to a full table."""
     facts = host["facts"] or {}
-    until_full = (facts.get("rates") or {}).get("seconds_to_full")
+    left, usage = (facts.get("rates") or {}).get("seconds_to_full"), facts.get("usage_percent") or 0.0
     verdict = health(host)
     place = _RANKS.index(verdict) if verdict in _RANKS else len(_RANKS)
-    return (
-        place,
-        float("inf") if until_full is None else until_full,
-        -(facts.get("usage_percent") or 0.0),
-        host["name"],
-    )
+    is_soon = left is not None and left <= _SOON
+    return place, usage < 100, left if is_soon else _NEVER, -usage, host["name"]  # percent

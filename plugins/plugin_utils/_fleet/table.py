@@ -35,7 +35,7 @@ _OF_FACTS: dict[str, tuple[str, ...]] = {
 #: How spreadsheets know a formula. A host's texts may be anything, and must not be run by them.
 _FORMULA = ("=", "+", "-", "@")
 
-COLUMNS = ("host", "status", "health", *_OF_FACTS, "drift", "reasons", "reason")
+COLUMNS = ("host", "status", "health", *_OF_FACTS, "drift", "writers", "reasons", "reason")
 
 
 def text(about: document.Document) -> str:
@@ -51,13 +51,12 @@ def text(about: document.Document) -> str:
 def _row(host: document.Host) -> list[t.Any]:
     facts = host["facts"] or {}
     health = facts.get("health") or {}
-    drift = facts.get("drift")
     return [
         host["name"],
         host["status"],
         health.get("status"),
         *(_at(facts, way) for way in _OF_FACTS.values()),
-        None if drift is None else len(drift),
+        *(None if facts.get(name) is None else len(facts[name]) for name in ("drift", "writers")),
         " ".join(f"{reason['reason']}:{reason['severity']}" for reason in health.get("reasons") or []),
         host["reason"],
     ]

@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet.document import FORMAT, VERSION
 from ansible_collections.netops.conntrack.plugins.plugin_utils._report.values import at
-
-FORMAT, VERSION = "netops.conntrack fleet", 1
 
 
 class NotComparable(Exception):

@@ -11,11 +11,31 @@ from ansible_collections.netops.conntrack.plugins.filter.fleet import FilterModu
 fleet = FilterModule().filters()["fleet"]
 
 
-def test_a_document_is_made_of_registered_results():
-    about = fleet({"a": {"ansible_facts": {"conntrack": {}}}}, time="2026-12-01T02:00:00Z")
-    assert (about["version"], about["time"], about["hosts"][0]["name"]) == (1, "2026-12-01T02:00:00Z", "a")
+VARIABLES = {
+    "a": {"read": {"ansible_facts": {"conntrack": {"health": {"status": "ok"}}}}, "who": {"total": 5}},
+    "b": {"who": {"failed": True, "msg": "that needs root"}},
+}
 
 
-def test_what_is_no_dict_is_refused():
-    with pytest.raises(AnsibleFilterError, match="needs a dict of results by host, not list"):
-        fleet([], time="")
+def test_a_document_is_made_of_what_tasks_registered():
+    about = fleet(VARIABLES, ["a", "b"], "read", "who", time="2026-12-01T02:00:00Z")
+    assert (about["version"], about["time"]) == (1, "2026-12-01T02:00:00Z")
+    assert [(host["name"], host["status"]) for host in about["hosts"]] == [("b", "skipped"), ("a", "ok")]
+    assert about["hosts"][1]["entries"] == {"total": 5}
+
+
+def test_entries_may_be_asked_for_alone():
+    about = fleet(VARIABLES, ["a", "b"], entries="who")
+    assert [(host["name"], host["status"], host["reason"]) for host in about["hosts"]] == [
+        ("b", "failed", "that needs root"),
+        ("a", "ok", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [((["a"],), "give facts, entries or both"), ((["c"], "read"), "there is no host c")],
+)
+def test_what_cannot_be_meant_is_refused(arguments, words):
+    with pytest.raises(AnsibleFilterError, match=words):
+        fleet(VARIABLES, *arguments)

@@ -24,7 +24,7 @@ def names(results):
     return [host["name"] for host in document.make(results, TIME)["hosts"]]
 
 
-def test_the_worst_host_comes_first_and_one_that_is_not_known_before_one_that_is_well():
+def test_the_worst_host_comes_first_and_one_that_is_not_known_before_those_that_are_well():
     results = {
         "well": facts(usage_percent=1.0),
         "warned": facts("warning"),
@@ -36,7 +36,7 @@ def test_the_worst_host_comes_first_and_one_that_is_not_known_before_one_that_is
         "left out": None,
         "busy": facts(usage_percent=50.0),
     }
-    assert names(results) == ["soon", "fuller", "full", "silent", "broken", "warned", "busy", "well", "left out"]
+    assert names(results) == ["fuller", "soon", "full", "warned", "silent", "broken", "left out", "busy", "well"]
 
 
 @pytest.mark.parametrize(
