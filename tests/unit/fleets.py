@@ -13,7 +13,8 @@ import typing as t
 from fake_kernel import FakeKernel
 
 from ansible_collections.netops.conntrack.plugins.module_utils._facts.gather import gather, parse
-from ansible_collections.netops.conntrack.plugins.module_utils._facts.health import Limits, judge
+from ansible_collections.netops.conntrack.plugins.module_utils._facts.health import judge
+from ansible_collections.netops.conntrack.plugins.module_utils._facts.reason import Limits
 
 Document = t.Dict[str, t.Any]
 Host = t.Dict[str, t.Any]
