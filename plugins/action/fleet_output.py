@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 import typing as t
 
@@ -38,7 +39,8 @@ class ActionModule(ActionBase):
             if text is not None:
                 Display().display(text)
             return {"changed": False, "path": path}
-        path = os.path.abspath(path)
+        # Behind a link is the file that is replaced, and not the link.
+        path = os.path.realpath(path)
         reason = problem(path)
         if reason:
             raise _failure(path, reason)
@@ -59,6 +61,9 @@ def problem(path: str) -> str:
         return f"there is no directory {directory}; make it, or name another file"
     if os.path.isdir(path):
         return "it is a directory; name a file"
+    if os.path.exists(path) and not os.path.isfile(path):
+        # It would be replaced by a file: root would lose /dev/null.
+        return "it is no regular file; name one, or - to print"
     if not os.access(directory, os.W_OK) or (os.path.exists(path) and not os.access(path, os.W_OK)):
         return "this user may not; name a file elsewhere"
     return ""
@@ -74,8 +79,7 @@ def _write(path: str, text: str) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path))
     try:
         with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            # mkstemp() lets nobody else read; a new file is as any other of this user.
-            os.fchmod(descriptor, 0o666 & ~_umask())
+            os.fchmod(descriptor, _mode(path))
             stream.write(text)
         os.replace(temporary, path)
     except OSError as error:
@@ -84,7 +88,10 @@ def _write(path: str, text: str) -> None:
         raise _failure(path, str(error.strerror)) from error
 
 
-def _umask() -> int:
+def _mode(path: str) -> int:
+    """Who may read the new file: those who may read the old one, or where there is none, as any other of this user."""
+    with contextlib.suppress(FileNotFoundError):
+        return stat.S_IMODE(os.stat(path).st_mode)
     mask = os.umask(0o022)
     os.umask(mask)
-    return mask
+    return 0o666 & ~mask

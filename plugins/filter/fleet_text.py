@@ -31,8 +31,9 @@ options:
       - V(text) is a line a host, the worst first, with what is not well below it.
       - V(who) is who fills the tables, of each host and of all together.
       - V(csv) is a line a host under a line of names; V(json) is the document itself.
+      - V(who_csv) is a line for each of a host's busiest.
     type: str
-    choices: [text, who, csv, json]
+    choices: [text, who, csv, who_csv, json]
     default: text
 """
 
@@ -54,6 +55,7 @@ _MAKERS: dict[str, t.Callable[[document.Document], str]] = {
     "text": lines.text,
     "who": who.text,
     "csv": table.text,
+    "who_csv": who.csv_text,
     "json": lambda about: json.dumps(about, indent=1, sort_keys=False),
 }
 

@@ -24,7 +24,9 @@ options:
   path:
     description:
       - A file on the controller to write to, or V(-) to print.
-      - The file is written whole and then renamed, so whoever reads it sees the old or the new one.
+      - The file is written whole and then renamed, so whoever reads it sees the old or the new one. A file that is
+        there keeps its mode, and a link leads to the new file.
+      - A device such as C(/dev/null) is refused.
     type: path
     default: "-"
 extends_documentation_fragment:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet import shape
+
 Host = t.Dict[str, t.Any]
 Document = t.Dict[str, t.Any]
 
@@ -51,17 +53,25 @@ def problem(document: t.Any) -> str:
 
 def _host(name: str, result: t.Mapping[str, t.Any] | None, entries: t.Mapping[str, t.Any] | None) -> Host:
     status, reason = _status(result)
-    facts = (result or {}).get("ansible_facts", {}).get("conntrack") if status == OK else None
-    about = None
-    if entries is not None:
-        about_status, about_reason = _status(entries)
+    facts, about = None, None
+    if status == OK and result:
+        facts, reason = _sound((result.get("ansible_facts") or {}).get("conntrack"), shape.FACTS, "facts")
+    if status == OK and entries is not None:
+        about_status, why = _status(entries)
         if about_status == OK:
-            about = {key: value for key, value in entries.items() if not _is_ansibles(key)}
-        if about_status not in (OK, SKIPPED) and status == OK:
-            reason = f"its entries are not known: {about_reason}"
+            told = {key: value for key, value in entries.items() if not _is_ansibles(key)}
+            about, why = _sound(told, shape.ENTRIES, "entries")
+        if why and about_status != SKIPPED:
+            reason = f"its entries are not known: {why}"
     if status == OK and facts is None and about is None:
         status, reason = FAILED, reason or "the host gave no facts"
     return {"name": name, "status": status, "reason": reason, "facts": facts, "entries": about}
+
+
+def _sound(value: t.Any, expected: shape.Shape, name: str) -> tuple[t.Any, str | None]:
+    """What a host gave, or None and why it is not told: whatever answered there, it was not our module."""
+    misfit = next(shape.misfits(value, shape.Maybe(expected), name), None)
+    return (value, None) if misfit is None else (None, f"the host gave what the module does not return: {misfit}")
 
 
 #: What Ansible adds to every result.
@@ -73,7 +83,7 @@ def _is_ansibles(key: str) -> bool:
 
 
 def _status(result: t.Mapping[str, t.Any] | None) -> tuple[str, str | None]:
-    if result is None:
+    if not result:
         return SKIPPED, "it was not asked"
     for status in (UNREACHABLE, FAILED, SKIPPED):
         if result.get(status):
@@ -81,12 +91,24 @@ def _status(result: t.Mapping[str, t.Any] | None) -> tuple[str, str | None]:
     return OK, None
 
 
+#: Ansible's words where a module, or its Python, broke: the reason is in what was printed.
+_SAY_NO_MORE = ("MODULE FAILURE", "Module result deserialization failed")
+
+
 def _reason(result: t.Mapping[str, t.Any]) -> str:
-    for key in ("msg", "skip_reason", "module_stderr", "exception"):
-        if result.get(key):
-            # ansible-core 2.19 begins with words that say no more than the status does.
-            return " ".join(str(result[key]).split()).removeprefix("Task failed: ")
-    return "no reason is given"
+    told = next((str(result[key]) for key in ("msg", "skip_reason", "exception") if result.get(key)), "")
+    # ansible-core 2.19 begins with words that say no more than the status does.
+    told = " ".join(told.split()).removeprefix("Task failed: ")
+    printed = _telling_line(str(result.get("module_stderr") or ""))
+    if printed and (not told or told.startswith(_SAY_NO_MORE)):
+        return f"{told}: {printed}" if told else printed
+    return told or "no reason is given"
+
+
+def _telling_line(printed: str) -> str:
+    """The line of what a failed program printed that says why: the last of a traceback, or else the first."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip() and not line.startswith("Shared connection")]
+    return (lines[-1] if any(line.startswith("Traceback") for line in lines) else lines[0]) if lines else ""
 
 
 def health(host: Host) -> str:

@@ -5,93 +5,113 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 
 from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet import document
 from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet.words import (
+    REASON_LINES,
+    UNKNOWN,
     below,
+    change,
     duration,
     printable,
     short,
     usage_bar,
 )
 
-#: The columns, with their widths; the first is to the left. The host comes last, since its name may be of any length.
-_COLUMNS = (
-    ("health", 8), ("usage", 8), ("", 4), ("entries", 7), ("max", 4), ("buckets", 7), ("drops", 5), ("early", 5),
-    ("failed", 6),
-)  # fmt: skip
-_FULL_IN = ("full in", 7)
+#: The columns, with their widths. The host comes last, since its name may be of any length.
+_COLUMNS = {"health": 8, "usage": 6, "": 4, "used": 4, "max": 4, "buckets": 7, "drops": 5, "early": 5, "fails": 5}
+#: The same where rates were asked for. The buckets make room for them: names of 17 characters fit within 80 columns.
+_WITH_RATES = {
+    "health": 8, "usage": 6, "": 4, "used": 4, "max": 4, "drops": 5, "early": 5, "fails": 5, "rate": 5, "full in": 7,
+}  # fmt: skip
+_TO_THE_LEFT = ("health", "usage")
 
 #: What is told in other words below a host's line.
 _TOLD_BELOW = ("drift", "writers")
+
+#: How many of the values that wait for a load are told.
+_PENDING = 4
 
 
 def text(about: document.Document) -> str:
     """The whole fleet, worst first, and how many hosts are how."""
     hosts = about["hosts"]
-    columns = (*_COLUMNS, _FULL_IN) if any((host["facts"] or {}).get("rates") for host in hosts) else _COLUMNS
-    lines = [_row(columns, [title for title, _width in columns], "host")]
+    columns = _WITH_RATES if any((host["facts"] or {}).get("rates") for host in hosts) else _COLUMNS
+    lines = [_row(columns, {title: title for title in columns}, "host")]
     for host in hosts:
         lines.append(_row(columns, _cells(host), host["name"]))
-        lines += [line for told in _below(host) for line in below(told)]
+        if host["reason"]:
+            lines += below(host["reason"], REASON_LINES)
+        lines += [line for told in _below(host["facts"] or {}) for line in below(told)]
     return "\n".join([*lines, "", _summary(hosts)])
 
 
-def _row(columns: t.Sequence[tuple[str, int]], cells: t.Sequence[str], name: str) -> str:
-    first, *others = zip(cells, (width for _title, width in columns))
-    parts = [first[0].ljust(first[1]), others[0][0].ljust(others[0][1])]
-    parts += [cell.rjust(width) for cell, width in others[1:]]
+def _row(columns: t.Mapping[str, int], cells: t.Mapping[str, str], name: str) -> str:
+    parts = [
+        cells.get(title, "").ljust(width) if title in _TO_THE_LEFT else cells.get(title, "").rjust(width)
+        for title, width in columns.items()
+    ]
     return " ".join([*parts, printable(name)]).rstrip()
 
 
-def _cells(host: document.Host) -> list[str]:
+def _cells(host: document.Host) -> dict[str, str]:
+    """What stands below each title; nothing where the host gave no facts."""
     verdict, facts = document.health(host), host["facts"]
-    if verdict == document.UNREACHABLE:
-        verdict = "no reply"
+    told = {"health": "no reply" if verdict == document.UNREACHABLE else verdict}
     if facts is None:
-        return [verdict, "", *[""] * (len(_COLUMNS) - 1)]
+        return told
     if facts.get("state") == "absent":
-        return [verdict, "not used", *["-"] * (len(_COLUMNS) - 1)]
-    usage, counters = facts.get("usage_percent"), facts.get("statistics") or {}
-    percent = "?" if usage is None else f"{usage:.0f}%"
-    if facts.get("max") == 0:
-        percent = "none"  # no limit, so no usage
-    return [
-        verdict,
-        usage_bar(usage),
-        percent,
-        *(short(facts.get(name)) for name in ("entries", "max", "buckets")),
-        *(short(counters.get(name)) for name in ("drop", "early_drop", "insert_failed")),
-        duration((facts.get("rates") or {}).get("seconds_to_full")),
-    ]
+        return {**dict.fromkeys((*_COLUMNS, *_WITH_RATES), "-"), **told, "usage": "unused"}
+    entries, limit = facts.get("entries"), facts.get("max")
+    counters, rates = facts.get("statistics") or {}, facts.get("rates") or {}
+    # By the exact numbers and rounded down, as in the words of its health: only a table that is full has 100 %.
+    usage = 100 * entries / limit if entries is not None and limit else None
+    percent = UNKNOWN if usage is None else f"{math.floor(usage)}%"
+    if limit == 0:
+        percent = "none"
+    return {
+        **told,
+        "usage": usage_bar(usage),
+        "": percent,
+        "used": short(entries),
+        "max": short(limit),
+        "buckets": short(facts.get("buckets")),
+        "drops": short(counters.get("drop")),
+        "early": short(counters.get("early_drop")),
+        "fails": short(counters.get("insert_failed")),
+        "rate": change(rates.get("entries_per_second")),
+        "full in": duration(rates.get("seconds_to_full")),
+    }
 
 
-def _below(host: document.Host) -> t.Iterator[str]:
-    if host["reason"]:
-        yield host["reason"]
-    facts = host["facts"]
-    if facts is None:
-        return
+def _below(facts: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    """What there is to know beyond a host's line: what is wrong, what waits, what differs."""
     # A note is nothing to act on.
-    for reason in (facts.get("health") or {}).get("reasons") or []:
-        if reason["severity"] != "note" and reason["reason"] not in _TOLD_BELOW:
+    reasons = [reason for reason in (facts.get("health") or {}).get("reasons") or [] if reason["severity"] != "note"]
+    for reason in reasons:
+        if reason["reason"] not in _TOLD_BELOW:
             yield f"{reason['message']} {reason['remedy']}"
+    yield from _not_readable(facts)
     yield from _kept_out(facts)
+    yield from _pending(facts)
     if facts.get("persistent_problem"):
         unknown = "boot values unknown" if facts.get("persistent") is None else "no boot values"
         yield f"{unknown}: {facts['persistent_problem']}"
     if facts.get("load_problem"):
         yield facts["load_problem"]
-    drift = facts.get("drift") or []
-    for item in drift:
-        live = item.get("runtime")
-        is_beside = live is None or str(live) in item["message"]
-        yield item["message"] if is_beside else f"{item['message']}; live it is {live}"
-    told = {(item.get("file"), item.get("line")) for item in drift}
-    for writer in facts.get("writers") or []:
-        if (writer.get("file"), writer.get("line")) not in told:
-            yield writer["message"]
+    yield from _differing(facts)
+    # Once where both have the same.
+    yield from dict.fromkeys(reason["remedy"] for reason in reasons if reason["reason"] in _TOLD_BELOW)
+
+
+def _not_readable(facts: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    """Why a column has a question mark."""
+    shown = (facts.get("entries"), facts.get("max"), facts.get("buckets"), facts.get("statistics"))
+    if facts.get("state") != "absent" and None in shown:
+        for file in facts.get("unreadable") or []:
+            yield f"{file['path']} cannot be read: {file['reason']}"
 
 
 def _kept_out(facts: t.Mapping[str, t.Any]) -> t.Iterator[str]:
@@ -106,6 +126,29 @@ def _kept_out(facts: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     more = "; these services need it, and do not start, or start without their rules:" if needs else ""
     yield f"{what} is blocked by {blocked[stack]['file']}:{blocked[stack]['line']}{more}"
     yield from needs
+
+
+def _pending(facts: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    """What waits for a load of nf_conntrack."""
+    values = facts.get("persistent") or {}
+    if facts.get("state") != "absent" or (facts.get("blocked") or {}).get("conntrack") or not values:
+        return
+    told = [f"{key} = {value['boot']}" for key, value in list(values.items())[:_PENDING]]
+    others = len(values) - len(told)
+    yield f"pending until nf_conntrack is loaded: {', '.join(told)}{f' and {others} more' if others else ''}"
+
+
+def _differing(facts: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    """What differs from the next boot, with the live value beside, and what else sets values."""
+    drift = facts.get("drift") or []
+    for item in drift:
+        live = item.get("runtime")
+        is_beside = live is None or str(live) in item["message"]
+        yield item["message"] if is_beside else f"{item['message']}; live it is {live}"
+    told = {(item.get("file"), item.get("line")) for item in drift}
+    for writer in facts.get("writers") or []:
+        if (writer.get("file"), writer.get("line")) not in told:
+            yield writer["message"]
 
 
 def _summary(hosts: t.Sequence[document.Host]) -> str:

@@ -40,11 +40,15 @@ COLUMNS = ("host", "status", "health", *_OF_FACTS, "drift", "writers", "reasons"
 
 def text(about: document.Document) -> str:
     """The hosts, worst first, under a line with the names of the columns."""
+    return lines(COLUMNS, (_row(host) for host in about["hosts"]))
+
+
+def lines(columns: t.Sequence[str], rows: t.Iterable[t.Sequence[t.Any]]) -> str:
+    """Rows as CSV, safe for a terminal and for a spreadsheet."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for host in about["hosts"]:
-        writer.writerow(map(_cell, _row(host)))
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
     return stream.getvalue()
 
 

@@ -8,19 +8,27 @@ from __future__ import annotations
 import math
 import typing as t
 
-from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet import document
-from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet.words import below, printable, short
+from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet import document, table
+from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet.words import REASON_LINES, below, printable, short
 
 Entries = t.Mapping[str, t.Any]
 
-#: The lists of the busiest, with what names one in them.
-_LISTS: dict[str, tuple[str, ...]] = {
-    "sources": ("source",),
-    "destinations": ("destination",),
-    "ports": ("protocol", "port"),
-    "nat_ports": ("address", "protocol", "destination", "port"),
+#: The lists of the busiest, each with its title and what names one in it.
+_LISTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "sources": ("sources", ("source",)),
+    "destinations": ("destinations", ("destination",)),
+    "ports": ("ports", ("protocol", "port")),
+    "nat_ports": ("NAT ports", ("address", "protocol", "destination", "port")),
 }
-_TITLES = {"sources": "sources", "destinations": "destinations", "ports": "ports", "nat_ports": "NAT ports"}
+#: Those that hosts have in common, and so can be added up. An address that does NAT belongs to one host.
+_COMMON = ("sources", "destinations", "ports", "timeouts")
+
+COLUMNS = (
+    "host", "status", "list", "name", "entries", "share_percent", "margin_percent", "used_percent", "seconds", "reason",
+)  # fmt: skip
+
+#: Of a host whose entries are not known.
+_NONE: Entries = {**{kind: [] for kind in _LISTS}, "timeouts": {}}
 
 #: Lines of each list, for a host and for the fleet.
 _OF_HOST, _OF_FLEET = 5, 10
@@ -30,24 +38,40 @@ _LEAST = 0.1
 
 def text(about: document.Document) -> str:
     """The busiest of each host, the fullest table first, and added up over the fleet."""
-    hosts = [host for host in about["hosts"] if host["entries"] is not None]
-    hosts.sort(key=lambda host: (-_usage(host["entries"]), host["name"]))
+    hosts = sorted(about["hosts"], key=lambda host: (-_usage(host["entries"]), host["name"]))
+    known = [host for host in hosts if host["entries"] is not None]
     lines: list[str] = []
-    for host in hosts:
+    for host in known:
         lines += [*_host(host["name"], host["entries"]), ""]
     lines += [line for host in about["hosts"] if host["entries"] is None for line in _silent(host)]
-    if len(hosts) > 1:
-        lines += ["", *_fleet([host["entries"] for host in hosts])]
+    if len(known) > 1:
+        lines += ["", *_fleet(known)]
     return "\n".join(lines).strip("\n")
 
 
-def _usage(entries: Entries) -> float:
-    return entries["total"] / entries["limit"] if entries["limit"] else 0.0
+def csv_text(about: document.Document) -> str:
+    """The same of each host as CSV: a line for each of its busiest, or one that says why there is none."""
+    return table.lines(COLUMNS, (row for host in about["hosts"] for row in _rows(host)))
+
+
+def _rows(host: document.Host) -> t.Iterator[list[t.Any]]:
+    begin = [host["name"], host["status"]]
+    items = [(kind, *of) for kind in (*_LISTS, "timeouts") for of in _items(host["entries"] or _NONE, kind)]
+    if not items:
+        yield [*begin, *[None] * 7, host["reason"]]
+    for kind, name, item in items:
+        counted = (_estimated(item), item["share_percent"], item["margin_percent"])
+        yield [*begin, kind, name, *counted, item.get("used_percent"), item.get("seconds"), None]
+
+
+def _usage(entries: Entries | None) -> float:
+    return entries["total"] / entries["limit"] if entries and entries["limit"] else 0.0
 
 
 def _silent(host: document.Host) -> list[str]:
     status = "no reply" if host["status"] == document.UNREACHABLE else host["status"]
-    return [f"{printable(host['name'])}: {status}", *below(host["reason"] or "its entries were not asked for")]
+    reason = host["reason"] or "its entries were not asked for"
+    return [f"{printable(host['name'])}: {status}", *below(reason, REASON_LINES)]
 
 
 def _host(name: str, entries: Entries) -> list[str]:
@@ -56,17 +80,20 @@ def _host(name: str, entries: Entries) -> list[str]:
     limit = f" of {entries['limit']:,}" if entries["limit"] else ", no limit"
     sampled = "" if entries["complete"] else f", by a sample of {entries['read']:,}"
     lines = [f"{printable(name)}: {entries['total']:,} entries{limit}{sampled}"]
-    for kind, keys in _LISTS.items():
-        told = [item for item in entries[kind][:_OF_HOST] if item["share_percent"] >= _LEAST]
-        lines += _listed(_TITLES[kind], [(_named(item, keys), _share(item)) for item in told])
-    lines += _listed("timeouts", [(f"{held} {of['seconds']} s", _share(of)) for held, of in _held(entries)])
+    for kind, (title, _keys) in _LISTS.items():
+        told = [item for item in _items(entries, kind)[:_OF_HOST] if item[1]["share_percent"] >= _LEAST]
+        lines += _listed(title, [(named, _share(item)) for named, item in told])
+    held = [(f"{named} {item['seconds']} s", _share(item)) for named, item in _items(entries, "timeouts")[:_OF_HOST]]
+    lines += _listed("timeouts", held)
     return [*lines, *(line for advice in entries["advice"] for line in below(advice))]
 
 
-def _held(entries: Entries) -> list[tuple[str, t.Mapping[str, t.Any]]]:
-    """What timeouts hold, the most first, without those that hold nothing."""
-    held = [(name, about) for name, about in entries["timeouts"].items() if about["entries"]]
-    return sorted(held, key=lambda item: -item[1]["entries"])[:_OF_HOST]
+def _items(entries: Entries, kind: str) -> list[tuple[str, t.Mapping[str, t.Any]]]:
+    """What a list has, with the name of each, the most first; timeouts without those that hold nothing."""
+    if kind != "timeouts":
+        return [(_named(item, _LISTS[kind][1]), item) for item in entries[kind]]
+    held = [(name, item) for name, item in entries["timeouts"].items() if item["entries"]]
+    return sorted(held, key=lambda item: (-item[1]["entries"], item[0]))
 
 
 def _named(item: t.Mapping[str, t.Any], keys: t.Sequence[str]) -> str:
@@ -79,10 +106,19 @@ def _named(item: t.Mapping[str, t.Any], keys: t.Sequence[str]) -> str:
     return str(item[keys[0]])
 
 
+def _estimated(item: t.Mapping[str, t.Any]) -> int:
+    """How many entries of the whole table it has."""
+    count: int = item["entries"] if item["estimate"] is None else item["estimate"]
+    return count
+
+
 def _share(item: t.Mapping[str, t.Any]) -> str:
-    margin = item["margin_percent"]
-    exact = f"{item['share_percent']:.1f} %" + (f" +-{margin:.1f}" if margin else "")
-    return f"{exact}, {item['used_percent']:.0f} % of its ports used" if "used_percent" in item else exact
+    words = _percent(item["share_percent"], item["margin_percent"])
+    return f"{words}, {item['used_percent']:.0f} % of its ports used" if "used_percent" in item else words
+
+
+def _percent(share: float, margin: float) -> str:
+    return f"{share:.1f} %" + (f" +-{margin:.1f}" if margin else "")
 
 
 def _listed(title: str, items: t.Sequence[tuple[str, str]]) -> list[str]:
@@ -93,17 +129,24 @@ def _listed(title: str, items: t.Sequence[tuple[str, str]]) -> list[str]:
     return [f"  {title}", *(f"    {printable(name).ljust(width)}  {share}" for name, share in items)]
 
 
-def _fleet(all_entries: t.Sequence[Entries]) -> list[str]:
+def _fleet(hosts: t.Sequence[document.Host]) -> list[str]:
     """The same added up, by how many entries each host is estimated to have of it."""
-    total = sum(entries["total"] for entries in all_entries)
+    total = sum(host["entries"]["total"] for host in hosts)
     lines = [
-        f"The whole fleet: {total:,} entries on {len(all_entries)} hosts",
+        f"The whole fleet: {total:,} entries on {len(hosts)} hosts",
         *below("What a host does not list among its own busiest is not counted, so each share is at least so large."),
     ]
-    for kind, keys in _LISTS.items():
-        if kind != "nat_ports":  # each belongs to one host
-            lines += _listed(_TITLES[kind], [added.words(total) for added in _added(all_entries, kind, keys)])
-    return lines
+    for kind in _COMMON:
+        busiest = [added for added in _added(hosts, kind) if 100 * added.entries >= _LEAST * total]
+        lines += _listed(kind, [(added.name, added.words(total)) for added in busiest[:_OF_FLEET]])
+    return lines + _listed("NAT ports, the fullest", _fullest(hosts))
+
+
+def _fullest(hosts: t.Sequence[document.Host]) -> list[tuple[str, str]]:
+    """Where NAT has the fewest ports left, on any host."""
+    all_of_them = [(item, host["name"], name) for host in hosts for name, item in _items(host["entries"], "nat_ports")]
+    all_of_them.sort(key=lambda of: (-of[0]["used_percent"], of[1], of[2]))
+    return [(f"{host}: {name}", f"{item['used_percent']:.0f} %") for item, host, name in all_of_them[:_OF_FLEET]]
 
 
 class _Added(t.NamedTuple):
@@ -119,21 +162,21 @@ class _Added(t.NamedTuple):
     margin: float
     hosts: int
 
-    def words(self, total: int) -> tuple[str, str]:
-        """Its name and its share."""
-        share, margin = (100 * count / total if total else 0.0 for count in (self.entries, self.margin))
-        words = f"{share:.1f} %" + (f" +-{margin:.1f}" if margin else "")
-        return self.name, f"{words}, {short(self.entries)} on {self.hosts} host{'' if self.hosts == 1 else 's'}"
+    def words(self, total: int) -> str:
+        """Its share, and on how many hosts."""
+        share = _percent(100 * self.entries / (total or 1), 100 * self.margin / (total or 1))
+        return f"{share}, {short(self.entries)} on {self.hosts} host{'' if self.hosts == 1 else 's'}"
 
 
-def _added(all_entries: t.Sequence[Entries], kind: str, keys: t.Sequence[str]) -> list[_Added]:
+def _added(hosts: t.Sequence[document.Host], kind: str) -> list[_Added]:
     """The busiest of all hosts. Margins of hosts are independent, so their squares add up."""
-    counts: dict[str, list[float]] = {}
-    for entries in all_entries:
-        for item in entries[kind]:
-            sums = counts.setdefault(_named(item, keys), [0.0, 0.0, 0])
-            sums[0] += item["entries"] if item["estimate"] is None else item["estimate"]
-            sums[1] += (item["margin_percent"] * entries["total"] / 100) ** 2
-            sums[2] += 1
-    busiest = sorted(counts.items(), key=lambda item: (-item[1][0], item[0]))[:_OF_FLEET]
-    return [_Added(name, count, math.sqrt(square), int(hosts)) for name, (count, square, hosts) in busiest]
+    counts: dict[str, list[tuple[int, float]]] = {}
+    for host in hosts:
+        for name, item in _items(host["entries"], kind):
+            margin = item["margin_percent"] * host["entries"]["total"] / 100
+            counts.setdefault(name, []).append((_estimated(item), margin))
+    added = [
+        _Added(name, sum(count for count, _margin in of), math.hypot(*(margin for _count, margin in of)), len(of))
+        for name, of in counts.items()
+    ]
+    return sorted(added, key=lambda of: (-of.entries, of.name))

@@ -10,10 +10,12 @@ import typing as t
 
 WIDTH = 80
 UNKNOWN = "?"
+#: Lines of the reason why a host gave nothing, which may be what a program printed.
+REASON_LINES = 5
 
 _UNITS = ("", "k", "M", "G", "T")
 _TIMES = ((86400, "d"), (3600, "h"), (60, "m"))
-_BAR = 8
+_BAR = 6
 
 
 def printable(text: t.Any) -> str:
@@ -30,6 +32,14 @@ def short(number: float | None) -> str:
             break
         number /= 1000
     return f"{number:.0f}" if not unit else f"{number:.1f}{unit}" if number < 9.95 else f"{number:.0f}{unit}"
+
+
+def change(per_second: float | None) -> str:
+    """How many more or fewer in a second, in five characters or fewer: +49, -1.2k, 0."""
+    if per_second is None:
+        return "-"
+    size = short(abs(per_second))
+    return size if size == "0" else f"{'+' if per_second > 0 else '-'}{size}"
 
 
 def duration(seconds: float | None) -> str:
@@ -54,13 +64,15 @@ def usage_bar(percent: float | None) -> str:
     return "#" * full + "." * (_BAR - full)
 
 
-def below(text: t.Any) -> list[str]:
-    """The lines of a text that belongs to the line of a host above it."""
+def below(text: t.Any, most: int | None = None) -> list[str]:
+    """The lines of a text that belongs to the line of a host above it, the first few of them where there is a limit."""
     return textwrap.wrap(
         printable(" ".join(str(text).split())),
         WIDTH,
         initial_indent="  ",
         subsequent_indent="    ",
+        max_lines=most,
+        placeholder=" ...",
         break_long_words=False,
         break_on_hyphens=False,
     )

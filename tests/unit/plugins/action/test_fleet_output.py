@@ -1,80 +1,89 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The playbooks for people, as Ansible runs them, on this machine and on hosts that do not answer."""
+"""A text for people or a file for programs; tests/unit/test_fleet_playbooks.py has Ansible run it."""
 
 from __future__ import annotations
 
-import csv
-import json
 import os
-import subprocess
-import sys
-from pathlib import Path
+from unittest import mock
 
 import pytest
-from collection_path import ROOT
+from ansible.errors import AnsibleActionFail
+from ansible.playbook.task import Task
 
 from ansible_collections.netops.conntrack.plugins.action import fleet_output
 
-PROGRAM = Path(sys.executable).with_name("ansible-playbook")
-INVENTORY = {
-    "all": {
-        "hosts": {
-            "here": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
-            "broken": {"ansible_connection": "local", "ansible_python_interpreter": "/no/such/python"},
-            # Nothing listens on the port that is for discarding.
-            "silent": {"ansible_host": "127.0.0.1", "ansible_port": 9},
-        }
-    }
-}
+
+@pytest.fixture
+def output(capsys):
+    """``output(arguments, check)``: the result, and what was printed."""
+
+    def run(arguments, check=False):
+        task = Task()
+        task.action, task.args, task.check_mode = "netops.conntrack.fleet_output", arguments, check
+        action = fleet_output.ActionModule(task, mock.MagicMock(), None, None, None, None)
+        return action.run(task_vars={}), capsys.readouterr().out
+
+    return run
 
 
-def play(tmp_path, name, **variables):
-    """Run a playbook of the collection; the finished process."""
-    inventory = tmp_path / "inventory.json"
-    inventory.write_text(json.dumps(INVENTORY))
-    given = [f"-e{key}={value}" for key, value in variables.items()]
-    environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local")}
-    return subprocess.run(
-        [str(PROGRAM), "-i", str(inventory), str(ROOT / "playbooks" / name), *given],
-        check=False, capture_output=True, text=True, env=environment,
-    )  # fmt: skip
+def test_a_text_is_printed_as_it_is(output):
+    assert output({"text": "a\n  b"}) == ({"changed": False, "path": "-"}, "a\n  b\n")
 
 
-def test_facts_are_plain_lines_also_of_hosts_that_fail_or_do_not_answer(tmp_path):
-    done = play(tmp_path, "facts.yml")
-    lines = done.stdout.splitlines()
-    assert done.returncode == 0, done.stdout + done.stderr
-    begin = next(number for number, line in enumerate(lines) if line.startswith("health "))
-    told = lines[begin : lines.index("", begin)]
-    assert {line.split()[-1] for line in told[1:] if not line.startswith(" ")} == {"silent", "broken", "here"}
-    assert "  The module interpreter '/no/such/python' was not found." in told
+def test_a_file_is_written_whole_and_not_again_where_it_holds_the_same(output, tmp_path):
+    path = tmp_path / "a.csv"
+    assert output({"text": "a\n", "path": str(path)}) == ({"changed": True, "path": str(path)}, "")
+    assert output({"text": "a\n", "path": str(path)})[0]["changed"] is False
+    assert path.read_text() == "a\n" and os.listdir(tmp_path) == ["a.csv"]
 
 
-def test_a_file_for_programs_is_written_whole_and_not_again_where_it_holds_the_same(tmp_path):
-    path = tmp_path / "fleet.csv"
+def test_check_mode_and_a_look_at_the_path_write_nothing(output, tmp_path):
+    assert output({"text": "a", "path": str(tmp_path / "a")}, check=True)[0]["changed"] is True
+    assert output({"path": str(tmp_path / "a")})[0]["changed"] is False
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_keeps_its_mode_and_a_link_its_file(output, tmp_path):
+    path, link = tmp_path / "a", tmp_path / "link"
     path.write_text("old")
-    done = play(tmp_path, "facts.yml", conntrack_output="csv", conntrack_path=path)
-    assert done.returncode == 0, done.stdout
-    with path.open(newline="") as stream:
-        assert {row["host"]: row["status"] for row in csv.DictReader(stream)} == {
-            "here": "ok", "broken": "failed", "silent": "unreachable",
-        }  # fmt: skip
-    assert sorted(os.listdir(tmp_path)) == ["fleet.csv", "inventory.json", "local"] and path.stat().st_mode & 0o600
+    path.chmod(0o640)
+    link.symlink_to(path)
+    output({"text": "new", "path": str(link)})
+    assert path.read_text() == "new" and path.stat().st_mode & 0o777 == 0o640 and link.is_symlink()
+
+
+def test_a_new_file_can_be_read_as_the_users_other_files(output, tmp_path):
+    (tmp_path / "other").write_text("")
+    output({"text": "new", "path": str(tmp_path / "a")})
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_a_disk_that_is_full_leaves_the_old_file_and_is_told(output, tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_text("old")
+
+    def full(_source, _target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fleet_output.os, "replace", full)
+    with pytest.raises(AnsibleActionFail, match=f"cannot write {path}: No space left on device"):
+        output({"text": "new", "path": str(path)})
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a"]
 
 
 @pytest.mark.parametrize(
-    ("variables", "words"),
+    ("path", "words"),
     [
-        ({"conntrack_path": "/no/such/directory/fleet.csv"}, "there is no directory /no/such/directory"),
-        ({"conntrack_path": "/"}, "it is a directory"),
-        ({"conntrack_output": "xml"}, "conntrack_output is xml, but must be text"),
+        ("/no/such/directory/a", "there is no directory /no/such/directory"),
+        ("/", "it is a directory"),
+        ("/dev/null", "it is no regular file; name one, or - to print"),
     ],
 )
-def test_what_cannot_be_written_is_told_before_any_host_is_asked(tmp_path, variables, words):
-    done = play(tmp_path, "facts.yml", **variables)
-    assert done.returncode != 0 and words in done.stdout and "Read the table" not in done.stdout
+def test_what_cannot_be_written_is_told(output, path, words):
+    with pytest.raises(AnsibleActionFail, match=f"cannot write {path}: {words}"):
+        output({"path": path})
 
 
 def test_a_file_of_another_user_is_told(tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ def test_every_documented_output_is_made():
 
 @pytest.mark.parametrize(
     ("about", "output", "words"),
-    [({}, "text", "not a document of a fleet"), (ABOUT, "xml", "'xml', but must be text, who, csv, json")],
+    [({}, "text", "not a document of a fleet"), (ABOUT, "xml", "'xml', but must be text, who, csv, who_csv, json")],
 )
 def test_what_cannot_be_meant_is_refused(about, output, words):
     with pytest.raises(AnsibleFilterError, match=words):

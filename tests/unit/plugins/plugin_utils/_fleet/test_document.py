@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from fleet_made import entries
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,10 +45,27 @@ def test_the_worst_host_comes_first_and_one_that_is_not_known_before_those_that_
     [
         ({"unreachable": True, "msg": "Task failed: no\nroute"}, "unreachable", "no route"),
         ({"failed": True, "msg": "", "module_stderr": "killed"}, "failed", "killed"),
+        (
+            {"failed": True, "msg": "MODULE FAILURE\nSee stdout", "module_stderr": "sh: no python\n\nInstall it.\n"},
+            "failed",
+            "MODULE FAILURE See stdout: sh: no python",
+        ),
+        (
+            {
+                "failed": True,
+                "msg": "Module result deserialization failed: No start of json char found",
+                "module_stderr": "Traceback:\n  File x\nMemoryError\r\nShared connection to gw1 closed.\r\n",
+            },
+            "failed",
+            "Module result deserialization failed: No start of json char found: MemoryError",
+        ),
+        ({"failed": True, "msg": "that needs root", "module_stderr": "a warning"}, "failed", "that needs root"),
         ({"failed": True}, "failed", "no reason is given"),
         ({"skipped": True, "skip_reason": "Conditional result was False"}, "skipped", "Conditional result was False"),
         (None, "skipped", "it was not asked"),
+        ({}, "skipped", "it was not asked"),
         ({"ansible_facts": {}}, "failed", "the host gave no facts"),
+        (facts(max="many"), "failed", "the host gave what the module does not return: facts.max"),
     ],
 )
 def test_a_host_that_gave_nothing_is_told_with_the_reason(result, status, reason):
@@ -56,9 +74,9 @@ def test_a_host_that_gave_nothing_is_told_with_the_reason(result, status, reason
 
 
 def test_entries_are_beside_the_facts_and_alone_without_them():
-    told = {"changed": False, "total": 5, "sources": []}
+    told = {**entries(), "changed": False}
     about = document.make({"a": facts(), "b": told}, TIME, {"a": told, "b": told})
-    assert [host["entries"] for host in about["hosts"]] == [{"total": 5, "sources": []}] * 2
+    assert [host["entries"] for host in about["hosts"]] == [entries()] * 2
     assert {host["name"]: host["status"] for host in about["hosts"]} == {"a": "ok", "b": "ok"}
 
 
@@ -67,6 +85,12 @@ def test_entries_that_were_refused_leave_the_facts():
     (host,) = document.make({"a": facts()}, TIME, {"a": refused})["hosts"]
     assert host["facts"] and host["entries"] is None
     assert host["reason"] == "its entries are not known: that needs root"
+
+
+def test_entries_that_are_something_else_leave_the_facts():
+    (host,) = document.make({"a": facts()}, TIME, {"a": {**entries(), "total": None}})["hosts"]
+    assert host["facts"] and host["entries"] is None
+    assert host["reason"].endswith("the host gave what the module does not return: entries.total")
 
 
 @pytest.mark.parametrize(

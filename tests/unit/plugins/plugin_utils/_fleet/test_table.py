@@ -6,15 +6,17 @@ from __future__ import annotations
 import csv
 import io
 
+from fleet_made import reason
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet import document, table
 
 FACTS = {
-    "state": "loaded", "entries": 5, "max": 10, "usage_percent": 50.0, "drift": [{}, {}], "statistics": {"drop": 3},
+    "state": "loaded", "entries": 5, "max": 10, "usage_percent": 50.0, "statistics": {"drop": 3},
+    "drift": [{"message": "a"}, {"message": "b"}],
     "rates": None,
-    "health": {"status": "warning", "reasons": [{"reason": "drift", "severity": "warning"}]},
+    "health": {"status": "warning", "reasons": [reason("drift", "warning")]},
 }  # fmt: skip
 
 
@@ -40,6 +42,11 @@ def test_a_host_that_did_not_answer_is_a_line_too():
 def test_a_text_of_a_host_is_no_formula_of_a_spreadsheet():
     (row,) = rows({"=cmd|x": {"failed": True, "msg": "@SUM(1)"}})
     assert (row["host"], row["reason"]) == ("'=cmd|x", "'@SUM(1)")
+
+
+def test_nothing_that_a_terminal_acts_on_is_left_where_it_is_printed():
+    about = document.make({"a\x1b]0;x\x07": {"failed": True, "msg": "\x1b[31mred"}}, "")
+    assert table.text(about).replace("\n", "").isprintable()
 
 
 @given(st.text(), st.text())

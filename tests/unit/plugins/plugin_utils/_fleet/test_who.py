@@ -5,26 +5,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
+from fleet_made import NAT_PORTS, broken, entries
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.netops.conntrack.plugins.plugin_utils._fleet import document, who
-
-
-def item(entries, total, margin=0.0, **names):
-    share = round(100 * entries / total, 2)
-    return {**names, "entries": entries, "share_percent": share, "margin_percent": margin, "estimate": entries}
-
-
-def entries(total=1000, limit=2000, source="10.0.0.1", count=400, margin=0.0, **more):
-    return {
-        "tracking": True, "total": total, "limit": limit, "read": total, "complete": margin == 0.0, "advice": [],
-        "sources": [item(count, total, margin, source=source)],
-        "destinations": [item(total, total, margin, destination="10.0.0.9")],
-        "ports": [item(total, total, margin, protocol="udp", port=53)],
-        "nat_ports": [], "timeouts": {"udp": {"seconds": 30, **item(total, total, margin)}},
-        **more,
-    }  # fmt: skip
 
 
 def shown(**results):
@@ -32,8 +20,7 @@ def shown(**results):
 
 
 def test_of_a_host_the_busiest_are_told_and_what_to_do():
-    nat = item(700, 1000, address="192.0.2.1", protocol="tcp", destination="10.0.0.9", port=443)
-    told = shown(gw1=entries(nat_ports=[{**nat, "used_percent": 93.2}], advice=["Set udp to 10 seconds."]))
+    told = shown(gw1=entries(nat_ports=[NAT_PORTS], advice=["Set udp to 10 seconds."]))
     assert told == [
         "gw1: 1,000 entries of 2,000",
         "  sources",
@@ -68,6 +55,17 @@ def test_the_fullest_table_comes_first_and_all_are_added_up_over_the_fleet():
     assert "    10.0.0.2  10.3 %, 400 on 1 host" in fleet
 
 
+def test_over_the_fleet_timeouts_are_added_up_and_the_fullest_nat_ports_are_told_with_their_host():
+    told = shown(a=entries(nat_ports=[NAT_PORTS]), b=entries(nat_ports=[{**NAT_PORTS, "used_percent": 99.8}]))
+    assert told[-5:] == [
+        "  timeouts",
+        "    udp  100.0 %, 2.0k on 2 hosts",
+        "  NAT ports, the fullest",
+        "    b: 192.0.2.1 to 10.0.0.9 tcp port 443  100 %",
+        "    a: 192.0.2.1 to 10.0.0.9 tcp port 443  93 %",
+    ]
+
+
 def test_hosts_that_gave_nothing_are_told_with_the_reason():
     told = shown(a={"unreachable": True, "msg": "no route"}, b={"failed": True, "msg": "that needs root"})
     assert told == ["a: no reply", "  no route", "b: failed", "  that needs root"]
@@ -81,3 +79,25 @@ def test_a_host_without_connection_tracking_has_no_lists():
 def test_nothing_of_a_host_reaches_the_terminal_but_plain_text(name, source):
     told = who.text(document.make({name: entries()}, "", {name: entries(source=source, advice=[source])}))
     assert told.replace("\n", "").isprintable()
+
+
+def test_for_programs_each_of_the_busiest_is_a_line_and_so_is_a_host_that_gave_nothing():
+    results = {"a": entries(nat_ports=[NAT_PORTS]), "b": {"failed": True, "msg": "that needs root"}}
+    rows = list(csv.DictReader(io.StringIO(who.csv_text(document.make(results, "", results)))))
+    assert tuple(rows[0]) == who.COLUMNS
+    known = [{name: value for name, value in row.items() if value} for row in rows]
+    assert known[0] == {"host": "b", "status": "failed", "reason": "that needs root"}
+    assert known[1] == {
+        "host": "a", "status": "ok", "list": "sources", "name": "10.0.0.1", "entries": "400", "share_percent": "40.0",
+        "margin_percent": "0.0",
+    }  # fmt: skip
+    assert [row["list"] for row in known[2:]] == ["destinations", "ports", "nat_ports", "timeouts"]
+    assert known[4]["used_percent"] == "93.2" and known[5]["seconds"] == "30"
+
+
+@given(broken(entries(nat_ports=[NAT_PORTS], advice=["Do it."])))
+def test_one_host_that_gives_anything_at_all_leaves_the_others_their_lines(odd):
+    results = {"odd": odd if isinstance(odd, dict) else {}, "gw1": entries()}
+    about = document.make(results, "", results)
+    assert "gw1: 1,000 entries of 2,000" in who.text(about).splitlines()
+    assert "gw1,ok,sources,10.0.0.1,400" in who.csv_text(about)

@@ -28,6 +28,13 @@ def test_every_number_the_kernel_can_count_fits_its_column(number):
 
 
 @pytest.mark.parametrize(
+    ("per_second", "text"), [(None, "-"), (0, "0"), (0.4, "0"), (49.2, "+49"), (-1234, "-1.2k"), (2**40, "+1.1T")]
+)
+def test_a_rate_says_whether_it_grows(per_second, text):
+    assert words.change(per_second) == text and len(text) <= 5
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [(None, "-"), (0, "0s"), (59, "59s"), (60, "1m"), (840, "14m"), (3600, "1.0h"), (12600, "3.5h"), (90000, "1.0d"),
      (10**7, "116d")],
@@ -38,8 +45,8 @@ def test_a_time_is_told_in_its_largest_unit(seconds, text):
 
 @pytest.mark.parametrize(
     ("percent", "text"),
-    [(0, "........"), (0.01, "#......."), (50, "####...."), (99.97, "#######."), (100, "########"),
-     (250, "########"), (None, "????????")],
+    [(0, "......"), (0.01, "#....."), (50, "###..."), (99.97, "#####."), (100, "######"), (250, "######"),
+     (None, "??????")],
 )  # fmt: skip
 def test_a_bar_is_full_and_empty_only_where_the_table_is(percent, text):
     assert words.usage_bar(percent) == text
