@@ -60,7 +60,7 @@ def names(lines):
 def test_facts_are_plain_lines_also_of_hosts_that_fail_or_do_not_answer(play):
     told = play("facts.yml", conntrack_interval="0.1")
     assert names(told) == set(FLEET)
-    assert "  The module interpreter '/no/such/python' was not found." in told
+    assert any(line.startswith("  ") and "/no/such/python" in line for line in told)
     assert any("full in" in line for line in told)
 
 

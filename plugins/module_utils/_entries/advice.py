@@ -56,7 +56,7 @@ def _usage(result: t.Mapping[str, t.Any], keys: Keys) -> t.Iterator[str]:
         return
     evicted = result["early_drop_percent"]
     yield (
-        f"The table holds {keys.entries} of {keys.limit} entries ({100 * keys.entries / keys.limit:.0f} %). When it"
+        f"The table holds {keys.entries} of {keys.limit} entries ({100 * keys.entries // keys.limit} %). When it"
         f" is full, the kernel may evict entries that are not assured, and from 95 % on closing ones: {evicted} % of"
         " those counted. Packets of connections that do not fit are dropped."
     )

@@ -92,16 +92,17 @@ def _status(result: t.Mapping[str, t.Any] | None) -> tuple[str, str | None]:
 
 
 #: Ansible's words where a module, or its Python, broke: the reason is in what was printed.
-_SAY_NO_MORE = ("MODULE FAILURE", "Module result deserialization failed")
+_BROKE = ("MODULE FAILURE", "Module result deserialization failed", "The module failed to execute correctly")
+_SEE = "See stdout/stderr for the exact error"
 
 
 def _reason(result: t.Mapping[str, t.Any]) -> str:
     told = next((str(result[key]) for key in ("msg", "skip_reason", "exception") if result.get(key)), "")
     # ansible-core 2.19 begins with words that say no more than the status does.
-    told = " ".join(told.split()).removeprefix("Task failed: ")
+    told = " ".join(told.split()).removeprefix("Task failed: ").removesuffix(_SEE).rstrip()
     printed = _telling_line(str(result.get("module_stderr") or ""))
-    if printed and (not told or told.startswith(_SAY_NO_MORE)):
-        return f"{told}: {printed}" if told else printed
+    if printed and (not told or told.startswith(_BROKE)):
+        return f"{told.rstrip('.')}: {printed}" if told else printed
     return told or "no reason is given"
 
 

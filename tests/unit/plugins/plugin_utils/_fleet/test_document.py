@@ -46,9 +46,13 @@ def test_the_worst_host_comes_first_and_one_that_is_not_known_before_those_that_
         ({"unreachable": True, "msg": "Task failed: no\nroute"}, "unreachable", "no route"),
         ({"failed": True, "msg": "", "module_stderr": "killed"}, "failed", "killed"),
         (
-            {"failed": True, "msg": "MODULE FAILURE\nSee stdout", "module_stderr": "sh: no python\n\nInstall it.\n"},
+            {
+                "failed": True,
+                "msg": "MODULE FAILURE\nSee stdout/stderr for the exact error",
+                "module_stderr": "sh: no python\n\nInstall it.\n",
+            },
             "failed",
-            "MODULE FAILURE See stdout: sh: no python",
+            "MODULE FAILURE: sh: no python",
         ),
         (
             {
