@@ -90,9 +90,11 @@ def _below(facts: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     """What there is to know beyond a host's line: what is wrong, what waits, what differs."""
     # A note is nothing to act on.
     reasons = [reason for reason in (facts.get("health") or {}).get("reasons") or [] if reason["severity"] != "note"]
+    helped: set[str] = set()
     for reason in reasons:
         if reason["reason"] not in _TOLD_BELOW:
-            yield f"{reason['message']} {reason['remedy']}"
+            yield reason["message"] if reason["remedy"] in helped else f"{reason['message']} {reason['remedy']}"
+            helped.add(reason["remedy"])
     yield from _not_readable(facts)
     yield from _kept_out(facts)
     yield from _pending(facts)

@@ -49,15 +49,16 @@ def duration(seconds: float | None) -> str:
     for size, unit in _TIMES:
         if seconds >= size:
             count = seconds / size
-            return f"{count:.1f}{unit}" if count < 9.95 and unit != "m" else f"{count:.0f}{unit}"
-    return f"{seconds:.0f}s"
+            # Rounded down where it is whole, as in the words of a host's health.
+            return f"{count:.1f}{unit}" if count < 9.95 and unit != "m" else f"{int(count)}{unit}"
+    return f"{int(seconds)}s"
 
 
 def usage_bar(percent: float | None) -> str:
     """How full a table is."""
     if percent is None:
         return "?" * _BAR
-    full = min(_BAR, round(_BAR * percent / 100))
+    full = min(_BAR, max(0, round(_BAR * percent / 100)))
     # Neither empty nor full is said of what is only nearly so.
     full = max(full, 1) if percent > 0 else full
     full = min(full, _BAR - 1) if percent < 100 else full  # percent

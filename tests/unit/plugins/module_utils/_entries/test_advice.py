@@ -39,6 +39,10 @@ def test_a_table_that_is_nearly_full_is_told_with_what_the_kernel_may_evict(resu
     assert line.startswith("The table holds 900 of 1000 entries (90 %)") and "12.5 % of those counted" in line
 
 
+def test_how_full_it_is_is_rounded_down_as_in_the_words_of_its_health(result):
+    assert "(94 %)" in given(result, entries=3799, limit=4000)[0]
+
+
 def test_one_that_has_a_large_part_is_named_with_the_margin(result):
     result["sources"], result["destinations"] = [item(40, source="10.0.0.9")], [item(30, 0.0, destination="::5")]
     assert given(result) == [

@@ -107,6 +107,14 @@ def test_a_host_that_lacks_a_stack_says_by_what_and_who_misses_it(facts, told):
     assert below(**facts) == told
 
 
+def test_what_helps_against_two_things_is_said_once():
+    reasons = [reason("usage", "critical"), {**reason("drops", "critical"), "remedy": "What helps usage."}]
+    assert below(health={"status": "critical", "reasons": reasons}) == [
+        "  What usage is. What helps usage.",
+        "  What drops is.",
+    ]
+
+
 PENDING = {"max": {"boot": 9}, "a": {"boot": 1}, "b": {"boot": 2}, "c": {"boot": 3}, "d": {"boot": 4}}
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fleets
 import pytest
 import yaml
 from conftest import HOST_NAMES
@@ -31,6 +32,12 @@ def test_every_name_is_one_that_the_module_returns(module, expected):
     returned = yaml.safe_load(module.RETURN)
     returned = returned.get("ansible_facts", {"contains": {"conntrack": {"contains": returned}}})
     assert set(expected) <= set(returned["contains"]["conntrack"]["contains"])
+
+
+def test_hosts_of_a_made_fleet_are_taken():
+    for host in fleets.fleet(20)["hosts"]:
+        assert misfits(host["facts"], shape.Maybe(shape.FACTS)) == []
+        assert misfits(host["entries"], shape.Maybe(shape.ENTRIES)) == []
 
 
 def test_what_was_made_for_these_tests_is_taken():
