@@ -122,8 +122,9 @@ def health(host: Host) -> str:
 def _rank(host: Host) -> tuple[int, bool, float, float, str]:
     """What hosts are sorted by: how they are, and then how close each is to a full table."""
     facts = host["facts"] or {}
-    left, usage = (facts.get("rates") or {}).get("seconds_to_full"), facts.get("usage_percent") or 0.0
+    left: float | None = (facts.get("rates") or {}).get("seconds_to_full")
+    usage: float = facts.get("usage_percent") or 0.0
     verdict = health(host)
     place = _RANKS.index(verdict) if verdict in _RANKS else len(_RANKS)
-    is_soon = left is not None and left <= _SOON
-    return place, usage < 100, left if is_soon else _NEVER, -usage, host["name"]  # percent
+    soon = left if left is not None and left <= _SOON else _NEVER
+    return place, usage < 100, soon, -usage, str(host["name"])  # percent
