@@ -65,7 +65,7 @@ unit: $(VENV)/unit.stamp $(LINK) ## the unit tests, in seconds
 	@python3 tools/parts.py run unit pytest $(PYTEST_WORKERS) tests/unit $(as_one_of_many)
 
 .PHONY: fuzz
-fuzz: $(VENV)/unit.stamp $(LINK) ## the property tests of unit with eighty times the examples, in minutes
+fuzz: $(VENV)/unit.stamp $(LINK) ## the property tests of unit with a hundred times the examples, in minutes
 	@HYPOTHESIS_PROFILE=fuzz pytest $(PYTEST_WORKERS) tests/unit -m hypothesis
 
 # As root, or by sudo; without either it says so and leaves these tests out.
@@ -75,7 +75,7 @@ namespaces: $(VENV)/unit.stamp $(LINK) ## the tests on this machine's own kernel
 	@python3 tools/parts.py run namespaces tools/as_root pytest -rs tests/namespaces $(as_one_of_many)
 
 .PHONY: pages
-pages: $(VENV)/pages.stamp $(LINK) ## the tests of the report's page, in a browser without a screen
+pages: $(VENV)/pages.stamp $(LINK) ## the playbooks for people, and the report's page in a browser without a screen
 	@tools/setup browser
 	@python3 tools/parts.py run pages pytest tests/pages $(as_one_of_many)
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tests of the report's page in a browser without a screen. `make pages` runs them."""
+"""Tests of the playbooks for people, and of the report's page in a browser without a screen. `make pages` runs them."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._writers.writer import Writer
 
 # Time limits on single examples fail on a machine that is busy with something else. `make fuzz` looks at more examples.
-hypothesis.settings.register_profile("unit", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("unit", deadline=None, max_examples=20)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the netops.conntrack authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A text for people or a file for programs; tests/unit/test_fleet_playbooks.py has Ansible run it."""
+"""A text for people or a file for programs; tests/pages/test_fleet_playbooks.py has Ansible run it."""
 
 from __future__ import annotations
 
