@@ -36,9 +36,9 @@ def play(tmp_path, tmp_path_factory):
     link.symlink_to(ROOT)
     environment = {"ANSIBLE_COLLECTIONS_PATH": str(around), "ANSIBLE_LOCAL_TEMP": str(around / "local")}
 
-    def run(playbook, *arguments, hosts=FLEET, status=0, **variables):
+    def run(playbook, *arguments, hosts=None, status=0, **variables):
         inventory = around / "inventory.json"
-        inventory.write_text(json.dumps({"all": {"hosts": hosts}}))
+        inventory.write_text(json.dumps({"all": {"hosts": hosts or FLEET}}))
         given = [f"-e{key}={value}" for key, value in variables.items()]
         done = subprocess.run(
             [str(PROGRAM), "-i", str(inventory), str(ROOT / "playbooks" / playbook), *arguments, *given],
