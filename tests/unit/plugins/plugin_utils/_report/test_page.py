@@ -81,6 +81,12 @@ def test_hostile_texts_are_shown_as_they_are():
     assert any(HOSTILE[0] + fleets.FULL in text for text in Outline(page(document)).texts)
 
 
+def test_a_host_in_trouble_without_a_reason_is_on_the_page():
+    document = fleets.fleet(3)
+    document["hosts"][0]["facts"]["health"]["reasons"] = []
+    assert fleets.FULL in page(document)
+
+
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats() | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
