@@ -40,14 +40,15 @@ demo: $(VENV)/core.stamp $(LINK) vm-tools ## watch a real kernel's full table ge
 
 # Units while the images are built, since what they find is known in half a minute. Then the scenarios, and what else there
 # is one after the other beside them, with a lower priority: the scenarios are what takes longest. The shell runs these two,
-# because make was seen to begin the second only when the first had ended.
+# because make was seen to begin the second only when the first had ended. The checks are a group of processes of their own,
+# which is ended with the rest: Ctrl-C does not reach what a shell runs in the background.
 .PHONY: test
 test: ## every test, from nothing: unit, lint, sanity, and the scenarios on SUITES
 	@python3 tools/parts.py clear
 	@tools/setup python vm lint namespaces browser
-	@trap 'python3 tools/parts.py show' EXIT; \
+	@trap '[ -z "$${checks:-}" ] || kill -- "-$$checks" 2>/dev/null || true; python3 tools/parts.py show' EXIT; \
 	$(MAKE) --no-print-directory --jobs=2 BESIDE=1 images unit $(VENV)/test.stamp && { \
-	    $(MAKE) --no-print-directory BESIDE=1 checks & checks=$$!; status=0; \
+	    setsid $(MAKE) --no-print-directory BESIDE=1 checks & checks=$$!; status=0; \
 	    $(MAKE) --no-print-directory BESIDE=1 molecule || status=1; \
 	    wait $$checks || status=1; exit $$status; }
 
