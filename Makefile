@@ -80,6 +80,11 @@ pages: $(VENV)/pages.stamp $(LINK) ## the playbooks for people, and the report's
 	@tools/setup browser
 	@python3 tools/parts.py run pages pytest tests/pages $(as_one_of_many)
 
+# Needs Debian's package lists, and a machine whose kernel tracks connections.
+.PHONY: rules
+rules: ## the Prometheus rules, by promtool and against node_exporter's own metrics
+	@python3 tools/parts.py run rules tools/rules $(as_one_of_many)
+
 .PHONY: lint
 lint: $(VENV)/test.stamp $(LINK) lint-tools ## ansible-lint, and shellcheck on the tools
 	@python3 tools/parts.py run lint tools/lint $(as_one_of_many)
