@@ -58,7 +58,13 @@ from random import Random
 from ansible.module_utils import conf_trees, real_programs
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import at_load, loads, outcome
+# Below the root of a tree nothing more can be imported, so what at_load imports when it needs it is here as well.
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import (
+    at_load,
+    load_commands,  # noqa: F401
+    loads,
+    outcome,
+)
 from ansible_collections.netops.conntrack.plugins.module_utils._boot.sysctl_program import SysctlProgram
 from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     drop_ins,
