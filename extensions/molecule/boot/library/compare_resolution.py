@@ -59,7 +59,7 @@ from ansible.module_utils import conf_trees, real_programs
 from ansible.module_utils.basic import AnsibleModule
 
 # Below the root of a tree nothing more can be imported, so what at_load imports when it needs it is here as well.
-from ansible_collections.netops.conntrack.plugins.module_utils._boot import (
+from ansible_collections.netops.conntrack.plugins.module_utils._boot import (  # pylint: disable=unused-import
     at_load,
     load_commands,  # noqa: F401
     loads,
