@@ -25,11 +25,11 @@ from ansible_collections.netops.conntrack.plugins.module_utils._keys import (
     is_conntrack,
     timeout_name,
 )
+from ansible_collections.netops.conntrack.plugins.module_utils._machine import namespace as namespaces
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
 
-_CLONE_NEWNET = 0x40000000
 _NAMED = "/run/netns"
 
 _T = t.TypeVar("_T")
@@ -148,7 +148,7 @@ def _enter(path: str) -> None:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise not_one
-        _setns(descriptor)
+        namespaces.setns(descriptor)
     except OSError as error:
         if error.errno in (errno.EINVAL, errno.ENOTTY):
             raise not_one from error
@@ -160,15 +160,3 @@ def _enter(path: str) -> None:
         raise HostError("enter", path, error.strerror or str(error), error.errno) from error
     finally:
         os.close(descriptor)
-
-
-def _setns(descriptor: int) -> None:
-    if hasattr(os, "setns"):
-        os.setns(descriptor, _CLONE_NEWNET)  # Python 3.12 on
-        return
-    import ctypes
-
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.setns(descriptor, _CLONE_NEWNET) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))

@@ -49,14 +49,18 @@ def _enter(path: str, place: str) -> None:
     try:
         descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            _setns(descriptor)
+            setns(descriptor)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise HostError("enter", path, error.strerror, error.errno) from error
 
 
-def _setns(descriptor: int) -> None:
+def setns(descriptor: int) -> None:
+    """Move this thread into the network namespace of an open file.
+
+    :raises OSError: the kernel refuses it.
+    """
     if hasattr(os, "setns"):  # Python 3.12 on
         os.setns(descriptor, _CLONE_NEWNET)
         return
