@@ -156,11 +156,9 @@ def _by_commands(host: Host, modprobe_files: DropIns, install: Origin | None, ru
     from ansible_collections.netops.conntrack.plugins.module_utils._boot import load_commands
 
     commands = load_commands.Commands(host)
-    by_install = () if install is None else commands.of_install(modprobe_files, install)
-    installed = [Applier(MODPROBE, *command) for command in by_install]
+    installed = () if install is None else tuple(commands.of_install(modprobe_files, install))
     found, with_rule = (
-        (*installed, *(Applier(UDEV, *command) for command in commands.of_rules(files)))
-        for files in (rules, rules.with_text(UDEV_FILE, own) if own else rules)
+        (*installed, *commands.of_rules(files)) for files in (rules, rules.with_text(UDEV_FILE, own) if own else rules)
     )
     return AtLoad(found, with_rule)
 

@@ -13,6 +13,7 @@ import posixpath
 import re
 import typing as t
 
+from ansible_collections.netops.conntrack.plugins.module_utils._boot.at_load import MODPROBE, UDEV, Applier
 from ansible_collections.netops.conntrack.plugins.module_utils._config import (
     drop_ins,
     modprobe_d,
@@ -24,30 +25,10 @@ from ansible_collections.netops.conntrack.plugins.module_utils._config import (
 )
 from ansible_collections.netops.conntrack.plugins.module_utils._config.drop_ins import DropIns, Origin, Reading
 from ansible_collections.netops.conntrack.plugins.module_utils._kernel import MODULE
-from ansible_collections.netops.conntrack.plugins.module_utils._record import Record
 
 if t.TYPE_CHECKING:
     from ansible_collections.netops.conntrack.plugins.module_utils._config.sysctl_command import Call
     from ansible_collections.netops.conntrack.plugins.module_utils._host import Host
-
-
-class Command(Record):
-    """A command that sets sysctl values.
-
-    :ivar path: the file of the udev rule, or of the ``install`` line.
-    :ivar number: the line of it.
-    :ivar program: whose rules it follows, as of ``sysctl_command``.
-    :ivar only: what it keeps to, in that program's words; empty for no limit.
-    :ivar files: the files that it reads; None where it sets what it is told.
-    :ivar assignments: what it is told to set.
-    """
-
-    path: str
-    number: int
-    program: str
-    only: tuple[str, ...]
-    files: DropIns | None
-    assignments: tuple[str, ...] = ()
 
 
 class Commands:
@@ -60,28 +41,28 @@ class Commands:
         self._host = host
         self._read = functools.lru_cache(maxsize=None)(functools.partial(_read, host))
 
-    def of_install(self, modprobe_files: DropIns, origin: Origin) -> t.Iterator[Command]:
+    def of_install(self, modprobe_files: DropIns, origin: Origin) -> t.Iterator[Applier]:
         """Firewalld has an ``install`` line with sysctl.
 
         It is ``install nf_conntrack modprobe --ignore-install nf_conntrack $CMDLINE_OPTS && sysctl ... --system``.
         """
         for call in sysctl_command.of_shell(modprobe_d.install_command(modprobe_files, MODULE)):
-            yield from self._command(origin.path, origin.number, call)
+            yield from self._applier(MODPROBE, origin.path, origin.number, call)
 
-    def of_rules(self, rules: DropIns) -> t.Iterator[Command]:
+    def of_rules(self, rules: DropIns) -> t.Iterator[Applier]:
         """What udev runs."""
         for command in udev_rules.commands(rules, MODULE):
             # A program without a directory is looked for in one that has none of those.
             if posixpath.dirname(command.words[0]) != udev_rules.PROGRAMS or self._host.exists(command.words[0]):
                 for call in sysctl_command.of_words(command.words):
-                    yield from self._command(command.path, command.number, call)
+                    yield from self._applier(UDEV, command.path, command.number, call)
 
-    def _command(self, path: str, number: int, call: Call) -> t.Iterator[Command]:
+    def _applier(self, by: str, path: str, number: int, call: Call) -> t.Iterator[Applier]:
         if call.program == sysctl_command.PROCPS and not all(map(_is_regular, call.only)):
             return
         files = None if call.assignments else self._read(call.program, call.files)
         if files is not None or call.assignments:
-            yield Command(path, number, call.program, call.only, files, call.assignments)
+            yield Applier(by, path, number, call.program, call.only, files, call.assignments)
 
 
 def _is_regular(pattern: str) -> bool:

@@ -20,7 +20,7 @@ LINES = {"/etc/sysctl.d/a.conf": f"{MAX} = 1\n".encode(), "/usr/lib/sysctl.d/b.c
 
 def by_rules(kernel, text):
     rules = DropIns(udev_files.KIND, (ConfFile(UDEV_FILE, UDEV_FILE, text),), udev_files.READING)
-    return [at_load.Applier(at_load.UDEV, *command) for command in Commands(kernel).of_rules(rules)]
+    return list(Commands(kernel).of_rules(rules))
 
 
 @pytest.mark.parametrize("is_there", [True, False])
